@@ -1,0 +1,35 @@
+# Everything a fresh machine needs: `make demo` and `make test` build .venv themselves.
+PYTHON ?= python3
+BIN := .venv/bin
+export KERAS_BACKEND ?= jax
+
+.PHONY: demo test test-all check bench format clean
+
+.venv/installed: pyproject.toml
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	touch $@
+
+demo: .venv/installed
+	$(BIN)/addcat demo --output addcat-demo.html
+
+test: .venv/installed
+	$(BIN)/pytest -n 2 --dist worksteal -m 'not slow'
+
+test-all: .venv/installed
+	$(BIN)/pytest -n 2 --dist worksteal
+
+check: .venv/installed
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/pyright
+
+bench: .venv/installed
+	for file in benchmarks/[a-z]*.py; do echo "== $$file"; $(BIN)/python $$file || exit 1; done
+
+format: .venv/installed
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+clean:
+	rm -rf .venv .pytest_cache .ruff_cache .hypothesis dist

@@ -1,0 +1,127 @@
+"""Nodes that we made or changed become Keras layers.
+
+A changed node keeps its class, name and settings; only sizes and weights differ. A new one is built from its canonical
+op, attrs and weights.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from addcat.doors.keras import layouts
+from addcat.doors.keras.clone import clone_operation
+from addcat.frameworks import keras
+from addcat.graph import Array, Node
+
+SIZES = {"dense": "units", "conv": "filters", "conv_transpose": "filters", "separable_conv": "filters"}
+MERGES = {
+    "add": "Add",
+    "average": "Average",
+    "multiply": "Multiply",
+    "maximum": "Maximum",
+    "minimum": "Minimum",
+    "subtract": "Subtract",
+}
+LADDER = {"scaled_add": "ScaledAdd", "channel_scaled_add": "ChannelScaledAdd", "projected_add": "ProjectedAdd"}
+
+
+def changed_layer(node: Node) -> Any:
+    """The layer of an edited node: the original's config with the new sizes."""
+    sizes: dict[str, Any] = {}
+    if node.op in SIZES:
+        kernel = "pointwise" if node.op == "separable_conv" else "kernel"
+        sizes[SIZES[node.op]] = node.weights[kernel].shape[0]
+    if node.op == "concat":
+        sizes["axis"] = node.attrs["axis"]
+    return clone_operation(node.native.operation, sizes)
+
+
+def new_layer(node: Node) -> Any:
+    """A layer for a node that has no native operation.
+
+    Args:
+        node: Of an op that addcat makes: a merge, a linear, an activation, batch norm, or zero padding of channels.
+
+    Returns:
+        A Keras layer, not called yet; its weights are set by `set_weights`.
+    """
+    layers = keras().layers
+    common: dict[str, Any] = {"name": node.name}
+    if "policy" in node.attrs:
+        common["dtype"] = node.attrs["policy"]
+    if node.op in MERGES:
+        return getattr(layers, MERGES[node.op])(**common)
+    if node.op == "concat":
+        return layers.Concatenate(axis=node.attrs["axis"], **common)
+    if node.op in LADDER:
+        return _ladder(node, common)
+    if node.op == "dense":
+        activation, bias = node.attrs.get("activation", "linear"), "bias" in node.weights
+        return layers.Dense(node.weights["kernel"].shape[0], activation=activation, use_bias=bias, **common)
+    if node.op == "conv":
+        return _conv(node, common)
+    if node.op == "activation":
+        return layers.Activation(node.attrs["function"], **common)
+    if node.op == "pad_channels":
+        return _ladder_class("PadChannels")(node.attrs["channels"], axis=node.channel_axis, **common)
+    if node.op == "bias":
+        return _ladder_class("ChannelBias")(axis=node.channel_axis, **common)
+    raise AssertionError(f"no Keras layer for a new node of op {node.op!r}")
+
+
+def _ladder_class(name: str) -> Any:
+    from addcat import layers as ladder  # noqa: PLC0415  (loads Keras)
+
+    return getattr(ladder, name)
+
+
+def _ladder(node: Node, common: dict[str, Any]) -> Any:
+    cls = _ladder_class(LADDER[node.op])
+    settings = {"axis": node.channel_axis} if node.op != "scaled_add" else {}
+    if node.op == "projected_add":
+        settings["rank"] = node.weights["down"].shape[1]
+    return cls(**settings, **common)
+
+
+def _conv(node: Node, common: dict[str, Any]) -> Any:
+    kernel, rank = node.weights["kernel"].shape, len(node.weights["kernel"].shape) - 2
+    first = node.channel_axis == 1
+    return getattr(keras().layers, f"Conv{rank}D")(
+        kernel[0],
+        kernel[2:],
+        strides=node.attrs.get("strides", 1),
+        padding=node.attrs.get("padding", "valid"),
+        dilation_rate=node.attrs.get("dilation", 1),
+        groups=node.attrs.get("groups", 1),
+        activation=node.attrs.get("activation", "linear"),
+        use_bias="bias" in node.weights,
+        data_format="channels_first" if first else "channels_last",
+        **common,
+    )
+
+
+def _attribute(node: Node, name: str) -> tuple[str, Any]:
+    """The Keras attribute that holds a canonical weight, and how its array is laid out there."""
+    if name == "kernel":
+        convert = layouts.transposed_to_keras if node.op == "conv_transpose" else layouts.linear_to_keras
+        if node.op == "depthwise_conv":
+            return "kernel", lambda array: layouts.depthwise_to_keras(array, node.attrs["multiplier"])
+        return "kernel", convert
+    if name == "depthwise":
+        return "depthwise_kernel", lambda array: layouts.depthwise_to_keras(array, node.attrs["multiplier"])
+    if name == "pointwise":
+        return "pointwise_kernel", layouts.linear_to_keras
+    names = {"scale": "gamma", "offset": "beta", "mean": "moving_mean", "variance": "moving_variance"}
+    return (names.get(name, name) if node.op == "batch_norm" else name), _unchanged
+
+
+def _unchanged(array: Array) -> Array:
+    return array
+
+
+def set_weights(node: Node, layer: Any) -> None:
+    """Put the canonical weights of a node into its built layer, in Keras' layout and the variable's own dtype."""
+    for name, weight in node.weights.items():
+        attribute, convert = _attribute(node, name)
+        variable = getattr(layer, attribute)
+        variable.assign(np.asarray(convert(weight.read())).astype(variable.numpy().dtype))

@@ -1,0 +1,69 @@
+"""Which axis of each tensor counts channels.
+
+Convolutions, pooling and batch norm say it; Dense contracts the last axis. What they say spreads along channelwise
+operations and merges, forward and then backward. Where nobody says anything it is the last axis, as Keras has it.
+"""
+
+from typing import Any
+
+from addcat.graph import Node
+from addcat.vocabulary import OPS, channelwise
+
+
+def with_channel_axes(nodes: list[Node]) -> list[Node]:
+    """Fill in `channel_axis` of every node.
+
+    Args:
+        nodes: In topological order.
+
+    Returns:
+        The same nodes, in the same order, with the axis counted from 0; None for scalars.
+    """
+    known: dict[str, int] = {}
+    for node in nodes:
+        axis = _stated(node)
+        if axis is None and _keeps_axes(node):
+            axis = next((known[e.node] for e in node.inputs if e.node in known), None)
+        if axis is not None and _fits(node, axis):
+            known[node.name] = axis
+    for node in reversed(nodes):
+        wanted = _reads(node) if _reads(node) is not None else (known.get(node.name) if _keeps_axes(node) else None)
+        for edge in node.inputs:
+            if wanted is not None and edge.node not in known:
+                known[edge.node] = wanted
+    filled: list[Node] = []
+    for node in nodes:
+        last = len(node.shape) - 1 if node.outputs and len(node.shape) > 0 else None
+        axis = known.get(node.name, last)
+        filled.append(node.edit(channel_axis=axis if axis is not None and _fits(node, axis) else last))
+    return filled
+
+
+def _fits(node: Node, axis: int) -> bool:
+    return bool(node.outputs) and 0 <= axis < len(node.shape)
+
+
+def _keeps_axes(node: Node) -> bool:
+    return (OPS[node.op].merge and node.op not in ("dot", "stack")) or bool(channelwise(node.op, dict(node.attrs)))
+
+
+def _stated(node: Node) -> int | None:
+    """The channel axis of the output that the operation itself states."""
+    rank = len(node.shape) if node.outputs else 0
+    if node.op == "global_pool":
+        return 1 if node.attrs["channels_first"] or not node.attrs["keepdims"] else rank - 1
+    if node.op in ("dense", "recurrent", "embedding"):
+        return rank - 1
+    return _reads(node)
+
+
+def _reads(node: Node) -> int | None:
+    """The axis along which the operation reads channels."""
+    if not node.outputs:
+        return None
+    attrs: dict[str, Any] = dict(node.attrs)
+    if "channels_first" in attrs and node.op != "global_pool":
+        return 1 if attrs["channels_first"] else len(node.shape) - 1
+    if node.op in ("batch_norm", "group_norm", "instance_norm") and isinstance(attrs.get("axis"), int):
+        return attrs["axis"] % len(node.shape)
+    return None

@@ -1,0 +1,241 @@
+"""A built Functional or Sequential Keras model becomes a graph; the model itself is not touched."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from addcat.doors.keras.canonical import describe, is_keras, is_layer, weights_of
+from addcat.doors.keras.channels import with_channel_axes
+from addcat.errors import ModelError
+from addcat.frameworks import keras
+from addcat.graph import Edge, Graph, Node, Shape, Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """What a node of the graph is in Keras: an operation, and the arguments of one call of it.
+
+    Attributes:
+        operation: The layer, operation or nested model.
+        arguments: Keras' record of the call, tensors among them.
+    """
+
+    operation: Any
+    arguments: Any
+
+
+def read(model: Any) -> Graph:
+    """Read a Keras model into a graph.
+
+    Args:
+        model: A built Functional or Sequential model, nested models, shared layers and `keras.ops` included.
+
+    Returns:
+        Its graph. A nested model is one node for each call, all with the same `body`.
+
+    Raises:
+        ModelError: if the model is subclassed or not built; the message says what to do.
+    """
+    return _read(model, {})
+
+
+def is_graph(model: Any) -> bool:
+    """Whether a Keras object is a model whose graph Keras knows."""
+    if not isinstance(model, keras().Model):
+        return False
+    if isinstance(model, keras().Sequential):
+        return bool(model.built) and bool(getattr(model, "inputs", None))
+    functional = next((cls for cls in type(model).__mro__ if cls.__name__ == "Functional"), None)
+    return functional is not None and type(model).call is vars(functional)["call"]
+
+
+def _read(model: Any, bodies: dict[int, Graph]) -> Graph:
+    if id(model) not in bodies:
+        _require_graph(model)
+        bodies[id(model)] = _graph(model, bodies)
+    return bodies[id(model)]
+
+
+def _require_graph(model: Any) -> None:
+    if is_graph(model):
+        return
+    name = getattr(model, "name", type(model).__name__)
+    if not isinstance(model, keras().Model):
+        raise ModelError(
+            f"{type(model).__module__}.{type(model).__name__} is not a Keras model. "
+            "Pass a built keras.Sequential or a Functional keras.Model(inputs, outputs)."
+        )
+    if isinstance(model, keras().Sequential):
+        raise ModelError(
+            f"Sequential model {name!r} is not built, so its shapes are unknown. "
+            "Start it with keras.Input(shape), or call model.build(input_shape)."
+        )
+    raise ModelError(
+        f"{type(model).__name__} {name!r} is a subclassed model: its call() is code, and Keras keeps no graph of it. "
+        "Rebuild it as a Functional model: inputs = keras.Input(shape); "
+        f"keras.Model(inputs, {type(model).__name__}.call's layers applied to inputs)."
+    )
+
+
+def _graph(model: Any, bodies: dict[int, Graph]) -> Graph:
+    calls = _calls(model)
+    names = _names(calls)
+    edges = {
+        id(tensor): Edge(name, index)
+        for name, node in zip(names, calls, strict=True)
+        for index, tensor in enumerate(node.output_tensors)
+    }
+    nodes = [_node(name, node, edges, bodies) for name, node in zip(names, calls, strict=True)]
+    return Graph.of(
+        with_channel_axes(nodes),
+        inputs=[edges[id(tensor)].node for tensor in _flat(model.inputs)],
+        outputs=[edges[id(tensor)] for tensor in _flat(model.outputs)],
+        name=model.name,
+        native=model,
+    )
+
+
+def _flat(tensors: Any) -> list[Any]:
+    return list(keras().tree.flatten(tensors))
+
+
+def _calls(model: Any) -> list[Any]:
+    """Keras' call records that the outputs depend on, and all inputs, each after those it reads."""
+    order: list[Any] = []
+    seen: set[int] = set()
+    for tensor in [*_flat(model.inputs), *_flat(model.outputs)]:
+        stack: list[tuple[Any, bool]] = [(_record(tensor), False)]
+        while stack:
+            record, ready = stack.pop()
+            if ready:
+                order.append(record)
+            elif id(record) not in seen:
+                seen.add(id(record))
+                stack.append((record, True))
+                stack.extend((_record(t), False) for t in reversed(record.arguments.keras_tensors))
+    return order
+
+
+def _record(tensor: Any) -> Any:
+    history = tensor._keras_history
+    return history.operation._inbound_nodes[history.node_index]
+
+
+def _names(calls: list[Any]) -> list[str]:
+    """The operation's name; `#2`, `#3`, ... for its later calls, in the order in which they were made."""
+    sites: dict[int, list[Any]] = {}
+    for record in calls:
+        sites.setdefault(id(record.operation), []).append(record)
+    number: dict[int, int] = {}
+    for records in sites.values():
+        made = [id(record) for record in records[0].operation._inbound_nodes]
+        for place, record in enumerate(sorted(records, key=lambda r: made.index(id(r)))):
+            number[id(record)] = place + 1
+    return [r.operation.name if number[id(r)] == 1 else f"{r.operation.name}#{number[id(r)]}" for r in calls]
+
+
+def _node(name: str, record: Any, edges: dict[int, Edge], bodies: dict[int, Graph]) -> Node:
+    operation, arguments = record.operation, record.arguments
+    inputs = tuple(edges[id(tensor)] for tensor in arguments.keras_tensors)
+    common: dict[str, Any] = {
+        "inputs": inputs,
+        "outputs": tuple(Tensor(tuple(t.shape), str(t.dtype)) for t in record.output_tensors),
+        "layer": operation.name if is_layer(operation) else "",
+        "native": Call(operation, arguments),
+    }
+    if is_graph(operation):
+        body = _read(operation, bodies)
+        return Node(name, "model", attrs={"kind": type(operation).__name__, "is_layer": True}, body=body, **common)
+    op, attrs = describe(operation, len(inputs), _constants(arguments))
+    attrs["masked"] = any(getattr(t, "_keras_mask", None) is not None for t in arguments.keras_tensors)
+    if hidden := hidden_merge(operation):
+        attrs["hidden"] = hidden
+    return Node(name, op, attrs=attrs, weights=weights_of(operation, op), **common)
+
+
+def _constants(arguments: Any) -> int:
+    """How many arguments are arrays of more than one element."""
+    flat = keras().tree.flatten((arguments.args, arguments.kwargs))
+    return sum(1 for value in flat if not keras().utils.is_keras_tensor(value) and np.size(value) > 1)
+
+
+def hidden_merge(operation: Any) -> str:
+    """How a layer merges tensors inside itself, where the graph does not show it.
+
+    Args:
+        operation: A Keras layer or operation.
+
+    Returns:
+        A few words, such as "adds its two inputs, the second one scaled"; "" where there is none that we know.
+    """
+    kind = type(operation).__name__
+    if kind == "CustomScaleLayer":
+        return "adds its two inputs, the second one scaled"
+    if kind == "Bidirectional" and operation.merge_mode is not None:
+        words = {"sum": "adds", "concat": "concatenates", "ave": "averages", "mul": "multiplies"}
+        return f"{words[operation.merge_mode]} its two directions"
+    if kind in ("MultiHeadAttention", "GroupQueryAttention") and is_keras(operation):
+        return "concatenates its heads before the output projection"
+    inner = [child for child in _inner_layers(operation) if is_graph(child) or type(child).__name__ in _MERGES]
+    if inner:
+        return f"holds {type(inner[0]).__name__} {inner[0].name!r}, whose merges are not looked into"
+    return ""
+
+
+_MERGES = {"Add", "Concatenate", "Average", "Multiply", "Maximum", "Minimum", "Subtract", "Dot"}
+
+
+def _inner_layers(operation: Any) -> list[Any]:
+    return list(operation._flatten_layers(include_self=False)) if hasattr(operation, "_flatten_layers") else []
+
+
+def filled_in(arguments: Any, tensors: list[Any]) -> tuple[Any, Any]:
+    """Arguments of a call with other tensors in the place of those recorded, in their order."""
+    tree, is_tensor = keras().tree, keras().utils.is_keras_tensor
+    structure = (arguments.args, arguments.kwargs)
+    queue = iter(tensors)
+    flat = [next(queue) if is_tensor(value) else value for value in tree.flatten(structure)]
+    return tree.pack_sequence_as(structure, flat)
+
+
+def reshape_inputs(graph: Graph, shapes: tuple[Shape, ...]) -> Graph:
+    """Infer every shape of a graph anew from other input shapes.
+
+    Args:
+        graph: A graph that `read` gave.
+        shapes: One shape for each input, batch first.
+
+    Returns:
+        The graph with new shapes; its weights and operations are the same.
+
+    Raises:
+        ModelError: if the number of shapes is wrong, or the model does not take them.
+    """
+    if len(shapes) != len(graph.inputs):
+        raise ModelError(f"{graph.name!r} has {len(graph.inputs)} inputs, got {len(shapes)} shapes. Give one for each.")
+    tensors: dict[Edge, Any] = {}
+    nodes: list[Node] = []
+    for node in graph.nodes.values():
+        if node.op == "input":
+            specs = [keras().KerasTensor(shapes[graph.inputs.index(node.name)], dtype=node.dtype)]
+        else:
+            specs = _specs(node, [tensors[edge] for edge in node.inputs])
+        tensors.update({Edge(node.name, i): spec for i, spec in enumerate(specs)})
+        outputs = tuple(Tensor(tuple(spec.shape), str(spec.dtype)) for spec in specs)
+        body = node.body and reshape_inputs(node.body, tuple(tuple(tensors[e].shape) for e in node.inputs))
+        nodes.append(node.edit(outputs=outputs, body=body))
+    return Graph.of(nodes, inputs=graph.inputs, outputs=graph.outputs, name=graph.name, native=graph.native)
+
+
+def _specs(node: Node, inputs: list[Any]) -> list[Any]:
+    call: Call = node.native
+    args, kwargs = filled_in(call.arguments, inputs)
+    try:
+        return _flat(call.operation.compute_output_spec(*args, **kwargs))
+    except Exception as error:
+        found = ", ".join(str(tuple(spec.shape)) for spec in inputs)
+        raise ModelError(
+            f"{node.kind} {node.name!r} does not take inputs of shape {found}: {str(error).splitlines()[0]} "
+            "Pass input shapes that the model was built for."
+        ) from None

@@ -1,0 +1,184 @@
+"""A graph becomes a new Keras model that shares nothing with the one it was read from.
+
+Untouched nodes are made again from their own layers: class, config, name, weights, trainable flags and dtype policy.
+"""
+
+import warnings
+from dataclasses import dataclass, field
+from typing import Any
+
+from addcat.doors.keras.build import changed_layer, new_layer, set_weights
+from addcat.doors.keras.canonical import is_layer
+from addcat.doors.keras.clone import clone_operation, copy_state
+from addcat.doors.keras.read import Call, filled_in
+from addcat.errors import ModelError
+from addcat.frameworks import keras
+from addcat.graph import Edge, Graph, Node
+
+
+@dataclass(slots=True)
+class _Writer:
+    """What has been made so far: layers by the layer they replace, models by their body."""
+
+    weights: bool
+    operations: dict[int | str, Any] = field(default_factory=dict[int | str, Any])
+    models: dict[int, Any] = field(default_factory=dict[int, Any])
+
+
+def write(graph: Graph, *, weights: bool = True) -> Any:
+    """Make a new Keras model of a graph.
+
+    Args:
+        graph: What `read` gave, edited or not.
+        weights: Whether to carry weights over; without, every layer keeps what its initialisers draw.
+
+    Returns:
+        A Keras model of the same class, compiled as the original is (with a fresh optimiser).
+
+    Raises:
+        ModelError: if a layer cannot be made again from its config.
+    """
+    model = _write(graph, _Writer(weights))
+    compile_like(graph.native, model)
+    return model
+
+
+def _write(graph: Graph, writer: _Writer) -> Any:
+    if id(graph) in writer.models:
+        return writer.models[id(graph)]
+    old = graph.native
+    if _is_chain(graph):
+        model = _sequential(graph, writer)
+    else:
+        tensors: dict[Edge, Any] = {}
+        for node in graph.nodes.values():
+            outputs = keras().tree.flatten(_call(node, [tensors[edge] for edge in node.inputs], writer))
+            tensors.update({Edge(node.name, index): tensor for index, tensor in enumerate(outputs)})
+        model = _functional(graph, tensors)
+    writer.models[id(graph)] = model
+    for node in graph.nodes.values():
+        _finish(node, writer)
+    _match_trainable(old, model)
+    return model
+
+
+def _functional(graph: Graph, tensors: dict[Edge, Any]) -> Any:
+    """A Functional model with inputs and outputs nested as the original's are."""
+    old, pack = graph.native, keras().tree.pack_sequence_as
+    one = isinstance(old, keras().Sequential)  # has lists of one, but takes and gives bare tensors
+    inputs = pack(old.inputs[0] if one else old.input, [tensors[Edge(name)] for name in graph.inputs])
+    outputs = pack(old.outputs[0] if one else old.output, [tensors[edge] for edge in graph.outputs])
+    with warnings.catch_warnings():  # the original was built with the same names, and has warned
+        warnings.filterwarnings("ignore", message="When providing `inputs` as a dict")
+        return _model_class(old)(inputs=inputs, outputs=outputs, name=old.name)
+
+
+def _model_class(old: Any) -> Any:
+    """The class to call: the user's own where it only adds training methods to a Functional model."""
+    cls = type(old)
+    if isinstance(old, keras().Sequential):
+        return keras().Model
+    if "__init__" in vars(cls) and not cls.__module__.startswith("keras."):
+        raise ModelError(
+            f"{cls.__name__} {old.name!r} has its own __init__, so it cannot be made again from inputs and outputs. "
+            "Pass keras.Model(model.inputs, model.outputs) instead."
+        )
+    return cls
+
+
+def _is_chain(graph: Graph) -> bool:
+    """Whether the graph is a Sequential model still: layers in a row, each called once."""
+    if not isinstance(graph.native, keras().Sequential) or len(graph.outputs) != 1:
+        return False
+    nodes = list(graph.nodes.values())
+    in_a_row = all(b.inputs == (Edge(a.name),) for a, b in zip(nodes, nodes[1:], strict=False))
+    return in_a_row and all(n.native is not None and n.attrs.get("is_layer") for n in nodes)
+
+
+def _sequential(graph: Graph, writer: _Writer) -> Any:
+    made = [_operation(node, writer) for node in graph.nodes.values()]
+    return keras().Sequential(made, name=graph.native.name)
+
+
+def _operation(node: Node, writer: _Writer) -> Any:
+    """The new layer of a node; the same one for every call site of a shared layer."""
+    if node.body is not None:
+        return _write(node.body, writer)
+    key = node.name if node.native is None else id(node.native.operation)
+    if key not in writer.operations:
+        if node.native is None:
+            writer.operations[key] = new_layer(node)
+        elif node.edited:
+            writer.operations[key] = changed_layer(node)
+        else:
+            writer.operations[key] = clone_operation(node.native.operation)
+    return writer.operations[key]
+
+
+def _call(node: Node, tensors: list[Any], writer: _Writer) -> Any:
+    if node.native is None and node.attrs.get("as_function"):
+        return _function(node, tensors)
+    operation = _operation(node, writer)
+    if node.op == "input":
+        return operation.output
+    if node.native is None:
+        return operation(tensors if len(tensors) > 1 or node.attrs.get("takes_list") else tensors[0])
+    call: Call = node.native
+    args, kwargs = filled_in(call.arguments, tensors)
+    return operation(*args, **kwargs)
+
+
+def _function(node: Node, tensors: list[Any]) -> Any:
+    """A merge as a function of `keras.ops`: unlike a layer it never passes masks on."""
+    ops = keras().ops
+    if node.op == "concat":
+        out = ops.concatenate(tensors, axis=node.attrs["axis"])
+    else:
+        out = tensors[0]
+        for tensor in tensors[1:]:
+            out = ops.add(out, tensor)
+    out._keras_history.operation.name = node.name
+    return out
+
+
+def _finish(node: Node, writer: _Writer) -> None:
+    """Carry weights and flags over, once a layer is built."""
+    key = node.name if node.native is None else id(node.native.operation)
+    if node.body is not None or key not in writer.operations:
+        return
+    layer = writer.operations[key]
+    if node.native is not None and not node.edited:
+        copy_state(node.native.operation, layer, weights=writer.weights)
+    elif is_layer(layer):
+        if writer.weights:
+            set_weights(node, layer)
+        if node.native is not None:
+            copy_state(node.native.operation, layer, weights=False)
+
+
+def _match_trainable(old: Any, new: Any) -> None:
+    """The model's own flag; setting it would set every layer's, so theirs are put back."""
+    if new.trainable != old.trainable:
+        flags = [(layer, layer.trainable) for layer in new._flatten_layers(include_self=False)]
+        new.trainable = old.trainable
+        for layer, flag in flags:
+            layer.trainable = flag
+
+
+def compile_like(old: Any, new: Any) -> bool:
+    """Compile a new model as the old one is: same optimiser settings, loss and metrics, fresh slots.
+
+    Args:
+        old: The original model.
+        new: The model made from it.
+
+    Returns:
+        Whether the new model is compiled now.
+    """
+    if not getattr(old, "compiled", False):
+        return False
+    config = old.get_compile_config()
+    if not config:
+        return False
+    new.compile_from_config(config)
+    return True

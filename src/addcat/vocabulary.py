@@ -1,0 +1,125 @@
+"""The words of the graph: canonical operations, and what each does to channels.
+
+Everything that asks "may this be cut at a channel border?" reads this one table. Attributes and weights have canonical
+names too; kernels are laid out `(out, in, *taps)`:
+
+| op | weights | attrs |
+| --- | --- | --- |
+| dense | kernel (out, in), bias (out,) | activation |
+| conv | kernel (out, in / groups, *taps), bias | strides, padding, dilation, groups, activation |
+| depthwise_conv | kernel (in * multiplier, 1, *taps), bias | strides, padding, dilation, multiplier, activation |
+| separable_conv | depthwise (in * multiplier, 1, *taps), pointwise (out, in * multiplier, 1...), bias | as both |
+| conv_transpose | kernel (out, in, *taps), bias | strides, padding, dilation, output_padding, activation |
+| batch_norm | scale, offset, mean, variance, each (channels,) | epsilon, axis |
+| activation | | function |
+| pool | | kind_of_pool ("average" or "max"), size, strides, padding |
+| global_pool | | kind_of_pool, keepdims |
+| resize | | factor, method ("nearest", "bilinear", ...) |
+| add, concat and the other merges | | axis (concat) |
+| scaled_add | scale (arity,) | |
+| channel_scaled_add | scale (arity, channels) | |
+| projected_add | down (arity, rank, channels), up (arity, channels, rank) | rank |
+
+`padding` is "valid", "same", "causal", or pairs (before, after) for each spatial axis. `activation` is the name of the
+function fused after the linear part, "linear" where there is none.
+"""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Op:
+    """What an operation does to channels.
+
+    Attributes:
+        mixes: "linear" where each output is a linear function of all input channels, so that a kernel can be cut along
+            its input axis; "" otherwise.
+        channelwise: How each channel is treated alone: "linear" (f(x + y) = f(x) + f(y)), "affine" (linear plus a
+            constant), "any" (not linear), or "" where channels are mixed.
+        merge: Whether several tensors become one here.
+        label: The word for people, as Keras has it.
+    """
+
+    mixes: str = ""
+    channelwise: str = ""
+    merge: bool = False
+    label: str = ""
+
+
+OPS: dict[str, Op] = {
+    "input": Op(label="Input"),
+    "opaque": Op(label="(not looked into)"),
+    "model": Op(label="Model"),
+    "dense": Op(mixes="linear", label="Dense"),
+    "conv": Op(mixes="linear", label="Conv"),
+    "separable_conv": Op(mixes="linear", label="SeparableConv"),
+    "conv_transpose": Op(mixes="linear", label="ConvTranspose"),
+    "depthwise_conv": Op(channelwise="affine", label="DepthwiseConv"),
+    "batch_norm": Op(channelwise="affine", label="BatchNormalization"),
+    "activation": Op(channelwise="any", label="Activation"),
+    "prelu": Op(channelwise="any", label="PReLU"),
+    "dropout": Op(channelwise="linear", label="Dropout"),
+    "identity": Op(channelwise="linear", label="Identity"),
+    "pool": Op(channelwise="any", label="Pooling"),
+    "global_pool": Op(channelwise="any", label="GlobalPooling"),
+    "resize": Op(channelwise="linear", label="Resize"),
+    "pad": Op(channelwise="linear", label="ZeroPadding"),
+    "crop": Op(channelwise="linear", label="Cropping"),
+    "instance_norm": Op(channelwise="any", label="InstanceNorm"),
+    "layer_norm": Op(label="LayerNormalization"),
+    "group_norm": Op(label="GroupNormalization"),
+    "softmax": Op(label="Softmax"),
+    "flatten": Op(label="Flatten"),
+    "reshape": Op(label="Reshape"),
+    "permute": Op(label="Permute"),
+    "attention": Op(label="Attention"),
+    "recurrent": Op(label="Recurrent"),
+    "embedding": Op(label="Embedding"),
+    "shift": Op(channelwise="affine", label="Add of a constant"),
+    "gain": Op(channelwise="linear", label="Multiply by a constant"),
+    "add": Op(merge=True, label="Add"),
+    "concat": Op(merge=True, label="Concatenate"),
+    "average": Op(merge=True, label="Average"),
+    "multiply": Op(merge=True, label="Multiply"),
+    "maximum": Op(merge=True, label="Maximum"),
+    "minimum": Op(merge=True, label="Minimum"),
+    "subtract": Op(merge=True, label="Subtract"),
+    "dot": Op(merge=True, label="Dot"),
+    "stack": Op(merge=True, label="Stack"),
+    "scaled_add": Op(merge=True, label="ScaledAdd"),
+    "channel_scaled_add": Op(merge=True, label="ChannelScaledAdd"),
+    "projected_add": Op(merge=True, label="ProjectedAdd"),
+}
+
+ADD_LIKE = ("add", "scaled_add", "channel_scaled_add", "projected_add")
+
+
+def channelwise(op: str, attrs: dict[str, object] | None = None) -> str:
+    """How an operation treats each channel alone, given its settings.
+
+    Average pooling and resizing are linear; max pooling is not; a depthwise convolution is affine unless an activation
+    is fused into it.
+
+    Args:
+        op: A key of `OPS`.
+        attrs: The node's settings.
+
+    Returns:
+        "linear", "affine", "any", or "" where channels are mixed or the operation is not understood.
+
+    Examples:
+        >>> channelwise("pool", {"kind_of_pool": "average"}), channelwise("pool", {"kind_of_pool": "max"})
+        ('linear', 'any')
+        >>> channelwise("dense")
+        ''
+    """
+    attrs = attrs or {}
+    if op in ("pool", "global_pool") and attrs.get("kind_of_pool") == "average":
+        return "linear"
+    if op in ("depthwise_conv", "activation") and attrs.get("activation", attrs.get("function")) == "softmax":
+        return ""
+    if op == "depthwise_conv" and attrs.get("activation", "linear") != "linear":
+        return "any"
+    if op == "activation" and attrs.get("function") == "linear":
+        return "linear"
+    return OPS[op].channelwise
