@@ -4,6 +4,7 @@ A changed node keeps its class, name and settings; only sizes and weights differ
 op, attrs and weights.
 """
 
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -102,13 +103,12 @@ def _conv(node: Node, common: dict[str, Any]) -> Any:
 
 def _attribute(node: Node, name: str) -> tuple[str, Any]:
     """The Keras attribute that holds a canonical weight, and how its array is laid out there."""
+    if name == "kernel" and node.op == "depthwise_conv":
+        return "kernel", partial(layouts.depthwise_to_keras, multiplier=node.attrs["multiplier"])
     if name == "kernel":
-        convert = layouts.transposed_to_keras if node.op == "conv_transpose" else layouts.linear_to_keras
-        if node.op == "depthwise_conv":
-            return "kernel", lambda array: layouts.depthwise_to_keras(array, node.attrs["multiplier"])
-        return "kernel", convert
+        return "kernel", layouts.transposed_to_keras if node.op == "conv_transpose" else layouts.linear_to_keras
     if name == "depthwise":
-        return "depthwise_kernel", lambda array: layouts.depthwise_to_keras(array, node.attrs["multiplier"])
+        return "depthwise_kernel", partial(layouts.depthwise_to_keras, multiplier=node.attrs["multiplier"])
     if name == "pointwise":
         return "pointwise_kernel", layouts.linear_to_keras
     names = {"scale": "gamma", "offset": "beta", "mean": "moving_mean", "variance": "moving_variance"}

@@ -67,6 +67,11 @@ def is_keras(operation: Any) -> bool:
     return module.startswith(("keras.src.layers.", "keras.src.ops.", "addcat.layers"))
 
 
+def class_of(thing: Any) -> Any:
+    """The class of a framework's object, typed `Any` as the object is."""
+    return thing.__class__
+
+
 def describe(operation: Any, tensors: int, constants: int = 0) -> Description:
     """Name a Keras operation in canonical words.
 

@@ -5,7 +5,7 @@ import warnings
 from collections.abc import Mapping
 from typing import Any
 
-from addcat.doors.keras.canonical import is_layer
+from addcat.doors.keras.canonical import class_of, is_layer
 from addcat.errors import ModelError
 from addcat.frameworks import keras
 
@@ -38,16 +38,27 @@ def clone_operation(operation: Any, config: Mapping[str, Any] = NO_CHANGE) -> An
         if own:  # a function of the user's own has no name in Keras' registry
             settings["activation"] = "linear"
         with keras().saving.custom_object_scope(_classes(operation)):
-            new = type(operation).from_config(settings)
+            new = class_of(operation).from_config(settings)
         if own:
             new.activation = activation
     except Exception as error:
         name = getattr(operation, "name", "?")
         raise ModelError(
-            f"{type(operation).__name__} {name!r} cannot be made again from its config: {str(error).splitlines()[0]} "
+            f"{type(operation).__name__} {name!r} cannot be made again from its config: {first_line(error)} "
             "Give the class get_config() with every argument of its __init__."
         ) from error
     return new
+
+
+def first_line(error: BaseException) -> str:
+    r"""The first line of what an exception says, as a sentence; the name of its class where it says nothing.
+
+    Examples:
+        >>> first_line(ValueError("no such key\nmore")), first_line(KeyError())
+        ('no such key.', 'KeyError.')
+    """
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    return lines[0].rstrip(" .:") + "."
 
 
 def _is_keras_function(function: Any) -> bool:

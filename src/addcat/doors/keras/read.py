@@ -5,8 +5,9 @@ from typing import Any
 
 import numpy as np
 
-from addcat.doors.keras.canonical import describe, is_keras, is_layer, weights_of
+from addcat.doors.keras.canonical import class_of, describe, is_keras, is_layer, weights_of
 from addcat.doors.keras.channels import with_channel_axes
+from addcat.doors.keras.clone import first_line
 from addcat.errors import ModelError
 from addcat.frameworks import keras
 from addcat.graph import Edge, Graph, Node, Shape, Tensor
@@ -47,7 +48,7 @@ def is_graph(model: Any) -> bool:
     if isinstance(model, keras().Sequential):
         return bool(model.built) and bool(getattr(model, "inputs", None))
     functional = next((cls for cls in type(model).__mro__ if cls.__name__ == "Functional"), None)
-    return functional is not None and type(model).call is vars(functional)["call"]
+    return functional is not None and class_of(model).call is vars(functional)["call"]
 
 
 def _read(model: Any, bodies: dict[int, Graph]) -> Graph:
@@ -132,7 +133,15 @@ def _names(calls: list[Any]) -> list[str]:
         made = [id(record) for record in records[0].operation._inbound_nodes]
         for place, record in enumerate(sorted(records, key=lambda r: made.index(id(r)))):
             number[id(record)] = place + 1
-    return [r.operation.name if number[id(r)] == 1 else f"{r.operation.name}#{number[id(r)]}" for r in calls]
+    taken = {record.operation.name for record in calls}
+    return [_numbered(r.operation.name, number[id(r)], taken) for r in calls]
+
+
+def _numbered(name: str, call: int, taken: set[str]) -> str:
+    site = name if call == 1 else f"{name}#{call}"
+    while call > 1 and site in taken:  # a layer that is called like our second call of another
+        site += "#"
+    return site
 
 
 def _node(name: str, record: Any, edges: dict[int, Edge], bodies: dict[int, Graph]) -> Node:
@@ -148,7 +157,7 @@ def _node(name: str, record: Any, edges: dict[int, Edge], bodies: dict[int, Grap
         body = _read(operation, bodies)
         return Node(name, "model", attrs={"kind": type(operation).__name__, "is_layer": True}, body=body, **common)
     op, attrs = describe(operation, len(inputs), _constants(arguments))
-    attrs["masked"] = any(getattr(t, "_keras_mask", None) is not None for t in arguments.keras_tensors)
+    attrs["masks"] = tuple(getattr(t, "_keras_mask", None) is not None for t in arguments.keras_tensors)
     if hidden := hidden_merge(operation):
         attrs["hidden"] = hidden
     return Node(name, op, attrs=attrs, weights=weights_of(operation, op), **common)
@@ -213,7 +222,10 @@ def reshape_inputs(graph: Graph, shapes: tuple[Shape, ...]) -> Graph:
         ModelError: if the number of shapes is wrong, or the model does not take them.
     """
     if len(shapes) != len(graph.inputs):
-        raise ModelError(f"{graph.name!r} has {len(graph.inputs)} inputs, got {len(shapes)} shapes. Give one for each.")
+        raise ModelError(
+            f"{graph.name!r} has {_counted(len(graph.inputs), 'input')}, got {_counted(len(shapes), 'shape')}. "
+            "Give one shape for each input."
+        )
     tensors: dict[Edge, Any] = {}
     nodes: list[Node] = []
     for node in graph.nodes.values():
@@ -228,14 +240,20 @@ def reshape_inputs(graph: Graph, shapes: tuple[Shape, ...]) -> Graph:
     return Graph.of(nodes, inputs=graph.inputs, outputs=graph.outputs, name=graph.name, native=graph.native)
 
 
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
 def _specs(node: Node, inputs: list[Any]) -> list[Any]:
     call: Call = node.native
     args, kwargs = filled_in(call.arguments, inputs)
     try:
+        if is_layer(call.operation) and args:  # shape inference alone does not look at the number of channels
+            call.operation._assert_input_compatibility(args[0])
         return _flat(call.operation.compute_output_spec(*args, **kwargs))
     except Exception as error:
         found = ", ".join(str(tuple(spec.shape)) for spec in inputs)
         raise ModelError(
-            f"{node.kind} {node.name!r} does not take inputs of shape {found}: {str(error).splitlines()[0]} "
+            f"{node.kind} {node.name!r} does not take inputs of shape {found}: {first_line(error)} "
             "Pass input shapes that the model was built for."
         ) from None

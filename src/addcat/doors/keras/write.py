@@ -5,10 +5,11 @@ Untouched nodes are made again from their own layers: class, config, name, weigh
 
 import warnings
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 from addcat.doors.keras.build import changed_layer, new_layer, set_weights
-from addcat.doors.keras.canonical import is_layer
+from addcat.doors.keras.canonical import class_of, is_layer
 from addcat.doors.keras.clone import clone_operation, copy_state
 from addcat.doors.keras.read import Call, filled_in
 from addcat.errors import ModelError
@@ -75,7 +76,7 @@ def _functional(graph: Graph, tensors: dict[Edge, Any]) -> Any:
 
 def _model_class(old: Any) -> Any:
     """The class to call: the user's own where it only adds training methods to a Functional model."""
-    cls = type(old)
+    cls = class_of(old)
     if isinstance(old, keras().Sequential):
         return keras().Model
     if "__init__" in vars(cls) and not cls.__module__.startswith("keras."):
@@ -91,7 +92,7 @@ def _is_chain(graph: Graph) -> bool:
     if not isinstance(graph.native, keras().Sequential) or len(graph.outputs) != 1:
         return False
     nodes = list(graph.nodes.values())
-    in_a_row = all(b.inputs == (Edge(a.name),) for a, b in zip(nodes, nodes[1:], strict=False))
+    in_a_row = all(b.inputs == (Edge(a.name),) for a, b in pairwise(nodes))
     return in_a_row and all(n.native is not None and n.attrs.get("is_layer") for n in nodes)
 
 
@@ -175,10 +176,19 @@ def compile_like(old: Any, new: Any) -> bool:
     Returns:
         Whether the new model is compiled now.
     """
-    if not getattr(old, "compiled", False):
+    arguments = getattr(old, "_compile_config", None)
+    if not getattr(old, "compiled", False) or arguments is None or class_of(old).compile is not keras().Model.compile:
         return False
-    config = old.get_compile_config()
-    if not config:
-        return False
-    new.compile_from_config(config)
+    new.compile(**keras().tree.map_structure(_fresh, dict(arguments.config)))
     return True
+
+
+def _fresh(setting: Any) -> Any:
+    """An argument of compile() that keeps state is made again; names, numbers and functions are taken as they are."""
+    kinds: Any = (keras().optimizers.Optimizer, keras().losses.Loss, keras().metrics.Metric)
+    if not isinstance(setting, kinds):
+        return setting
+    cls = class_of(setting)
+    schedule = getattr(setting, "_learning_rate", None)
+    with keras().saving.custom_object_scope({type(schedule).__name__: type(schedule)}):
+        return cls.from_config(setting.get_config())

@@ -1,0 +1,46 @@
+"""What a door is, and which one a model goes through."""
+
+from importlib import import_module
+from typing import Any, Protocol, cast
+
+from addcat.errors import ModelError
+from addcat.graph import Graph, Shape
+
+
+class Door(Protocol):
+    """Where a framework's model becomes a graph, and a graph a model."""
+
+    def read(self, model: Any) -> Graph:
+        """The graph of a model; the model is not touched."""
+        ...
+
+    def write(self, graph: Graph, *, weights: bool = True) -> Any:
+        """A new model that computes what the graph says and shares nothing with the one it was read from."""
+        ...
+
+    def reshape_inputs(self, graph: Graph, shapes: tuple[Shape, ...]) -> Graph:
+        """The graph with every shape inferred anew from these input shapes, batch first."""
+        ...
+
+
+def door_for(model: Any) -> Door:
+    """The door of the framework that a model comes from, told by its class alone; loads no other framework.
+
+    Args:
+        model: A Keras model.
+
+    Returns:
+        The door.
+
+    Raises:
+        ModelError: if no door takes such an object.
+    """
+    homes = {cls.__module__.split(".")[0] for cls in type(model).__mro__}
+    if "keras" in homes:
+        return cast("Door", import_module("addcat.doors.keras"))
+    if homes & {"onnx", "onnx_ir"}:
+        return cast("Door", import_module("addcat.doors.onnx"))
+    raise ModelError(
+        f"No door takes a {type(model).__module__}.{type(model).__name__}. "
+        "Pass a built Keras 3 model: keras.Sequential or keras.Model(inputs, outputs)."
+    )

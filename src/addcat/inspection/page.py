@@ -1,0 +1,136 @@
+"""An inspection as a page: the table of merges, what was found, and the totals."""
+
+from collections import Counter
+
+from addcat.graph import Refusal
+from addcat.inspection.nouns import InspectedMerge, Inspection
+from addcat.report import rows
+from addcat.report.page import Block, Bullets, Cell, Column, Heading, Page, Paragraph, Table
+from addcat.vocabulary import OPS
+
+COLUMNS = (
+    Column("site", whole=False),
+    Column("merge"),
+    Column("role"),
+    Column("branches", at_least=100),
+    Column("made by", at_least=160, whole=False),
+    Column("shape"),
+    Column("written", number=True, at_least=100),
+    Column("parameters"),
+    Column("multiply-adds", at_least=110),
+    Column("switch"),
+)
+MOST_ROWS = 400
+
+
+def inspection_page(found: Inspection) -> Page:
+    """Lay out an inspection.
+
+    Args:
+        found: What `inspect` returned.
+
+    Returns:
+        A page for the terminal and for notebooks.
+    """
+    blocks: list[Block] = [Heading(f"Merges of {found.model}"), Paragraph(_summary(found))]
+    if found.merges:
+        blocks.append(Table(COLUMNS, tuple(_row(merge) for merge in found.merges[:MOST_ROWS])))
+        blocks.append(Paragraph(_legend(found), "muted"))
+    if found.findings:
+        blocks.append(Heading("Findings"))
+        blocks.append(Bullets(tuple(f"{f.code} {f.site}: {f.words}" for f in found.findings)))
+    blocks.extend([Heading("Totals, for one example"), _totals(found)])
+    if found.totals.uncounted:
+        names = ", ".join(found.totals.uncounted[:3]) + (", ..." if len(found.totals.uncounted) > 3 else "")
+        words = (
+            f"Not in the multiply-adds: {len(found.totals.uncounted)} layers that addcat does not look into ({names})."
+        )
+        blocks.append(Paragraph(words, "muted"))
+    return Page(tuple(blocks))
+
+
+def _summary(found: Inspection) -> str:
+    counts = Counter(merge.merge.op for merge in found.merges)
+    listed = ", ".join(f"{number} {OPS[op].label}" for op, number in counts.most_common())
+    hidden = sum(finding.code == "AC210" for finding in found.findings)
+    more = f" {hidden} more hidden inside other layers." if hidden else ""
+    return (f"{listed}." if listed else "No merge.") + more
+
+
+def _row(inspected: InspectedMerge) -> tuple[str | Cell, ...]:
+    merge, price = inspected.merge, inspected.price
+    after = price.after
+    return (
+        merge.site,
+        merge.label,
+        merge.role,
+        " + ".join(rows.size_text(b.channels) for b in merge.branches),
+        ", ".join(b.producer for b in merge.branches),
+        rows.shape_text(merge.shape),
+        rows.bytes_text(price.now.bytes),
+        _change(price.now.parameters, after and after.parameters, known=after is not None),
+        _change(price.now.multiply_adds, after and after.multiply_adds, known=after is not None),
+        _switch(inspected),
+    )
+
+
+def _change(now: int | None, after: int | None, *, known: bool) -> str:
+    return f"{rows.count(now)} -> {rows.count(after)}" if known else rows.count(now)
+
+
+def _switch(inspected: InspectedMerge) -> Cell:
+    if isinstance(inspected.switch, Refusal):
+        return Cell(inspected.switch.code, "muted")
+    return Cell(inspected.switch, "good")
+
+
+def _legend(found: Inspection) -> str:
+    words = ["parameters: of what reads the merge, now -> with the other merge."]
+    forms = {merge.switch for merge in found.merges if isinstance(merge.switch, str)}
+    meaning = {
+        "tie": "`tie`: the consumers' kernels are doubled",
+        "project": "`project`: a 1x1 layer is added",
+        "absorb": "`absorb`: the consumer folds into the branches",
+        "equal parts": "`equal parts`: the kernel's parts are equal",
+        "twice": "`twice`: one tensor is merged with itself",
+    }
+    listed = [words for form, words in meaning.items() if form in forms]
+    if listed:
+        words.append(f"An exact switch exists: {'; '.join(listed)}.")
+    refusals = {m.switch.code: m.switch for m in found.merges if isinstance(m.switch, Refusal)}
+    words.extend(f"{code}: e.g. {refusals[code].reason}." for code in sorted(refusals))
+    if len(found.merges) > MOST_ROWS:
+        words.append(f"{len(found.merges) - MOST_ROWS} more merges: see --json.")
+    return " ".join(words)
+
+
+def _totals(found: Inspection) -> Table:
+    totals = found.totals
+    peak = None
+    if totals.peak is not None and totals.peak_without_merges is not None:
+        peak = totals.peak - totals.peak_without_merges
+    lines = (
+        ("parameters", rows.integer(totals.parameters), rows.count(totals.merge_parameters),
+         _share(totals.merge_parameters, totals.parameters)),
+        ("multiply-adds", rows.count(totals.multiply_adds), rows.count(totals.merge_multiply_adds),
+         _share(totals.merge_multiply_adds, totals.multiply_adds)),
+        ("activations written", rows.bytes_text(totals.activations), rows.bytes_text(totals.merge_activations),
+         _share(totals.merge_activations, totals.activations)),
+        (f"peak of live activations{_at(totals.peak_at)}", rows.bytes_text(totals.peak), rows.bytes_text(peak),
+         _share(peak, totals.peak)),
+    )  # fmt: skip
+    columns = (
+        Column("", whole=False),
+        Column("model", number=True),
+        Column("by merges", number=True),
+        Column("share", number=True),
+    )
+    return Table(columns, lines)
+
+
+def _at(node: str) -> str:
+    return f", at {node}" if node else ""
+
+
+def _share(part: int | None, whole: int | None) -> str:
+    return rows.percent(None if part is None or whole is None else part / whole if whole else 0.0)

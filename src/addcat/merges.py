@@ -1,0 +1,192 @@
+"""Merge sites: where several tensors of a graph become one, and who reads the result.
+
+A reader counts as a *consumer* when it is linear in the channels (Dense, convolution) and lies behind nothing but
+channelwise operations. Then its kernel can be cut at the channel border between two branches,
+W [x; y] = W_1 x + W_2 y, and a switch can change the kernel instead of adding a layer.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from addcat.consumers import Consumer, consumers
+from addcat.graph import Edge, Graph, Node, Refusal, Shape
+from addcat.roles import role
+from addcat.vocabulary import ADD_LIKE, OPS
+
+
+@dataclass(frozen=True, slots=True)
+class Branch:
+    """One of the merged tensors.
+
+    Attributes:
+        producer: Name of the node that makes it.
+        output: Which of that node's outputs.
+        shape: Its shape, batch first.
+        channels: Its size along the merge's channel axis; None where unknown.
+    """
+
+    producer: str
+    output: int
+    shape: Shape
+    channels: int | None
+
+    @property
+    def edge(self) -> Edge:
+        """The tensor in its graph."""
+        return Edge(self.producer, self.output)
+
+
+@dataclass(frozen=True, slots=True)
+class Merge:
+    """One place in a model where several tensors become one.
+
+    Attributes:
+        site: Unique name: the node's, behind the names of the nested models that it lies in ("encoder/merge").
+        node: Name of the node in its own graph.
+        op: "add", "concat", or another merge of `addcat.vocabulary`.
+        axis: The axis that Concatenate joins, counted from 0 with the batch; None for the others.
+        channel_axis: The axis that counts channels.
+        branches: The merged tensors in the model's order; one may come twice.
+        shape: Shape of the result, batch first.
+        role: "residual", "skip", "siblings" or "fusion" (see `addcat.roles`).
+        consumers: Who reads the result, and through what.
+        calls: How many times the nested model that holds it is called.
+    """
+
+    site: str
+    node: str
+    op: str
+    axis: int | None
+    channel_axis: int
+    branches: tuple[Branch, ...]
+    shape: Shape
+    role: str
+    consumers: tuple[Consumer, ...]
+    calls: int = 1
+
+    @property
+    def label(self) -> str:
+        """The word for people, as Keras has it: "Add", "Concatenate", ..."""
+        return OPS[self.op].label
+
+    @property
+    def arity(self) -> int:
+        """How many tensors are merged."""
+        return len(self.branches)
+
+    @property
+    def adds(self) -> bool:
+        """Whether the result is a weighted sum of the branches: Add, or a rung of the ladder above it."""
+        return self.op in ADD_LIKE
+
+    @property
+    def blockers(self) -> tuple[Refusal, ...]:
+        """Why kernels cannot simply be cut: one refusal for each reader that is not a consumer."""
+        return tuple(c.refusal for c in self.consumers if c.refusal is not None)
+
+    @property
+    def direct(self) -> bool:
+        """Whether a switch can change the consumers' kernels alone, so that nothing need be added after the merge."""
+        places = {(c.node, c.offset) for c in self.consumers}
+        places |= {(step.node, step.offset) for c in self.consumers for step in c.path}
+        once = len({node for node, _ in places}) == len(places)  # no node holds the merged channels twice
+        return bool(self.consumers) and not self.blockers and once
+
+
+def is_merge(node: Node) -> bool:
+    """Whether a node merges tensors of the model; masks (booleans) and constants do not count.
+
+    Examples:
+        >>> from addcat.graph import Tensor
+        >>> is_merge(Node("x_plus_3", "shift", (Edge("x"),), (Tensor((None, 4)),)))
+        False
+    """
+    return OPS[node.op].merge and bool(node.inputs) and node.dtype != "bool"
+
+
+def find_merges(graph: Graph, prefix: str = "") -> list[Merge]:
+    """Every merge of a graph and of the nested models in it, in topological order.
+
+    Args:
+        graph: The graph of a model.
+        prefix: Path of the nested model that `graph` is, ending in "/"; "" for the outermost.
+
+    Returns:
+        One merge a site. A merge in a nested model that is called several times is one site.
+    """
+    found: list[Merge] = []
+    seen: set[int] = set()
+    for node in graph.nodes.values():
+        if is_merge(node):
+            found.append(describe_merge(graph, node, prefix))
+        elif node.body is not None and id(node.body) not in seen:
+            seen.add(id(node.body))
+            calls = sum(other.body is node.body for other in graph.nodes.values())
+            inner = find_merges(node.body, f"{prefix}{node.name}/")
+            found.extend(replace(merge, calls=merge.calls * calls) for merge in inner)
+    return found
+
+
+def describe_merge(graph: Graph, node: Node, prefix: str = "") -> Merge:
+    """See one node as a merge."""
+    rank = len(node.shape)
+    channel_axis = node.channel_axis if node.channel_axis is not None else rank - 1
+    axis = int(node.attrs["axis"]) % rank if node.op in ("concat", "stack") else None
+    return Merge(
+        site=prefix + node.name,
+        node=node.name,
+        op=node.op,
+        axis=axis,
+        channel_axis=channel_axis,
+        branches=tuple(_branch(graph, edge, channel_axis, rank) for edge in node.inputs),
+        shape=node.shape,
+        role=role(graph, node),
+        consumers=tuple(consumers(graph, node)),
+    )
+
+
+def _branch(graph: Graph, edge: Edge, channel_axis: int, rank: int) -> Branch:
+    shape = graph.tensor(edge).shape
+    axis = channel_axis - rank if channel_axis else 0
+    channels = shape[axis] if -len(shape) <= axis < len(shape) else None
+    return Branch(edge.node, edge.output, shape, channels)
+
+
+def subgraph(graph: Graph, site: str) -> tuple[Graph, str]:
+    """The graph in which a site lies, and the name of its node there.
+
+    Args:
+        graph: The outermost graph.
+        site: A site name that `find_merges` gave.
+
+    Returns:
+        The nested model's body (or `graph` itself) and the node's name.
+    """
+    *path, name = site.split("/")
+    for step in path:
+        body = graph.nodes[step].body
+        assert body is not None  # noqa: S101  (site names come from find_merges)
+        graph = body
+    return graph, name
+
+
+def with_subgraph(graph: Graph, site: str, body: Graph) -> Graph:
+    """Put a new body in the place of the nested model that a site lies in, at every call of that model."""
+    *path, _ = site.split("/")
+    if not path:
+        return body
+    first, *rest = path
+    old = graph.nodes[first].body
+    assert old is not None  # noqa: S101
+    new = with_subgraph(old, "/".join([*rest, "_"]), body)
+    return graph.edit(put=[node.edit(body=new) for node in graph.nodes.values() if node.body is old])
+
+
+def walk(graph: Graph, prefix: str = "") -> Iterator[tuple[str, Node, Graph]]:
+    """Every node of a graph and of its nested models, each body once, with its path and its graph."""
+    seen: set[int] = set()
+    for node in graph.nodes.values():
+        yield prefix + node.name, node, graph
+        if node.body is not None and id(node.body) not in seen:
+            seen.add(id(node.body))
+            yield from walk(node.body, f"{prefix}{node.name}/")
