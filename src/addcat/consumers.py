@@ -153,11 +153,13 @@ def _refusal(graph: Graph, merge: Node, node: Node, axis: int) -> Refusal | None
         return Refusal("AC104", site, f"{who} merges the result with another tensor, so its width must stay")
     attrs = dict(node.attrs)
     linear, alone = OPS[node.op].mixes, channelwise(node.op, attrs)
+    if int(attrs.get("multiplier", 1)) > 1 and not linear:
+        return Refusal("AC103", site, f"{who} makes {attrs['multiplier']} channels of each, which addcat does not cut")
     if attrs.get("scalar") is False:
         return Refusal("AC103", site, f"{who} has a constant array, which addcat does not cut")
     if not linear and not alone:
         return Refusal("AC103", site, f"{who} {MIXING.get(node.op, 'mixes channels')}")
-    if int(attrs.get("groups", 1)) > 1:
+    if int(attrs.get("groups", 1)) > 1 and linear:
         reason = f"{who} is a convolution in {attrs['groups']} groups, and the cut does not fall on a group border"
         return Refusal("AC106", site, reason)
     if node.weights and len(graph.calls(node)) > 1:

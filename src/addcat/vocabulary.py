@@ -12,9 +12,13 @@ names too; kernels are laid out `(out, in, *taps)`:
 | conv_transpose | kernel (out, in, *taps), bias | strides, padding, dilation, output_padding, activation |
 | batch_norm | scale, offset, mean, variance, each (channels,) | epsilon, axis |
 | activation | | function |
-| pool | | kind_of_pool ("average" or "max"), size, strides, padding |
+| shift, gain | value (channels,) or (): x + value, x * value | |
+| pool | | kind_of_pool ("average" or "max"), size, strides, padding, counts_padding (average: zeros count; else not) |
 | global_pool | | kind_of_pool, keepdims |
 | resize | | factor, method ("nearest", "bilinear", ...) |
+| pad, crop | | padding (zeros), cropping: pairs for each spatial axis |
+| split | | axis, sizes: parts along one axis, one output each |
+| depth_to_space | | block (for each spatial axis); input channels count (row of block, column, output channel) |
 | add, concat and the other merges | | axis (concat) |
 | scaled_add | scale (arity,) | |
 | channel_scaled_add | scale (arity, channels) | |
@@ -64,6 +68,7 @@ OPS: dict[str, Op] = {
     "global_pool": Op(channelwise="any", label="GlobalPooling"),
     "resize": Op(channelwise="linear", label="Resize"),
     "pad": Op(channelwise="linear", label="ZeroPadding"),
+    "pad_channels": Op(label="Channels of zeros"),
     "crop": Op(channelwise="linear", label="Cropping"),
     "instance_norm": Op(channelwise="any", label="InstanceNorm"),
     "layer_norm": Op(label="LayerNormalization"),
@@ -72,6 +77,8 @@ OPS: dict[str, Op] = {
     "flatten": Op(label="Flatten"),
     "reshape": Op(label="Reshape"),
     "permute": Op(label="Permute"),
+    "split": Op(label="Split"),
+    "depth_to_space": Op(label="DepthToSpace"),
     "attention": Op(label="Attention"),
     "recurrent": Op(label="Recurrent"),
     "embedding": Op(label="Embedding"),

@@ -1,10 +1,14 @@
 """What a door is, and which one a model goes through."""
 
+from collections.abc import Callable, Sequence
 from importlib import import_module
 from typing import Any, Protocol, cast
 
 from addcat.errors import ModelError
-from addcat.graph import Graph, Shape
+from addcat.graph import Array, Edge, Graph, Shape
+
+Run = Callable[[list[Array]], list[Array]]
+"""Takes a list of arrays, one for each input; gives one for each output."""
 
 
 class Door(Protocol):
@@ -14,8 +18,20 @@ class Door(Protocol):
         """The graph of a model; the model is not touched."""
         ...
 
-    def write(self, graph: Graph, *, weights: bool = True) -> Any:
+    def write(self, graph: Graph, *, weights: bool = True, seed: int | None = None) -> Any:
         """A new model that computes what the graph says and shares nothing with the one it was read from."""
+        ...
+
+    def predictor(self, model: Any, edges: Sequence[Edge] = ()) -> Run:
+        """A compiled function that runs a model at inference; the tensors on `edges` follow its outputs."""
+        ...
+
+    def probe(self, graph: Graph, edges: list[Edge]) -> Run:
+        """A compiled function from model inputs to the tensors on some edges of `flatten(graph)`."""
+        ...
+
+    def random_inputs(self, graph: Graph, *, examples: int, seed: int) -> list[Array]:
+        """Inputs that a model takes, drawn at random."""
         ...
 
     def reshape_inputs(self, graph: Graph, shapes: tuple[Shape, ...]) -> Graph:

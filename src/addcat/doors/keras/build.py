@@ -26,14 +26,19 @@ MERGES = {
 LADDER = {"scaled_add": "ScaledAdd", "channel_scaled_add": "ChannelScaledAdd", "projected_add": "ProjectedAdd"}
 
 
-def changed_layer(node: Node) -> Any:
+def changed_layer(node: Node, *, rename: bool = False) -> Any:
     """The layer of an edited node: the original's config with the new sizes."""
     sizes: dict[str, Any] = {}
     if node.op in SIZES:
-        kernel = "pointwise" if node.op == "separable_conv" else "kernel"
-        sizes[SIZES[node.op]] = node.weights[kernel].shape[0]
+        kernel = node.weights["pointwise" if node.op == "separable_conv" else "kernel"]
+        sizes[SIZES[node.op]] = kernel.shape[0]
+        sizes["use_bias"] = "bias" in node.weights
+        if node.op == "conv":
+            sizes["kernel_size"], sizes["padding"] = kernel.shape[2:], node.attrs["padding"]
     if node.op == "concat":
         sizes["axis"] = node.attrs["axis"]
+    if rename:
+        sizes["name"] = node.layer.replace("/", ".")
     return clone_operation(node.native.operation, sizes)
 
 
@@ -41,13 +46,13 @@ def new_layer(node: Node) -> Any:
     """A layer for a node that has no native operation.
 
     Args:
-        node: Of an op that addcat makes: a merge, a linear, an activation, batch norm, or zero padding of channels.
+        node: Of an op that addcat makes: a merge, a linear layer or an activation.
 
     Returns:
         A Keras layer, not called yet; its weights are set by `set_weights`.
     """
     layers = keras().layers
-    common: dict[str, Any] = {"name": node.name}
+    common: dict[str, Any] = {"name": node.name.replace("/", ".")}
     if "policy" in node.attrs:
         common["dtype"] = node.attrs["policy"]
     if node.op in MERGES:
@@ -63,22 +68,14 @@ def new_layer(node: Node) -> Any:
         return _conv(node, common)
     if node.op == "activation":
         return layers.Activation(node.attrs["function"], **common)
-    if node.op == "pad_channels":
-        return _ladder_class("PadChannels")(node.attrs["channels"], axis=node.channel_axis, **common)
-    if node.op == "bias":
-        return _ladder_class("ChannelBias")(axis=node.channel_axis, **common)
     raise AssertionError(f"no Keras layer for a new node of op {node.op!r}")
 
 
-def _ladder_class(name: str) -> Any:
+def _ladder(node: Node, common: dict[str, Any]) -> Any:
     from addcat import layers as ladder  # noqa: PLC0415  (loads Keras)
 
-    return getattr(ladder, name)
-
-
-def _ladder(node: Node, common: dict[str, Any]) -> Any:
-    cls = _ladder_class(LADDER[node.op])
-    settings = {"axis": node.channel_axis} if node.op != "scaled_add" else {}
+    cls: Any = getattr(ladder, LADDER[node.op])
+    settings: dict[str, Any] = {"axis": node.channel_axis} if node.op != "scaled_add" else {}
     if node.op == "projected_add":
         settings["rank"] = node.weights["down"].shape[1]
     return cls(**settings, **common)
@@ -112,7 +109,7 @@ def _attribute(node: Node, name: str) -> tuple[str, Any]:
     if name == "pointwise":
         return "pointwise_kernel", layouts.linear_to_keras
     names = {"scale": "gamma", "offset": "beta", "mean": "moving_mean", "variance": "moving_variance"}
-    return (names.get(name, name) if node.op == "batch_norm" else name), _unchanged
+    return (names.get(name, name) if node.op in ("batch_norm", "instance_norm") else name), _unchanged
 
 
 def _unchanged(array: Array) -> Array:

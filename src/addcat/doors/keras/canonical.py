@@ -125,8 +125,8 @@ def _plain_attrs(operation: Any, kind: str) -> dict[str, Any]:
         return {"function": re.sub(r"(?<=[a-z])(?=[A-Z])", "_", kind).lower().replace("re_lu", "relu")}
     if kind == "Bidirectional":
         return {"merge_mode": operation.merge_mode}
-    if kind in ("Embedding",):
-        return {"mask_zero": operation.mask_zero}
+    if kind == "Embedding":
+        return {"mask_zero": operation.mask_zero, "input_dim": operation.input_dim}
     return {}
 
 
@@ -155,6 +155,9 @@ def _dense(layer: Any) -> Description:
 def _conv(layer: Any, *_: str) -> Description:
     if getattr(layer, "lora_enabled", False):
         return "opaque", {}
+    outputs, inputs = layer.filters, layer.kernel.shape[-2] * layer.groups
+    if layer.groups > 1 and layer.groups == inputs:  # each channel alone, as DepthwiseConv has it
+        return "depthwise_conv", {**_spatial(layer), "multiplier": outputs // inputs}
     return "conv", {**_spatial(layer), "groups": layer.groups}
 
 
@@ -229,10 +232,12 @@ def weights_of(operation: Any, op: str) -> dict[str, Weight]:
     """
     if not is_layer(operation):
         return {}
-    if op not in CANONICAL_WEIGHTS:
+    grouped = op == "depthwise_conv" and type(operation).__name__.startswith("Conv")
+    table = CANONICAL_WEIGHTS["conv" if grouped else op] if op in CANONICAL_WEIGHTS else {}
+    if not table:
         return {variable.path: _weight(variable, _unchanged) for variable in operation.weights}
     found: dict[str, Weight] = {}
-    for canonical, (attribute, convert) in CANONICAL_WEIGHTS[op].items():
+    for canonical, (attribute, convert) in table.items():
         variable = getattr(operation, attribute, None)
         if variable is not None:
             found[canonical] = _weight(variable, convert)
@@ -274,6 +279,8 @@ CANONICAL_WEIGHTS: dict[str, dict[str, tuple[str, Callable[[Array], Array]]]] = 
         "mean": ("moving_mean", _unchanged),
         "variance": ("moving_variance", _unchanged),
     },
+    "instance_norm": {"scale": ("gamma", _unchanged), "offset": ("beta", _unchanged)},
+    "prelu": {"alpha": ("alpha", _unchanged)},
     "scaled_add": {"scale": ("scale", _unchanged)},
     "channel_scaled_add": {"scale": ("scale", _unchanged)},
     "projected_add": {"down": ("down", _unchanged), "up": ("up", _unchanged)},

@@ -20,10 +20,12 @@ class Call:
     Attributes:
         operation: The layer, operation or nested model.
         arguments: Keras' record of the call, tensors among them.
+        tensors: What the call gave, symbolic.
     """
 
     operation: Any
     arguments: Any
+    tensors: tuple[Any, ...]
 
 
 def read(model: Any) -> Graph:
@@ -151,7 +153,7 @@ def _node(name: str, record: Any, edges: dict[int, Edge], bodies: dict[int, Grap
         "inputs": inputs,
         "outputs": tuple(Tensor(tuple(t.shape), str(t.dtype)) for t in record.output_tensors),
         "layer": operation.name if is_layer(operation) else "",
-        "native": Call(operation, arguments),
+        "native": Call(operation, arguments, tuple(record.output_tensors)),
     }
     if is_graph(operation):
         body = _read(operation, bodies)

@@ -3,7 +3,10 @@
 Untouched nodes are made again from their own layers: class, config, name, weights, trainable flags and dtype policy.
 """
 
+import random
 import warnings
+from collections.abc import Generator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
@@ -18,20 +21,35 @@ from addcat.graph import Edge, Graph, Node
 
 
 @dataclass(slots=True)
-class _Writer:
-    """What has been made so far: layers by the layer they replace, models by their body."""
+class Writer:
+    """What has been made so far: layers by the layer they replace, models by their body.
+
+    Attributes:
+        weights: Whether values of weights are carried over.
+        rename: Whether layers take the names of their nodes, as a graph needs whose nested models were laid open.
+        seed: Where weights are drawn anew: what each layer's draw depends on, together with its name.
+    """
 
     weights: bool
+    rename: bool = False
+    seed: int | None = None
     operations: dict[int | str, Any] = field(default_factory=dict[int | str, Any])
     models: dict[int, Any] = field(default_factory=dict[int, Any])
 
+    def finish(self, graph: Graph) -> None:
+        """Carry weights and flags over, once the layers of a graph are built."""
+        for node in graph.nodes.values():
+            _finish(node, self)
 
-def write(graph: Graph, *, weights: bool = True) -> Any:
+
+def write(graph: Graph, *, weights: bool = True, seed: int | None = None) -> Any:
     """Make a new Keras model of a graph.
 
     Args:
         graph: What `read` gave, edited or not.
         weights: Whether to carry weights over; without, every layer keeps what its initialisers draw.
+        seed: Makes those draws repeatable. Each depends on the seed and the layer's name alone, so layers of the same
+            name and shape start alike in every model of one seed. Initialisers with a seed of their own keep it.
 
     Returns:
         A Keras model of the same class, compiled as the original is (with a fresh optimiser).
@@ -39,28 +57,44 @@ def write(graph: Graph, *, weights: bool = True) -> Any:
     Raises:
         ModelError: if a layer cannot be made again from its config.
     """
-    model = _write(graph, _Writer(weights))
+    model = _write(graph, Writer(weights, seed=seed))
     compile_like(graph.native, model)
     return model
 
 
-def _write(graph: Graph, writer: _Writer) -> Any:
+def _write(graph: Graph, writer: Writer) -> Any:
     if id(graph) in writer.models:
         return writer.models[id(graph)]
     old = graph.native
-    if _is_chain(graph):
-        model = _sequential(graph, writer)
-    else:
-        tensors: dict[Edge, Any] = {}
-        for node in graph.nodes.values():
-            outputs = keras().tree.flatten(_call(node, [tensors[edge] for edge in node.inputs], writer))
-            tensors.update({Edge(node.name, index): tensor for index, tensor in enumerate(outputs)})
-        model = _functional(graph, tensors)
+    model = _sequential(graph, writer) if _is_chain(graph) else _functional(graph, tensors_of(graph, writer))
     writer.models[id(graph)] = model
-    for node in graph.nodes.values():
-        _finish(node, writer)
+    writer.finish(graph)
     _match_trainable(old, model)
     return model
+
+
+def tensors_of(graph: Graph, writer: Writer) -> dict[Edge, Any]:
+    """Call every operation of a graph on symbolic tensors, in order."""
+    tensors: dict[Edge, Any] = {}
+    for node in graph.nodes.values():
+        with drawn_by(node.layer, writer.seed):
+            outputs = keras().tree.flatten(_call(node, [tensors[edge] for edge in node.inputs], writer))
+        tensors.update({Edge(node.name, index): tensor for index, tensor in enumerate(outputs)})
+    return tensors
+
+
+@contextmanager
+def drawn_by(layer: str, seed: int | None) -> Generator[None]:
+    """Within, initialisers draw by this seed and layer; Python's own generator, which seeds them, is put back after."""
+    if seed is None:
+        yield
+        return
+    state = random.getstate()
+    random.seed(f"{seed} {layer}")
+    try:
+        yield
+    finally:
+        random.setstate(state)
 
 
 def _functional(graph: Graph, tensors: dict[Edge, Any]) -> Any:
@@ -96,12 +130,15 @@ def _is_chain(graph: Graph) -> bool:
     return in_a_row and all(n.native is not None and n.attrs.get("is_layer") for n in nodes)
 
 
-def _sequential(graph: Graph, writer: _Writer) -> Any:
-    made = [_operation(node, writer) for node in graph.nodes.values()]
-    return keras().Sequential(made, name=graph.native.name)
+def _sequential(graph: Graph, writer: Writer) -> Any:
+    made = keras().Sequential(name=graph.native.name)
+    for node in graph.nodes.values():
+        with drawn_by(node.layer, writer.seed):
+            made.add(_operation(node, writer))
+    return made
 
 
-def _operation(node: Node, writer: _Writer) -> Any:
+def _operation(node: Node, writer: Writer) -> Any:
     """The new layer of a node; the same one for every call site of a shared layer."""
     if node.body is not None:
         return _write(node.body, writer)
@@ -110,13 +147,14 @@ def _operation(node: Node, writer: _Writer) -> Any:
         if node.native is None:
             writer.operations[key] = new_layer(node)
         elif node.edited:
-            writer.operations[key] = changed_layer(node)
+            writer.operations[key] = changed_layer(node, rename=writer.rename)
         else:
-            writer.operations[key] = clone_operation(node.native.operation)
+            name = {"name": node.layer.replace("/", ".")} if writer.rename and node.attrs.get("is_layer") else {}
+            writer.operations[key] = clone_operation(node.native.operation, name)
     return writer.operations[key]
 
 
-def _call(node: Node, tensors: list[Any], writer: _Writer) -> Any:
+def _call(node: Node, tensors: list[Any], writer: Writer) -> Any:
     if node.native is None and node.attrs.get("as_function"):
         return _function(node, tensors)
     operation = _operation(node, writer)
@@ -132,7 +170,9 @@ def _call(node: Node, tensors: list[Any], writer: _Writer) -> Any:
 def _function(node: Node, tensors: list[Any]) -> Any:
     """A merge as a function of `keras.ops`: unlike a layer it never passes masks on."""
     ops = keras().ops
-    if node.op == "concat":
+    if node.op == "pad_channels":
+        out = ops.pad(tensors[0], node.attrs["pads"])
+    elif node.op == "concat":
         out = ops.concatenate(tensors, axis=node.attrs["axis"])
     else:
         out = tensors[0]
@@ -142,7 +182,7 @@ def _function(node: Node, tensors: list[Any]) -> Any:
     return out
 
 
-def _finish(node: Node, writer: _Writer) -> None:
+def _finish(node: Node, writer: Writer) -> None:
     """Carry weights and flags over, once a layer is built."""
     key = node.name if node.native is None else id(node.native.operation)
     if node.body is not None or key not in writer.operations:

@@ -1,0 +1,74 @@
+"""The command line: each verb of the library, with the same words, fields and errors.
+
+Exit codes: 0 done; 1 refused, or something was found; 2 bad input. A user's mistake is one message on the error stream
+and never a traceback.
+"""
+
+import sys
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+
+from addcat import __version__
+from addcat.cli.common import BAD_INPUT, REFUSED, say_error
+from addcat.cli.explain import explain as explain_verb
+from addcat.errors import AddcatError, RefusedError
+
+app = typer.Typer(
+    name="addcat",
+    help="Add or concatenate? Evidence for the merges of a neural network, and the tools to change them.",
+    epilog="Every verb has --help with an example, and --json.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"addcat {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version and exit.", is_eager=True, callback=_print_version)
+    ] = False,
+) -> None:
+    """Add or concatenate? Evidence for the merges of a neural network, and the tools to change them."""
+
+
+app.command("explain")(explain_verb)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command line.
+
+    Args:
+        arguments: The words after `addcat`; those of the process where left out.
+
+    Returns:
+        The exit code.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")  # pyright: ignore[reportAttributeAccessIssue, reportUnknownMemberType]
+    try:
+        app(args=arguments, prog_name="addcat")
+    except SystemExit as stop:
+        return stop.code if isinstance(stop.code, int) else 0
+    except RefusedError as refused:
+        say_error(str(refused))
+        return REFUSED
+    except AddcatError as error:
+        say_error(str(error))
+        return BAD_INPUT
+    except OSError as error:
+        named = f": {error.filename!r}" if error.filename else ""
+        say_error(f"{error.strerror or error}{named}.")
+        return BAD_INPUT
+    return 0

@@ -1,0 +1,53 @@
+"""What every verb shares: its options, how it prints, how an error is said.
+
+A verb is one function that parses, calls the library and hands the result to `give`.
+"""
+
+import json
+import sys
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.text import Text
+
+from addcat.report.page import Result
+from addcat.report.text import render, show
+
+REFUSED = 1
+BAD_INPUT = 2
+
+Model = Annotated[
+    str,
+    typer.Argument(
+        metavar="MODEL",
+        help="A .keras file, or package.module:function, or package.module:Class(arg=literal).",
+    ),
+]
+Unsafe = Annotated[
+    bool,
+    typer.Option("--unsafe", help="Load a file with Lambda layers: runs whatever code its author put there."),
+]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
+
+
+def give(result: Result, *, as_json: bool) -> None:
+    """Print a result: as JSON, as a page with colours on a terminal, or as plain text in a pipe.
+
+    Args:
+        result: What the verb returned.
+        as_json: Whether JSON was asked for.
+    """
+    console = Console(highlight=False, markup=False, emoji=False)
+    if as_json:
+        sys.stdout.write(json.dumps(result.to_dict(), indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+    elif console.is_terminal:
+        show(result.page(), console)
+    else:
+        sys.stdout.write(render(result.page(), width=console.width))
+
+
+def say_error(message: str) -> None:
+    """Say one thing on the error stream, whole lines, red where there are colours."""
+    console = Console(stderr=True, highlight=False, markup=False, emoji=False)
+    console.print(Text.assemble(("Error:", "bold red"), " ", message), soft_wrap=True)

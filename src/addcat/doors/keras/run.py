@@ -1,0 +1,93 @@
+"""Run a graph: on random inputs to compare two models, or up to some tensors to look at them."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from addcat.doors.keras.read import read
+from addcat.doors.keras.write import Writer, tensors_of
+from addcat.flatten import flatten
+from addcat.frameworks import keras
+from addcat.graph import Array, Edge, Graph
+
+OPEN_SIZE = 32
+"""Size that an unknown axis takes on random inputs: small, and divisible by what networks usually halve."""
+
+
+def predictor(model: Any, edges: Sequence[Edge] = ()) -> Callable[[list[Array]], list[Array]]:
+    """A function from a list of input arrays to a list of output arrays, compiled, at inference.
+
+    Args:
+        model: A Keras model.
+        edges: Tensors inside it, of its outermost graph, that are to follow the outputs.
+    """
+    tree, structure = keras().tree, _input_structure(model)
+    if edges:
+        nodes = read(model).nodes
+        inside = [nodes[edge.node].native.tensors[edge.output] for edge in edges]
+        model = keras().Model(structure, [*tree.flatten(model.outputs), *inside])
+
+    def predict(inputs: list[Array]) -> list[Array]:
+        packed = tree.pack_sequence_as(structure, list(inputs))
+        return [np.asarray(keras().ops.convert_to_numpy(out)) for out in tree.flatten(model.predict_on_batch(packed))]
+
+    return predict
+
+
+def _input_structure(model: Any) -> Any:
+    return model.inputs[0] if isinstance(model, keras().Sequential) else model.input
+
+
+def probe(graph: Graph, edges: list[Edge]) -> Callable[[list[Array]], list[Array]]:
+    """A function from a list of input arrays to the tensors on some edges.
+
+    Args:
+        graph: The graph of a model. Nested models are laid open first.
+        edges: Tensors of `flatten(graph)`.
+
+    Returns:
+        A compiled function; the arrays come in the order of `edges`.
+    """
+    flat = flatten(graph)
+    needed = set(flat.inputs).union(*(flat.ancestors(edge.node) | {edge.node} for edge in edges))
+    part = Graph.of(
+        [node for node in flat.nodes.values() if node.name in needed],
+        inputs=flat.inputs,
+        outputs=edges,
+        name="probe",
+        native=flat.native,
+    )
+    writer = Writer(weights=True, rename=True)
+    tensors = tensors_of(part, writer)
+    model = keras().Model([tensors[Edge(name)] for name in part.inputs], [tensors[edge] for edge in edges])
+    writer.finish(part)
+    return predictor(model)
+
+
+def random_inputs(graph: Graph, *, examples: int, seed: int) -> list[Array]:
+    """Inputs that a model takes: standard normal numbers, or indices that its embeddings know.
+
+    Args:
+        graph: The graph of a model.
+        examples: Size of the batch.
+        seed: Of the draw.
+
+    Returns:
+        One array for each input, unknown sizes at 32.
+    """
+    rng = np.random.default_rng(seed)
+    return [_random(graph, name, examples, rng) for name in graph.inputs]
+
+
+def _random(graph: Graph, name: str, examples: int, rng: np.random.Generator) -> Array:
+    node = graph.nodes[name]
+    shape = (node.shape[0] or examples, *(size or OPEN_SIZE for size in node.shape[1:]))
+    tables = [
+        graph.nodes[reader].attrs["input_dim"]
+        for reader, _ in graph.readers(Edge(name))
+        if graph.nodes[reader].op == "embedding"
+    ]
+    if tables or "int" in node.dtype:
+        return rng.integers(0, min(tables, default=2), shape).astype("int32" if tables else node.dtype)
+    return rng.standard_normal(shape).astype("float32" if node.dtype not in ("float64",) else "float64")

@@ -1,0 +1,162 @@
+"""Candidates: one rewrite at one site, with those that it makes possible and that cost nothing more.
+
+A split gains little by itself; what counts is the exchange and the composition behind it. So every proposal of a rule is
+followed up: as long as some rule applies to what was just changed and is not expected to cost time, it is applied too.
+What comes of it is one candidate, to be kept or refused as a whole.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from addcat.errors import RefusedError
+from addcat.graph import Edge, Graph, Node, Refusal
+from addcat.optimizing import predict
+from addcat.rules.base import Blocked, Proposal, Rule
+
+TIDY = ("passing", "cancel", "flatten", "twice", "affine-after", "affine-before", "affine-chain", "fold")
+"""Rules that leave less to do wherever they apply."""
+FOLLOWING = (*TIDY, "before-resize", "exchange-resize", "exchange-pool", "compose", "gather")
+"""Rules that may follow up another where they are expected to pay."""
+OPENING = ("over-concat", "split-resized", "split")
+"""Rules that gain little alone and open the way; a second variant of each candidate follows these up as well."""
+MOST_STEPS = 60
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Candidate:
+    """Rewrites that are kept or refused together.
+
+    Attributes:
+        steps: In the order in which they are applied; the first is the one that opened the way.
+        graph: The graph with all of them applied.
+        predicted: Expected change in seconds, below zero where it saves; None where a size is unknown.
+        nodes: What the first step would change or remove.
+    """
+
+    steps: tuple[Proposal, ...]
+    graph: Graph
+    predicted: float | None
+    nodes: frozenset[str]
+
+    @property
+    def site(self) -> str:
+        """Where it begins."""
+        return self.steps[0].site
+
+    @property
+    def rules(self) -> tuple[str, ...]:
+        """Names of the rules, each once, in order."""
+        return tuple(dict.fromkeys(step.rule for step in self.steps))
+
+
+def find(graph: Graph, rules: Sequence[Rule]) -> tuple[list[Proposal], list[Refusal]]:
+    """Every proposal and every refusal of some rules."""
+    proposals: list[Proposal] = []
+    refusals: list[Refusal] = []
+    for rule in rules:
+        for found in rule.find(graph):
+            if isinstance(found, Proposal):
+                proposals.append(found)
+            else:
+                refusals.append(found)
+    return proposals, refusals
+
+
+def expand(graph: Graph, proposal: Proposal, rules: Mapping[str, Rule]) -> list[Candidate]:
+    """A proposal with what follows it: without and with the rules that open the way further.
+
+    Args:
+        graph: The graph that it was found in.
+        proposal: Where to begin.
+        rules: All rules that may be used, by name.
+
+    Returns:
+        One candidate or two different ones; none where the proposal does not hold.
+    """
+    try:
+        first = rules[proposal.rule].apply(graph, proposal)
+    except RefusedError:
+        return []
+    found: list[Candidate] = []
+    for names in (FOLLOWING, (*FOLLOWING, *OPENING)):
+        steps, result = follow_up(graph, first, [rules[name] for name in names if name in rules])
+        if not found or len(steps) + 1 != len(found[0].steps):
+            nodes = frozenset(proposal.nodes)
+            found.append(Candidate((proposal, *steps), result, predict.change(graph, result), nodes))
+    return found
+
+
+def follow_up(old: Graph, new: Graph, rules: Sequence[Rule]) -> tuple[list[Proposal], Graph]:
+    """Apply rules to what differs between two graphs, as long as one applies and is not expected to cost time."""
+    steps: list[Proposal] = []
+    while len(steps) < MOST_STEPS:
+        step = next(_steps(old, new, rules), None)
+        if step is None:
+            break
+        steps.append(step[0])
+        new = step[1]
+    return steps, new
+
+
+def _steps(old: Graph, new: Graph, rules: Sequence[Rule]) -> Iterator[tuple[Proposal, Graph]]:
+    for node in _touched(old, new):
+        for rule in rules:
+            try:
+                plan = rule.plan(new, node)
+            except Blocked:
+                continue
+            if plan is None:
+                continue
+            result = plan.change()
+            cost = predict.change(new, result)
+            if (cost is not None and cost <= 0) or rule.name in TIDY or (cost is None and rule.name in OPENING):
+                yield Proposal(rule.name, node.name, plan.nodes, plan.words), result
+            elif rule.name in OPENING and cost is not None and cost <= 0.1 * (_seconds(new, plan.nodes) or 0.0):
+                yield Proposal(rule.name, node.name, plan.nodes, plan.words), result
+
+
+def _seconds(graph: Graph, names: Sequence[str]) -> float | None:
+    return predict.seconds(graph, [name for name in names if name in graph.nodes])
+
+
+def _touched(old: Graph, new: Graph) -> list[Node]:
+    """Nodes that one of the graphs has and the other has not, and those that read them."""
+    changed = {name for name, node in new.nodes.items() if old.nodes.get(name) is not node}
+    readers = {
+        reader for name in changed for i in range(len(new.nodes[name].outputs)) for reader, _ in new.readers(Edge(name, i))
+    }
+    return [node for name, node in new.nodes.items() if name in changed or name in readers]
+
+
+def replay(graph: Graph, steps: Sequence[Proposal], rules: Mapping[str, Rule]) -> Graph:
+    """Apply the steps of a candidate to another graph, one after the other.
+
+    Raises:
+        RefusedError: if one does not hold there.
+    """
+    for step in steps:
+        graph = rules[step.rule].apply(graph, step)
+    return graph
+
+
+def tidy(graph: Graph, rules: Sequence[Rule]) -> tuple[tuple[Proposal, ...], Graph]:
+    """Apply the rules that leave less to do, wherever they apply, until none does.
+
+    Returns:
+        What was done, and the new graph.
+    """
+    listed = [rule for rule in rules if rule.name in TIDY]
+    steps: list[Proposal] = []
+    moved = True
+    while moved:
+        moved = False
+        for rule in listed:
+            for found in rule.find(graph):
+                if isinstance(found, Proposal):
+                    try:
+                        graph = rule.apply(graph, found)
+                    except RefusedError:  # an earlier step of this round changed what is around it
+                        continue
+                    steps.append(found)
+                    moved = True
+    return tuple(steps), graph

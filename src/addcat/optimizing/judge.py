@@ -1,0 +1,106 @@
+"""Does a candidate improve the goal? One judge for each way to know.
+
+- By time: the part of the model that changes is run against what it was, interleaved.
+- By expected time, without running anything.
+- By memory of live activations, counted; a candidate must lower its p-norm and may not raise the peak.
+- By parameters, counted.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from addcat.cost import parameters
+from addcat.graph import Graph
+from addcat.optimizing import predict
+from addcat.optimizing.measure import Ratio
+from addcat.optimizing.peak import memory
+
+WORTH = 0.985
+"""A part must be at least this much faster: the last percent may be layout at the borders of the part."""
+HOPELESS = 1.3
+"""A part that is expected to take this much longer is not measured."""
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """What a judge says.
+
+    Attributes:
+        better: Whether the goal improves.
+        gain: By how much, in the judge's unit; to choose among alternatives.
+        ratio: The measured ratio, where there is one.
+        reason: In words.
+        measured: Whether the candidate was tried at all.
+    """
+
+    better: bool
+    gain: float
+    ratio: Ratio | None
+    reason: str
+    measured: bool = True
+
+
+class Judge(Protocol):
+    """Compares a graph with the current best."""
+
+    def __call__(self, old: Graph, new: Graph) -> Judgement:
+        """Say whether `new` improves on `old`."""
+        ...
+
+
+@dataclass
+class ByTime:
+    """Measures the part that changes; parts that look the same are measured once.
+
+    Attributes:
+        compare: Runs the parts of two graphs that differ against each other; None where they cannot be run alone.
+        signature: A key of the two parts that ignores names and values.
+    """
+
+    compare: Callable[[Graph, Graph], Ratio]
+    signature: Callable[[Graph, Graph], object]
+    known: dict[object, Ratio] = field(default_factory=dict[object, Ratio])
+
+    def __call__(self, old: Graph, new: Graph) -> Judgement:
+        """Judge by measurement."""
+        changed = [name for name, node in old.nodes.items() if new.nodes.get(name) is not node]
+        before, added = predict.seconds(old, changed), predict.change(old, new)
+        if before and added is not None and added > (HOPELESS - 1) * before:
+            return Judgement(False, 0.0, None, f"expected to take {1 + added / before:.1f} times as long", measured=False)
+        key = self.signature(old, new)
+        if key not in self.known:
+            self.known[key] = self.compare(old, new)
+        ratio = self.known[key]
+        if ratio.faster and ratio.estimate <= WORTH:
+            return Judgement(True, ratio.old - ratio.new, ratio, "faster")
+        words = "slower" if ratio.slower else "no faster than the noise" if ratio.estimate > WORTH else "within the noise"
+        return Judgement(False, 0.0, ratio, words)
+
+
+def by_expected_time(old: Graph, new: Graph) -> Judgement:
+    """Judge by the cost model alone."""
+    added = predict.change(old, new)
+    if added is None:
+        return Judgement(False, 0.0, None, "a size is unknown", measured=False)
+    reason = "expected to be faster" if added < 0 else "not expected to be faster"
+    return Judgement(added < 0, -added, None, reason, measured=False)
+
+
+def by_memory(old: Graph, new: Graph) -> Judgement:
+    """Judge by the memory of live activations."""
+    before, after = memory(old), memory(new)
+    if before is None or after is None:
+        return Judgement(False, 0.0, None, "a size is unknown", measured=False)
+    if after.peak > before.peak:
+        return Judgement(False, 0.0, None, "the peak of live activations rises")
+    better = after.norm < before.norm * (1 - 1e-9)
+    reason = "less memory is alive" if better else "no less memory is alive"
+    return Judgement(better, before.norm - after.norm, None, reason)
+
+
+def by_parameters(old: Graph, new: Graph) -> Judgement:
+    """Judge by the number of parameters."""
+    saved = parameters(old) - parameters(new)
+    reason = "fewer parameters" if saved > 0 else "no fewer parameters"
+    return Judgement(saved > 0, float(saved), None, reason)

@@ -1,0 +1,107 @@
+"""Is one model faster than another? Interleaved runs, paired, and an interval of the ratio.
+
+The two run in turn, the order of each pair alternating, so that whatever else the machine does hits both alike. Of the
+ratios of the pairs the median is taken, and its distribution-free interval: for n pairs, the k-th smallest and largest,
+with k from the binomial distribution (Conover, Practical Nonparametric Statistics, 3rd ed., 3.2). Slow outliers, which
+every machine has, move neither.
+"""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.stats import binom
+
+LEVEL = 0.99
+LOOKS = (8, 16, 32, 64)
+"""Numbers of pairs at which the measurement may stop. At 8 pairs the 99 % interval is from the smallest to the largest."""
+SHORTEST = 0.002
+"""Seconds that one timing takes at least; shorter runs are repeated."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ratio:
+    """Time of one model as a share of another's.
+
+    Attributes:
+        estimate: Median of the ratios of the pairs; below 1 where the new one is faster.
+        low: Lower end of its interval.
+        high: Upper end.
+        pairs: How many pairs were run.
+        old: Median seconds of one run of the old model.
+        new: Median seconds of one run of the new model.
+    """
+
+    estimate: float
+    low: float
+    high: float
+    pairs: int
+    old: float
+    new: float
+
+    @property
+    def faster(self) -> bool:
+        """Whether the new one is faster, beyond the noise."""
+        return self.high < 1.0
+
+    @property
+    def slower(self) -> bool:
+        """Whether the new one is slower, beyond the noise."""
+        return self.low > 1.0
+
+
+def interleave(old: Callable[[], object], new: Callable[[], object], *, limit: float = 1.0) -> Ratio:
+    """Time two runs against each other.
+
+    Args:
+        old: One run of the model to compare with.
+        new: One run of the other.
+        limit: Seconds after which no more pairs are added; eight are run in any case.
+
+    Returns:
+        The ratio new / old. It stops early once the interval lies on one side of 1.
+    """
+    begun = time.perf_counter()
+    slowest = max(_seconds(run, 1) for run in (old, new) for _ in range(2))
+    repeats = max(1, int(np.ceil(SHORTEST / max(slowest, 1e-9))))
+    times: list[tuple[float, float]] = []
+    result = None
+    for pairs in LOOKS:
+        while len(times) < pairs:
+            if len(times) % 2:
+                after = _seconds(new, repeats)
+                times.append((_seconds(old, repeats), after))
+            else:
+                before = _seconds(old, repeats)
+                times.append((before, _seconds(new, repeats)))
+            if len(times) >= LOOKS[0] and time.perf_counter() - begun > limit:
+                break
+        result = ratio_of(times)
+        if result.faster or result.slower or len(times) < pairs or time.perf_counter() - begun > limit:
+            break
+    assert result is not None  # noqa: S101
+    return result
+
+
+def ratio_of(times: list[tuple[float, float]]) -> Ratio:
+    """The ratio and its interval from pairs of (old, new) seconds.
+
+    Examples:
+        >>> ratio_of([(1.0, 0.5)] * 8).estimate
+        0.5
+    """
+    array = np.asarray(times)
+    ratios = np.sort(array[:, 1] / array[:, 0])
+    n = len(ratios)
+    # the largest k with P(fewer than k of n fair coins) <= (1 - level) / 2
+    k = int(binom.ppf((1 - LEVEL) / 2, n, 0.5))
+    old, new = np.median(array, axis=0)
+    return Ratio(float(np.median(ratios)), float(ratios[k]), float(ratios[n - 1 - k]), n, float(old), float(new))
+
+
+def _seconds(run: Callable[[], object], repeats: int) -> float:
+    begun = time.perf_counter()
+    for _ in range(repeats):
+        run()
+    return (time.perf_counter() - begun) / repeats

@@ -1,0 +1,142 @@
+"""The search: take every candidate to a judge, keep the best of those that want the same nodes, until none improves.
+
+Rounds: all rules are asked where they apply; candidates are judged in the order of what they are expected to save, each
+against the current best together with its alternatives (other candidates that begin at the same nodes); what is kept is
+applied at once, and the next round asks again. A candidate that was refused is not judged again unless what is around
+it has changed.
+"""
+
+import time
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, field, replace
+
+from addcat.errors import RefusedError
+from addcat.graph import Graph, Node
+from addcat.optimizing.candidates import TIDY, Candidate, expand, find, replay
+from addcat.optimizing.judge import Judge, Judgement
+from addcat.optimizing.nouns import KEPT, REFUSED, SKIPPED, Step
+from addcat.rules.base import Proposal, Rule
+
+Progress = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A candidate that was kept, and the graph with it.
+
+    Attributes:
+        steps: Its rewrites.
+        graph: The graph after it.
+        gain: What the judge said that it gains.
+    """
+
+    steps: tuple[Proposal, ...]
+    graph: Graph
+    gain: float
+
+
+@dataclass
+class Search:
+    """One search.
+
+    Attributes:
+        rules: The rules to use.
+        judge: Says what is better.
+        until: When to stop, on `time.perf_counter`.
+        banned: Candidates not to try, by their first step.
+        progress: Told what is being tried.
+    """
+
+    rules: Sequence[Rule]
+    judge: Judge
+    until: float
+    banned: Collection[Proposal] = ()
+    progress: Progress = lambda _: None
+    steps: list[Step] = field(default_factory=list[Step])
+    kept: list[Kept] = field(default_factory=list[Kept])
+    _expanded: dict[object, tuple[tuple[Node, ...], list[Candidate]]] = field(default_factory=dict)  # pyright: ignore[reportUnknownVariableType]
+    _refused: set[object] = field(default_factory=set[object])
+
+    def run(self, graph: Graph) -> Graph:
+        """Search from a graph.
+
+        Returns:
+            The best graph found; `kept` and `steps` say how.
+        """
+        moved = True
+        while moved and not self._late():
+            candidates = self._candidates(graph)
+            moved, done = False, set[int]()
+            for candidate in candidates:
+                if id(candidate) in done:
+                    continue
+                rivals = [c for c in candidates if id(c) not in done and c.nodes & candidate.nodes]
+                done.update(id(rival) for rival in rivals)
+                if self._late():
+                    self._skip(rivals)
+                    continue
+                best = self._best(graph, rivals)
+                if best is not None:
+                    graph, moved = best, True
+        return graph
+
+    def _late(self) -> bool:
+        return time.perf_counter() > self.until
+
+    def _candidates(self, graph: Graph) -> list[Candidate]:
+        by_name = {rule.name: rule for rule in self.rules}
+        proposals, _ = find(graph, self.rules)
+        found: list[Candidate] = []
+        for proposal in proposals:
+            nodes = tuple(graph.nodes[name] for name in proposal.nodes if name in graph.nodes)
+            key = (proposal.rule, proposal.site, tuple(map(id, nodes)))
+            if proposal in self.banned or key in self._refused:
+                continue
+            if key not in self._expanded:
+                self._expanded[key] = (nodes, expand(graph, proposal, by_name))
+            found += self._expanded[key][1]
+        return sorted(found, key=lambda c: 0.0 if c.predicted is None else c.predicted)
+
+    def _best(self, graph: Graph, rivals: list[Candidate]) -> Graph | None:
+        """Judge candidates for the same nodes; apply the best, or None."""
+        by_name = {rule.name: rule for rule in self.rules}
+        judged: list[tuple[Judgement, Candidate, Graph]] = []
+        for rival in rivals:
+            try:
+                result = replay(graph, rival.steps, by_name)
+            except RefusedError:  # what was kept before has changed what is around it; the next round asks again
+                continue
+            self.progress(f"{' + '.join(rival.rules)} at {rival.site}")
+            judged.append((self.judge(graph, result), rival, result))
+        winner = max((entry for entry in judged if entry[0].better), key=lambda entry: entry[0].gain, default=None)
+        for entry in judged:
+            judgement, rival, result = entry
+            if entry is winner:
+                self.steps.append(_step(rival, KEPT, judgement))
+                self.kept.append(Kept(rival.steps, result, judgement.gain))
+            else:
+                outcome = REFUSED if judgement.measured else SKIPPED
+                beaten = winner is not None and judgement.better
+                said = replace(judgement, reason=f"{winner[1].steps[0].rule} gains more") if winner and beaten else judgement
+                self.steps.append(_step(rival, outcome, said))
+                self._refuse(graph, rival)
+        return None if winner is None else winner[2]
+
+    def _refuse(self, graph: Graph, candidate: Candidate) -> None:
+        first = candidate.steps[0]
+        nodes = tuple(graph.nodes[name] for name in first.nodes if name in graph.nodes)
+        self._refused.add((first.rule, first.site, tuple(map(id, nodes))))
+
+    def _skip(self, rivals: list[Candidate]) -> None:
+        late = Judgement(False, 0.0, None, "the time was up", measured=False)
+        self.steps.extend(_step(rival, SKIPPED, late) for rival in rivals)
+
+
+def _step(candidate: Candidate, outcome: str, judgement: Judgement) -> Step:
+    words = tuple(step.words for step in candidate.steps)
+    return Step(candidate.site, candidate.rules, words, outcome, judgement.ratio, judgement.reason)
+
+
+def usable(rules: Sequence[Rule], goal: str) -> list[Rule]:
+    """The rules that may serve a goal, and those that tidy up behind them."""
+    return [rule for rule in rules if goal in rule.goals or rule.name in TIDY]

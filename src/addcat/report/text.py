@@ -1,0 +1,143 @@
+"""A page on a terminal, in a pipe, or in a test.
+
+Text in a pipe has no colour and no trailing space. A test gives the width and gets the same characters everywhere.
+"""
+
+import io
+import re
+import textwrap
+from typing import TextIO
+
+from rich.box import Box
+from rich.console import Console, RenderableType
+from rich.table import Table as RichTable
+from rich.text import Text
+
+from addcat.report.page import Block, Bullets, Heading, Page, Paragraph, Table, Tone, visible
+
+STYLES: dict[Tone, str] = {
+    "plain": "",
+    "good": "green",
+    "bad": "red",
+    "warn": "yellow",
+    "muted": "dim",
+    "strong": "bold",
+}
+READABLE = 100  # sentences longer than this tire the eye; tables may be wider
+NO_BREAK = "\u00a0"
+# a rule under the heading, and one above the totals; nothing else
+RULED = Box("    \n    \n ── \n    \n ── \n    \n    \n    \n")
+
+
+def plain_console(file: TextIO, *, width: int = 80) -> Console:
+    """A console without colour, which prints the same on every machine.
+
+    Args:
+        file: Where it writes.
+        width: Characters in a line.
+
+    Examples:
+        >>> text = io.StringIO()
+        >>> plain_console(text, width=20).print("[x; y]")
+        >>> text.getvalue().rstrip()
+        '[x; y]'
+    """
+    return Console(
+        file=file,
+        width=width,
+        height=1000,
+        color_system=None,
+        force_terminal=False,
+        force_jupyter=False,
+        legacy_windows=False,
+        markup=False,
+        highlight=False,
+        emoji=False,
+    )
+
+
+def render(page: Page, *, width: int = 80) -> str:
+    """A page as plain text.
+
+    Args:
+        page: What to write.
+        width: Characters in a line.
+
+    Returns:
+        Lines without trailing space, each ended.
+
+    Examples:
+        >>> print(render(Page.of(Heading("Merges"), Paragraph("One Add."))), end="")
+        Merges
+        <BLANKLINE>
+        One Add.
+    """
+    written = io.StringIO()
+    show(page, plain_console(written, width=width))
+    return "".join(f"{line.rstrip()}\n" for line in written.getvalue().splitlines())
+
+
+def show(page: Page, console: Console) -> None:
+    """Print a page, a blank line between blocks.
+
+    Args:
+        page: What to print.
+        console: Where to.
+    """
+    for position, block in enumerate(page.blocks):
+        if position:
+            console.print()
+        console.print(_renderable(block, console.width), highlight=False)
+
+
+def _renderable(block: Block, width: int) -> RenderableType:
+    match block:
+        case Heading(text):
+            return Text(text, style="bold")
+        case Paragraph(text, tone):
+            return Text(wrap(text, width), style=STYLES[tone])
+        case Bullets(items):
+            return Text("\n".join(wrap(item, width, bullet="- ") for item in items))
+        case Table():
+            return _table(block, width)
+
+
+def wrap(text: str, width: int, *, bullet: str = "") -> str:
+    """Break sentences into lines, at most `READABLE` long, and keep what stands in backticks on one line.
+
+    Args:
+        text: Sentences; formulas and commands in backticks, which are not printed.
+        width: Characters in a line.
+        bullet: What the first line begins with; the others are indented as far.
+
+    Examples:
+        >>> print(wrap("Add is `W (x + y)`, tied.", 18, bullet="- "))
+        - Add is
+          W (x + y), tied.
+    """
+    whole = re.sub("`([^`]+)`", lambda found: found[1].replace(" ", NO_BREAK), text)
+    lines = textwrap.wrap(
+        whole,
+        min(width, READABLE),
+        initial_indent=bullet,
+        subsequent_indent=" " * len(bullet),
+        break_on_hyphens=False,
+    )
+    return "\n".join(lines).replace(NO_BREAK, " ")
+
+
+def _table(table: Table, width: int) -> RichTable:
+    columns, rows = visible(table, width)
+    grid = RichTable(box=RULED, pad_edge=False, show_edge=False, header_style="bold", padding=(0, 1))
+    for column in columns:
+        grid.add_column(
+            column.title,
+            justify="right" if column.number else "left",
+            no_wrap=column.whole,
+            overflow="ellipsis" if column.whole else "fold",
+        )
+    for position, row in enumerate(rows):
+        last_before_totals = table.totals and position == len(rows) - table.totals - 1
+        cells = [Text(cell.text, style=STYLES[cell.tone]) for cell in row]
+        grid.add_row(*cells, end_section=bool(last_before_totals))
+    return grid

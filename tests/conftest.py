@@ -1,0 +1,42 @@
+"""What every test shares: the backend, hypothesis without surprises, and printed output kept as files."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+
+os.environ.setdefault("KERAS_BACKEND", "jax")
+settings.register_profile("addcat", deadline=None, derandomize=True, print_blob=True)
+settings.load_profile("addcat")
+
+GOLDEN = Path(__file__).parent / "golden"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--golden-refresh", action="store_true", help="write printed output to tests/golden instead of comparing it"
+    )
+
+
+@dataclass(frozen=True)
+class Golden:
+    """Printed output as it was read and approved."""
+
+    folder: Path
+    refresh: bool
+
+    def check(self, name: str, text: str) -> None:
+        """Compare `text` with the file, or write the file where a refresh was asked for."""
+        path = self.folder / name
+        if self.refresh:
+            path.write_text(text, encoding="utf-8")
+            return
+        assert path.exists(), f"no golden file {name}: run pytest --golden-refresh, and read what it wrote"
+        assert text == path.read_text(encoding="utf-8")
+
+
+@pytest.fixture
+def golden(request: pytest.FixtureRequest) -> Golden:
+    return Golden(GOLDEN, request.config.getoption("--golden-refresh"))
