@@ -16,6 +16,7 @@ names too; kernels are laid out `(out, in, *taps)`:
 | pool | | kind_of_pool ("average" or "max"), size, strides, padding, counts_padding (average: zeros count; else not) |
 | global_pool | | kind_of_pool, keepdims |
 | resize | | factor, method ("nearest", "bilinear", ...) |
+| interpolate | rows_i (new, old height), columns_i (new, old width) of input i | sum_i rows_i x_i columns_i' |
 | pad, crop | | padding (zeros), cropping: pairs for each spatial axis |
 | split | | axis, sizes: parts along one axis, one output each |
 | depth_to_space | | block (for each spatial axis); input channels count (row of block, column, output channel) |
@@ -25,7 +26,7 @@ names too; kernels are laid out `(out, in, *taps)`:
 | projected_add | down (arity, rank, channels), up (arity, channels, rank) | rank |
 
 `padding` is "valid", "same", "causal", or pairs (before, after) for each spatial axis. `activation` is the name of the
-function fused after the linear part, "linear" where there is none.
+function fused after the linear part, "linear" where there is none, "custom:name" for one that is not the framework's.
 """
 
 from dataclasses import dataclass
@@ -67,6 +68,7 @@ OPS: dict[str, Op] = {
     "pool": Op(channelwise="any", label="Pooling"),
     "global_pool": Op(channelwise="any", label="GlobalPooling"),
     "resize": Op(channelwise="linear", label="Resize"),
+    "interpolate": Op(label="Resize by matrix products"),
     "pad": Op(channelwise="linear", label="ZeroPadding"),
     "pad_channels": Op(label="Channels of zeros"),
     "crop": Op(channelwise="linear", label="Cropping"),
@@ -98,6 +100,19 @@ OPS: dict[str, Op] = {
     "projected_add": Op(merge=True, label="ProjectedAdd"),
 }
 
+MIXING_FUNCTIONS = ("softmax", "log_softmax", "sparsemax", "glu")
+
+
+def elementwise(function: str) -> bool:
+    """Whether an activation is known to treat each element alone.
+
+    Examples:
+        >>> elementwise("relu"), elementwise("softmax"), elementwise("custom:whiten")
+        (True, False, False)
+    """
+    return function not in MIXING_FUNCTIONS and not function.startswith("custom:")
+
+
 ADD_LIKE = ("add", "scaled_add", "channel_scaled_add", "projected_add")
 
 
@@ -123,7 +138,7 @@ def channelwise(op: str, attrs: dict[str, object] | None = None) -> str:
     attrs = attrs or {}
     if op in ("pool", "global_pool") and attrs.get("kind_of_pool") == "average":
         return "linear"
-    if op in ("depthwise_conv", "activation") and attrs.get("activation", attrs.get("function")) == "softmax":
+    if op in ("depthwise_conv", "activation") and not elementwise(str(attrs.get("activation", attrs.get("function")))):
         return ""
     if op == "depthwise_conv" and attrs.get("activation", "linear") != "linear":
         return "any"

@@ -31,7 +31,8 @@ def run(*arguments):
 
 
 def test_under_torch():
-    said = run("-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", HERE / "test_rungs.py")
+    files = [HERE / "test_rungs.py", HERE / "test_rungs_in_models.py"]
+    said = run("-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", *files)
     assert " passed" in said
     assert "failed" not in said
 

@@ -1,7 +1,25 @@
-"""The Keras door: `read` a Functional or Sequential model, `write` a graph as a new one, run either."""
+"""The Keras door: `read` a Functional or Sequential model, `write` a graph as a new one, run and train either."""
 
+from addcat.doors.keras.losses import resolve_loss
+from addcat.doors.keras.measure import assign, gradient, losses_of, state
 from addcat.doors.keras.read import is_graph, read, reshape_inputs
 from addcat.doors.keras.run import predictor, probe, random_inputs
+from addcat.doors.keras.training import recipe_of, trainer
 from addcat.doors.keras.write import write
 
-__all__ = ["is_graph", "predictor", "probe", "random_inputs", "read", "reshape_inputs", "write"]
+__all__ = [
+    "assign",
+    "gradient",
+    "is_graph",
+    "losses_of",
+    "predictor",
+    "probe",
+    "random_inputs",
+    "read",
+    "recipe_of",
+    "reshape_inputs",
+    "resolve_loss",
+    "state",
+    "trainer",
+    "write",
+]

@@ -55,6 +55,8 @@ def new_layer(node: Node) -> Any:
     common: dict[str, Any] = {"name": node.name.replace("/", ".")}
     if "policy" in node.attrs:
         common["dtype"] = node.attrs["policy"]
+    if node.op == "input":
+        return layers.InputLayer(batch_shape=node.shape, dtype=node.dtype, name=node.name)
     if node.op in MERGES:
         return getattr(layers, MERGES[node.op])(**common)
     if node.op == "concat":

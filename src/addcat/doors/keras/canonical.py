@@ -13,6 +13,7 @@ import numpy as np
 
 from addcat.doors.keras import layouts
 from addcat.graph import Array, Weight
+from addcat.vocabulary import elementwise
 
 Description = tuple[str, dict[str, Any]]
 Describe = Callable[[Any], Description]
@@ -105,8 +106,12 @@ def is_layer(operation: Any) -> bool:
 
 
 def function_name(activation: Any) -> str:
-    """Name of an activation function; "linear" for none."""
-    return "linear" if activation is None else str(getattr(activation, "__name__", type(activation).__name__))
+    """Name of an activation function; "linear" for none, "custom:name" for one that is not Keras' own."""
+    if activation is None:
+        return "linear"
+    name = str(getattr(activation, "__name__", type(activation).__name__))
+    own = str(getattr(activation, "__module__", "")).startswith(("keras.src.activations", "keras.src.ops"))
+    return name if own else f"custom:{name}"
 
 
 def _merge_attrs(operation: Any, kind: str) -> dict[str, Any]:
@@ -127,6 +132,8 @@ def _plain_attrs(operation: Any, kind: str) -> dict[str, Any]:
         return {"merge_mode": operation.merge_mode}
     if kind == "Embedding":
         return {"mask_zero": operation.mask_zero, "input_dim": operation.input_dim}
+    if PLAIN[kind] in ("pad", "crop"):
+        return {"channels_first": getattr(operation, "data_format", None) == "channels_first"}
     return {}
 
 
@@ -202,7 +209,9 @@ def _resize(layer: Any, dimensions: str) -> Description:
 
 def _activation(layer: Any) -> Description:
     name = function_name(layer.activation)
-    return ("softmax", {}) if "softmax" in name else ("activation", {"function": name})
+    if name in ("softmax", "log_softmax"):
+        return "softmax", {}
+    return ("activation" if elementwise(name) else "opaque"), {"function": name}
 
 
 FAMILIES: list[tuple[str, Callable[..., Description]]] = [

@@ -44,21 +44,24 @@ def clone_operation(operation: Any, config: Mapping[str, Any] = NO_CHANGE) -> An
     except Exception as error:
         name = getattr(operation, "name", "?")
         raise ModelError(
-            f"{type(operation).__name__} {name!r} cannot be made again from its config: {first_line(error)} "
+            f"{type(operation).__name__} {name!r} cannot be made again from its config: {first_sentence(error)} "
             "Give the class get_config() with every argument of its __init__."
         ) from error
     return new
 
 
-def first_line(error: BaseException) -> str:
-    r"""The first line of what an exception says, as a sentence; the name of its class where it says nothing.
+def first_sentence(error: BaseException) -> str:
+    r"""What an exception of Keras says in the end, without advice and configs; the name of its class where nothing.
 
     Examples:
-        >>> first_line(ValueError("no such key\nmore")), first_line(KeyError())
-        ('no such key.', 'KeyError.')
+        >>> first_sentence(TypeError("Model could not be made.\n\nException encountered: No class 'A'. Register it."))
+        "No class 'A'."
+        >>> first_sentence(KeyError())
+        'KeyError.'
     """
-    lines = str(error).strip().splitlines() or [type(error).__name__]
-    return lines[0].rstrip(" .:") + "."
+    last = str(error).strip().rpartition("Exception encountered: ")[2]
+    lines = last.splitlines() or [type(error).__name__]
+    return lines[0].partition(". ")[0].rstrip(" .:") + "."
 
 
 def _is_keras_function(function: Any) -> bool:

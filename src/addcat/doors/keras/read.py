@@ -7,7 +7,7 @@ import numpy as np
 
 from addcat.doors.keras.canonical import class_of, describe, is_keras, is_layer, weights_of
 from addcat.doors.keras.channels import with_channel_axes
-from addcat.doors.keras.clone import first_line
+from addcat.doors.keras.clone import first_sentence
 from addcat.errors import ModelError
 from addcat.frameworks import keras
 from addcat.graph import Edge, Graph, Node, Shape, Tensor
@@ -256,6 +256,6 @@ def _specs(node: Node, inputs: list[Any]) -> list[Any]:
     except Exception as error:
         found = ", ".join(str(tuple(spec.shape)) for spec in inputs)
         raise ModelError(
-            f"{node.kind} {node.name!r} does not take inputs of shape {found}: {first_line(error)} "
+            f"{node.kind} {node.name!r} does not take inputs of shape {found}: {first_sentence(error)} "
             "Pass input shapes that the model was built for."
         ) from None

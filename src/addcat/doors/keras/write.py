@@ -98,8 +98,11 @@ def drawn_by(layer: str, seed: int | None) -> Generator[None]:
 
 
 def _functional(graph: Graph, tensors: dict[Edge, Any]) -> Any:
-    """A Functional model with inputs and outputs nested as the original's are."""
+    """A Functional model with inputs and outputs nested as the original's are; flat where there is no original."""
     old, pack = graph.native, keras().tree.pack_sequence_as
+    if old is None:
+        inputs, outputs = [tensors[Edge(name)] for name in graph.inputs], [tensors[edge] for edge in graph.outputs]
+        return keras().Model(inputs, outputs, name=graph.name)
     one = isinstance(old, keras().Sequential)  # has lists of one, but takes and gives bare tensors
     inputs = pack(old.inputs[0] if one else old.input, [tensors[Edge(name)] for name in graph.inputs])
     outputs = pack(old.outputs[0] if one else old.output, [tensors[edge] for edge in graph.outputs])
@@ -199,7 +202,7 @@ def _finish(node: Node, writer: Writer) -> None:
 
 def _match_trainable(old: Any, new: Any) -> None:
     """The model's own flag; setting it would set every layer's, so theirs are put back."""
-    if new.trainable != old.trainable:
+    if old is not None and new.trainable != old.trainable:
         flags = [(layer, layer.trainable) for layer in new._flatten_layers(include_self=False)]
         new.trainable = old.trainable
         for layer, flag in flags:

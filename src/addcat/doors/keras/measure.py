@@ -1,0 +1,115 @@
+"""Losses and gradients of a Keras model, on whichever backend it runs."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from addcat.doors.keras.build import set_weights
+from addcat.doors.keras.layouts import linear_to_canonical
+from addcat.doors.keras.losses import Losses, per_example
+from addcat.doors.keras.training.jax_trainer import packed_inputs
+from addcat.errors import OptionError
+from addcat.frameworks import keras, load
+from addcat.graph import Array, Node
+from addcat.training import Arrays, Examples
+
+BATCH = 512
+
+
+def state(model: Any) -> Arrays:
+    """The values of all variables of a model, in its order."""
+    return [variable.value for variable in model.variables]
+
+
+def losses_of(model: Any, losses: Losses, examples: Examples) -> NDArray[np.float64]:
+    """Loss of every example at inference.
+
+    Args:
+        model: A Keras model.
+        losses: One for each output.
+        examples: Inputs and targets.
+
+    Returns:
+        Array (examples,).
+    """
+    parts: list[NDArray[np.float64]] = []
+    for start in range(0, examples.count, BATCH):
+        batch = examples.rows(np.arange(start, min(start + BATCH, examples.count)))
+        outputs = keras().tree.flatten(model.predict_on_batch(packed_inputs(model, batch.inputs)))
+        tensors = [keras().ops.convert_to_tensor(array) for array in (*batch.targets, *outputs)]
+        values = per_example(losses, tensors[: len(batch.targets)], tensors[len(batch.targets) :])
+        parts.append(np.asarray(keras().ops.convert_to_numpy(values), np.float64))
+    return np.concatenate(parts)
+
+
+def layer_at(model: Any, path: str) -> Any:
+    """The layer that a node's path names, through nested models.
+
+    Args:
+        model: The outermost model.
+        path: Such as "encoder/dense", as `addcat.merges.walk` gives it.
+    """
+    layer = model
+    for name in path.split("/"):
+        layer = layer.get_layer(name.split("#")[0])
+    return layer
+
+
+def assign(model: Any, path: str, node: Node) -> None:
+    """Put the weights of a node into the layer at a path."""
+    set_weights(node, layer_at(model, path))
+
+
+def gradient(model: Any, losses: Losses, examples: Examples, paths: Sequence[str]) -> dict[tuple[str, str], Array]:
+    """Gradient of the mean loss at inference, for the kernels and biases of some Dense layers and convolutions.
+
+    Args:
+        model: A Keras model.
+        losses: One for each output.
+        examples: Inputs and targets.
+        paths: Of the layers, as `layer_at` takes them.
+
+    Returns:
+        Arrays by path and weight ("kernel" or "bias"), in canonical layout.
+    """
+    backend = keras().backend.backend()
+    if backend not in ("jax", "torch"):
+        raise OptionError(f"addcat takes gradients on Keras' JAX and torch backends, not on {backend!r}.")
+    one = _jax_gradient if backend == "jax" else _torch_gradient
+    wanted: dict[tuple[str, str], Any] = {}
+    for path in paths:
+        layer = layer_at(model, path)
+        wanted[path, "kernel"] = layer.kernel
+        if layer.bias is not None:
+            wanted[path, "bias"] = layer.bias
+    total = {key: np.zeros(variable.shape) for key, variable in wanted.items()}
+    for start in range(0, examples.count, BATCH):
+        batch = examples.rows(np.arange(start, min(start + BATCH, examples.count)))
+        found = one(model, losses, batch, list(wanted.values()))
+        for key, grad in zip(wanted, found, strict=True):
+            total[key] += batch.count / examples.count * np.asarray(grad, np.float64)
+    return {key: linear_to_canonical(grad) if key[1] == "kernel" else grad for key, grad in total.items()}
+
+
+def _jax_gradient(model: Any, losses: Losses, batch: Examples, variables: list[Any]) -> list[Any]:
+    jax: Any = load("jax", extra="keras")
+    trainable = {id(v): v.value for v in model.trainable_variables}
+    other = {id(v): v.value for v in model.non_trainable_variables}
+
+    def objective(values: Any) -> Any:
+        given = {id(v): value for v, value in zip(variables, values, strict=True)}
+        state = [[given.get(key, value) for key, value in part.items()] for part in (trainable, other)]
+        outputs, _ = model.stateless_call(*state, packed_inputs(model, batch.inputs), training=False)
+        return keras().ops.mean(per_example(losses, batch.targets, keras().tree.flatten(outputs)))
+
+    return jax.jit(jax.grad(objective))([v.value for v in variables])
+
+
+def _torch_gradient(model: Any, losses: Losses, batch: Examples, variables: list[Any]) -> list[Any]:
+    torch: Any = load("torch", extra="torch")
+    outputs = keras().tree.flatten(model(packed_inputs(model, batch.inputs), training=False))
+    targets = [keras().ops.convert_to_tensor(target) for target in batch.targets]
+    mean = per_example(losses, targets, outputs).mean()
+    return [grad.cpu().numpy() for grad in torch.autograd.grad(mean, [variable.value for variable in variables])]

@@ -1,0 +1,83 @@
+"""Train an arm on torch: the same run, one eager step after another."""
+
+import time
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from addcat.doors.keras.losses import Losses, per_example
+from addcat.doors.keras.training.jax_trainer import packed_inputs
+from addcat.doors.keras.training.recipes import build_optimizer
+from addcat.frameworks import keras, load
+from addcat.training import Arrays, Examples, Plan, Recipe
+
+BATCH = 1024
+
+
+class TorchTrainer:
+    """See `addcat.training.Trainer`.
+
+    Args:
+        model: A Keras model that nobody else uses; every run starts from the weights that it has now.
+        losses: One for each output.
+        recipe: The optimiser.
+        plan: Steps and evaluations.
+        data: To train on.
+        held: To judge on.
+    """
+
+    def __init__(self, model: Any, losses: Losses, recipe: Recipe, plan: Plan, data: Examples, held: Examples) -> None:
+        self._torch: Any = load("torch", extra="torch")
+        self._model, self._losses, self._recipe, self._plan = model, losses, recipe, plan
+        self._data, self._held = data, held
+        self._start = [variable.numpy().copy() for variable in model.variables]
+
+    def run(self, seed: int, weights: Arrays | None = None) -> NDArray[np.float64]:
+        """Train once; see `addcat.training.Trainer`."""
+        self._reset(weights)
+        optimizer = build_optimizer(self._recipe, self._plan.steps)
+        optimizer.build(self._model.trainable_variables)
+        found: list[NDArray[np.float64]] = []
+        for rows in self._plan.order(self._data.count, seed):
+            for index in rows:
+                self._step(optimizer, self._data.rows(index))
+            found.append(self._evaluate())
+        return np.stack(found)
+
+    def step_seconds(self) -> float:
+        """Time of one step, measured on a few."""
+        optimizer = build_optimizer(self._recipe, self._plan.steps)
+        optimizer.build(self._model.trainable_variables)
+        batch = self._data.rows(self._plan.order(self._data.count, 0)[0, 0])
+        self._step(optimizer, batch)
+        start = time.perf_counter()
+        for _ in range(3):
+            self._step(optimizer, batch)
+        return (time.perf_counter() - start) / 3
+
+    def _reset(self, weights: Arrays | None) -> None:
+        for variable, value in zip(self._model.variables, self._start if weights is None else weights, strict=True):
+            variable.assign(np.asarray(value))
+
+    def _losses_of(self, batch: Examples, *, training: bool) -> Any:
+        outputs = self._model(packed_inputs(self._model, batch.inputs), training=training)
+        targets = [keras().ops.convert_to_tensor(target) for target in batch.targets]
+        return per_example(self._losses, targets, keras().tree.flatten(outputs))
+
+    def _step(self, optimizer: Any, batch: Examples) -> None:
+        self._model.zero_grad()
+        loss = self._losses_of(batch, training=True).mean() + sum(self._model.losses)
+        loss.backward()
+        variables = self._model.trainable_variables
+        with self._torch.no_grad():
+            optimizer.apply([variable.value.grad for variable in variables], variables)
+
+    def _evaluate(self) -> NDArray[np.float64]:
+        parts: list[NDArray[np.float64]] = []
+        with self._torch.no_grad():
+            for start in range(0, self._held.count, BATCH):
+                batch = self._held.rows(np.arange(start, min(start + BATCH, self._held.count)))
+                losses = self._losses_of(batch, training=False)
+                parts.append(np.asarray(keras().ops.convert_to_numpy(losses), np.float64))
+        return np.concatenate(parts)

@@ -1,0 +1,81 @@
+"""From curves of held-out losses to one paired difference, its interval, and the side of the margin it lies on.
+
+Each run is judged at its best evaluation. Choosing and judging on the same examples would flatter the noisier arm, so
+the held-out set is halved: each half is judged at the evaluation that was best on the other.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from addcat.statistics import Interval, crossed_interval
+
+Curves = NDArray[np.float64]
+
+
+def cross_fitted(curve: Curves) -> NDArray[np.float64]:
+    """Loss of each held-out example at the evaluation that the other half of them chose.
+
+    Args:
+        curve: Losses of shape (evaluations, examples). Examples take turns between the halves.
+
+    Returns:
+        Losses of shape (examples,).
+
+    Examples:
+        >>> curve = np.array([[1.0, 1.0, 1.0, 1.0], [0.0, 2.0, 0.0, 2.0]])
+        >>> cross_fitted(curve).tolist()
+        [1.0, 2.0, 1.0, 2.0]
+    """
+    losses = np.empty(curve.shape[1])
+    for half in (0, 1):
+        judge, choose = slice(half, None, 2), slice(1 - half, None, 2)
+        best = int(np.argmin(_finite(curve[:, choose].mean(axis=1))))
+        losses[judge] = curve[best, judge]
+    return losses
+
+
+def _finite(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """A run that went to NaN is never the best."""
+    return np.where(np.isfinite(values), values, np.inf)
+
+
+CLAIM = 0.90
+"""Level of the interval that must clear the margin: each of its ends is a claim at 95 %."""
+EARLY_CLAIM, EARLY = 0.98, 8
+"""With fewer pairs than this the spread between seeds is itself poorly known, so more is asked for."""
+
+
+def side(gain: Interval, margin: float) -> str:
+    """On which side of the margin an interval lies.
+
+    Add is the cheaper merge, so a gain below the margin speaks for it.
+
+    Args:
+        gain: Interval of the loss of Add minus that of Concatenate.
+        margin: In units of the loss.
+
+    Returns:
+        "concat" above, "add" below, "undecided" across.
+
+    Examples:
+        >>> side(Interval(0.3, 0.2, 0.4, 0.9, 4), 0.02), side(Interval(0.0, -0.01, 0.01, 0.9, 4), 0.02)
+        ('concat', 'add')
+    """
+    if gain.low > margin:
+        return "concat"
+    return "add" if gain.high < margin else "undecided"
+
+
+def choose(add: Curves, concat: Curves, margin: float) -> str:
+    """Decide between paired runs.
+
+    Args:
+        add: Held-out losses of the Add arm, of shape (pairs, examples).
+        concat: Of the Concatenate arm, the same.
+        margin: As a share of Add's mean loss.
+
+    Returns:
+        "add", "concat" or "undecided".
+    """
+    level = EARLY_CLAIM if len(add) < EARLY else CLAIM
+    return side(crossed_interval(add - concat, level=level), margin * abs(float(add.mean())))

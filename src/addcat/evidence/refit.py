@@ -1,0 +1,109 @@
+"""Branches frozen: the consumer and what follows, tied against untied, from one warm start.
+
+What comes before the merge runs once and is kept. Both arms then train with the same steps, order and recipe, and are
+judged on the same held-out examples, each half of them at the evaluation that was best on the other half. From an Add
+network this understates what Concatenate could reach, because the branches have adapted to being summed.
+"""
+
+import time
+from dataclasses import replace
+
+import numpy as np
+
+from addcat.errors import DataError
+from addcat.evidence.judging import cross_fitted
+from addcat.evidence.nouns import Evidence, Question
+from addcat.evidence.problem import Problem, batches
+from addcat.evidence.suffix import crossing_examples, selected, suffix_of
+from addcat.graph import Graph, Refusal
+from addcat.report import rows
+from addcat.statistics import t_interval
+from addcat.switching.ladder import Rung
+from addcat.switching.site import Setting, switch_site
+from addcat.training import Examples, plan
+
+PASSES = 20
+"""Passes over the data, as the design's prototypes had them."""
+
+
+def refit(problem: Problem) -> Evidence:
+    """Train what follows the merge twice, and compare.
+
+    Args:
+        problem: The merge; it must lie in the outermost model.
+
+    Returns:
+        Evidence whose estimate is the held-out loss of the tied arm minus that of the untied one.
+
+    Raises:
+        DataError: if the merge lies in a nested model, or activations are not finite.
+    """
+    start = time.perf_counter()
+    if "/" in problem.merge.site:
+        raise DataError(
+            f"{problem.merge.site!r} lies in a nested model; 'refit' cuts only the outermost. Use 'finetune'."
+        )
+    suffix = suffix_of(problem.root, problem.merge.node)
+    inner = replace(
+        problem,
+        root=suffix.graph,
+        graph=suffix.graph,
+        data=crossing_examples(problem, suffix, problem.data),
+        held=crossing_examples(problem, suffix, problem.held),
+        losses=selected(problem.losses, suffix.outputs),
+    )
+    return compare_from_here(inner, "refit", PASSES, start)
+
+
+def compare_from_here(problem: Problem, method: str, passes: int, start: float) -> Evidence:
+    """Switch the merge with as little loss as can be, train both arms equally, and compare them.
+
+    Args:
+        problem: The merge, in the network that is to be trained.
+        method: Name of the method.
+        passes: Passes over the data.
+        start: When the method began, for its seconds.
+
+    Returns:
+        Evidence with the paired gain of Concatenate over Add.
+    """
+    arms, rule = _arms(problem)
+    steps = max(1, passes * problem.data.count // problem.recipe.batch)
+    run = plan(problem.recipe, problem.data.count, min(steps, max(problem.recipe.steps, 1)))
+    losses: dict[str, np.ndarray] = {}
+    for name, graph in arms.items():
+        problem.tell(f"{method}: training {name}")
+        model = problem.door.write(graph)
+        trainer = problem.door.trainer(model, problem.losses, problem.recipe, run, problem.data, problem.held)
+        losses[name] = cross_fitted(trainer.run(problem.seed))
+    gain = t_interval(losses["add"] - losses["concat"])
+    question: Question = "from here"
+    words = (
+        f"{'Branches frozen' if method == 'refit' else 'Nothing frozen'}, {run.steps} steps from here: "
+        f"Add {rows.decimal(float(losses['add'].mean()))}, Concatenate {rows.decimal(float(losses['concat'].mean()))}, "
+        f"a gain of {rows.signed(gain.estimate)} {rows.interval_text(gain.low, gain.high)}."
+    )
+    return Evidence(
+        method=method,
+        question=question,
+        estimate=gain.estimate,
+        low=gain.low,
+        high=gain.high,
+        level=gain.level,
+        unit="loss",
+        n=problem.held.count,
+        seconds=time.perf_counter() - start,
+        words=words,
+        facts={"loss_add": float(losses["add"].mean()), "steps": run.steps, "start": rule},
+    )
+
+
+def _arms(problem: Problem) -> tuple[dict[str, Graph], str]:
+    """The network as it is, and with the merge switched: exactly where that can be, else fitted to the data."""
+    other = "concat" if problem.now == "add" else "add"
+    some: Examples = problem.data
+    setting = Setting(problem.door, tuple(batches(some)[:64]), "project", problem.seed)
+    outcome = switch_site(problem.root, problem.merge.site, Rung(other), setting)
+    if isinstance(outcome, Refusal):
+        raise DataError(f"{problem.merge.site!r} cannot be switched: {outcome.reason}.")
+    return {problem.now: problem.root, other: outcome.graph}, outcome.rule

@@ -1,0 +1,149 @@
+"""Train both arms anew, over a few paired seeds, and stop once it is decided.
+
+Seed by seed the two arms start alike in every layer that they share, see the same batches in the same order, and are
+judged on the same examples, each half of them at the evaluation that was best on the other half. What differs between
+seeds (starts, orders) and between examples are crossed sources of noise, and the interval holds both.
+
+Pairs are looked at after 4, 8, 16 and 32 of them, so that few looks have to share the error.
+"""
+
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+from numpy.typing import NDArray
+
+from addcat.errors import DataError
+from addcat.evidence.arms import untrained_arms
+from addcat.evidence.judging import choose, cross_fitted
+from addcat.evidence.nouns import Evidence
+from addcat.evidence.problem import Problem
+from addcat.graph import Graph, Refusal
+from addcat.report import rows
+from addcat.statistics import crossed_interval
+from addcat.training import Arrays, Plan, Trainer, plan
+
+Losses = NDArray[np.float64]
+
+LOOKS = (4, 8, 16, 32)
+SPENT = 0.8
+"""Share of the time that the first look may take; the rest is for compiling and for more pairs."""
+FEWEST_PAIRS = 2
+"""Fewer show no noise between seeds; they are trained even past the deadline."""
+SHORTEST = 1 / 3
+"""Share of the steps below which a run says little about the whole training."""
+
+
+def retrain(problem: Problem, margin: float) -> Evidence:
+    """Train both arms from scratch until the verdict is clear, the seeds are used up, or the time is.
+
+    Args:
+        problem: The merge.
+        margin: Share of Add's loss below which a gain does not count.
+
+    Returns:
+        Evidence whose estimate is the gain of Concatenate over Add, in units of the loss; fact "choice" is the side of
+        the margin on which it lies.
+
+    Raises:
+        DataError: if the arms cannot be built, if the time does not allow two pairs of a third of the steps, or if
+            training went to NaN.
+    """
+    arms = untrained_arms(problem)
+    if isinstance(arms, Refusal):
+        raise DataError(f"{problem.merge.site!r} cannot be trained anew with the other merge: {arms.reason}.")
+    return compare_anew(problem, arms, margin)
+
+
+def compare_anew(problem: Problem, arms: dict[str, Graph], margin: float) -> Evidence:
+    """Train two architectures from scratch, paired, as `retrain` does.
+
+    Args:
+        problem: Data, losses, recipe and deadline.
+        arms: The architectures by "add" and "concat".
+        margin: As for `retrain`.
+
+    Returns:
+        Evidence as `retrain` gives it.
+    """
+    start = time.perf_counter()
+    run = _plan(problem, arms)
+    add, concat = _train(problem, arms, run, margin)
+    loss = float(add.mean())
+    if not (np.isfinite(add).all() and np.isfinite(concat).all()):
+        raise DataError(f"{problem.merge.site!r}: training gave NaN. Check the data, or lower the learning rate.")
+    gain = crossed_interval(add - concat)
+    share = run.steps / problem.recipe.steps
+    words = (
+        f"Trained anew, {len(add)} pairs of {run.steps} steps: Add {rows.decimal(loss)}, "
+        f"Concatenate {rows.decimal(loss - gain.estimate)}, a gain of {rows.signed(gain.estimate)} "
+        f"{rows.interval_text(gain.low, gain.high)}."
+    )
+    return Evidence(
+        method="retrain",
+        question="trained anew",
+        estimate=gain.estimate,
+        low=gain.low,
+        high=gain.high,
+        level=gain.level,
+        unit="loss",
+        n=len(add),
+        seconds=time.perf_counter() - start,
+        words=words,
+        facts={
+            "choice": choose(add, concat, margin),
+            "loss_add": loss,
+            "pairs": len(add),
+            "steps": run.steps,
+            "share_of_steps": share,
+            "differences": [float(difference) for difference in (add - concat).mean(axis=1)],
+        },
+    )
+
+
+def _plan(problem: Problem, arms: dict[str, Graph]) -> Plan:
+    """As many of the recipe's steps as the time allows for the first look, at least a third of them."""
+    wanted = problem.recipe.steps
+    whole = plan(problem.recipe, problem.data.count, wanted)
+    if problem.left == float("inf"):
+        return whole
+    seconds = sum(_trainer(problem, graph, whole).step_seconds() for graph in arms.values())
+    if FEWEST_PAIRS * SHORTEST * wanted * seconds > problem.left:
+        needed = rows.seconds_text(FEWEST_PAIRS * SHORTEST * wanted * seconds)
+        raise DataError(f"{problem.merge.site!r}: training both arms anew takes {needed} at least, more than is left.")
+    steps = min(SPENT * problem.left / (LOOKS[0] * seconds), wanted)
+    return plan(problem.recipe, problem.data.count, round(max(steps, SHORTEST * wanted, 1)))
+
+
+def _trainer(problem: Problem, graph: Graph, run: Plan) -> Trainer:
+    model = problem.door.write(graph, weights=False, seed=problem.seed)
+    return problem.door.trainer(model, problem.losses, problem.recipe, run, problem.data, problem.held)
+
+
+def _train(problem: Problem, arms: dict[str, Graph], run: Plan, margin: float) -> tuple[Losses, Losses]:
+    """Held-out losses of both arms, (pairs, examples)."""
+    trainers = {name: _trainer(problem, graph, run) for name, graph in arms.items()}
+    losses: dict[str, list[Losses]] = {"add": [], "concat": []}
+    longest = 0.0
+    pool = ThreadPoolExecutor(2)  # both arms at once: compiled code runs outside of Python's lock
+    for pair in range(LOOKS[-1]):
+        if pair >= FEWEST_PAIRS and problem.left < longest:
+            break
+        began = time.monotonic()
+        problem.tell(f"{problem.merge.site}: training pair {pair + 1}")
+        seed = problem.seed * LOOKS[-1] + pair + 1
+        starts = {name: _start(problem, graph, seed) for name, graph in arms.items()}
+        runs = {name: pool.submit(trainers[name].run, seed, starts[name]) for name in arms}
+        for name, running in runs.items():
+            losses[name].append(cross_fitted(running.result()))
+        # the first pair compiles, so it says little about how long the next will take
+        longest = time.monotonic() - began if pair < 2 else max(longest, time.monotonic() - began)
+        if pair + 1 in LOOKS and choose(np.stack(losses["add"]), np.stack(losses["concat"]), margin) != "undecided":
+            break
+    pool.shutdown()
+    return np.stack(losses["add"]), np.stack(losses["concat"])
+
+
+def _start(problem: Problem, graph: Graph, seed: int) -> Arrays:
+    """Weights drawn anew, as both arms of one seed draw them."""
+    return problem.door.state(problem.door.write(graph, weights=False, seed=seed))

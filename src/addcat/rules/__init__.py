@@ -1,0 +1,55 @@
+"""Exact rewrites of a graph: same outputs up to rounding, other cost. One a file; its docstring is its identity.
+
+`RULES` lists them in the order in which they are worth trying: first those that leave less to do in every case, then
+those whose gain has to be measured.
+"""
+
+from addcat.rules.affine_after import AFFINE_AFTER
+from addcat.rules.affine_before import AFFINE_BEFORE
+from addcat.rules.affine_chain import AFFINE_CHAIN
+from addcat.rules.base import Plan, Proposal, Rule
+from addcat.rules.before_resize import BEFORE_RESIZE
+from addcat.rules.cancel import CANCEL
+from addcat.rules.compose import COMPOSE
+from addcat.rules.early_stride import EARLY_STRIDE
+from addcat.rules.exchange_pool import EXCHANGE_POOL
+from addcat.rules.exchange_resize import EXCHANGE_RESIZE
+from addcat.rules.flatten import FLATTEN
+from addcat.rules.fold import FOLD
+from addcat.rules.gather import GATHER
+from addcat.rules.nearest_conv import NEAREST_CONV
+from addcat.rules.over_concat import OVER_CONCAT
+from addcat.rules.passing import PASSING
+from addcat.rules.phases import PHASES_EACH, PHASES_ONE
+from addcat.rules.split import SPLIT
+from addcat.rules.split_resized import SPLIT_RESIZED
+from addcat.rules.stack import STACK
+from addcat.rules.transposed_compose import TRANSPOSED_COMPOSE
+from addcat.rules.twice import TWICE
+
+RULES: tuple[Rule, ...] = (
+    PASSING,
+    CANCEL,
+    FLATTEN,
+    TWICE,
+    AFFINE_AFTER,
+    AFFINE_BEFORE,
+    AFFINE_CHAIN,
+    FOLD,
+    EARLY_STRIDE,
+    EXCHANGE_RESIZE,
+    EXCHANGE_POOL,
+    BEFORE_RESIZE,
+    SPLIT_RESIZED,
+    NEAREST_CONV,
+    TRANSPOSED_COMPOSE,
+    COMPOSE,
+    GATHER,
+    STACK,
+    OVER_CONCAT,
+    SPLIT,
+    PHASES_EACH,
+    PHASES_ONE,
+)
+
+__all__ = ["RULES", "Plan", "Proposal", "Rule"]

@@ -1,0 +1,47 @@
+"""An affine map after a linear one: s (W x + b) + t = (s W) x + (s b + t).
+
+Batch norm at inference and the gains and shifts that exporters make of it are such maps, one scale and shift for each
+channel; a chain of them folds one after the other. Exact at every stride and padding.
+"""
+
+from addcat.algebra import affine_after
+from addcat.graph import Edge, Graph, Node
+from addcat.rules import facts
+from addcat.rules.base import Blocked, Plan, Rule
+
+
+def plan(graph: Graph, node: Node) -> Plan | None:
+    """Fold an affine map into the linear map that it reads."""
+    if node.op not in facts.AFFINE:
+        return None
+    linear = facts.producer(graph, node)
+    if linear.op not in facts.LINEAR:
+        return None
+    if not facts.is_affine(node):
+        raise Blocked(f"{node.name!r} holds a constant that is not at hand")
+    facts.free(graph, node)
+    facts.free(graph, linear)
+    facts.unfused(linear)
+    facts.only_reader(graph, linear, node)
+    if node.channel_axis != linear.channel_axis or node.channels != linear.channels:
+        raise Blocked(
+            f"{node.name!r} scales axis {node.channel_axis}, {linear.name!r} gives axis {linear.channel_axis}"
+        )
+    if node.dtype != linear.dtype:
+        raise Blocked(f"the types differ: {linear.dtype} at {linear.name!r}, {node.dtype} at {node.name!r}")
+    return Plan(
+        (node.name, linear.name), f"fold {node.name!r} into {linear.name!r}", lambda: _change(graph, node, linear)
+    )
+
+
+def _change(graph: Graph, node: Node, linear: Node) -> Graph:
+    folded = affine_after(facts.linear(linear), facts.affine(node))
+    name = "pointwise" if linear.op == "separable_conv" else "kernel"
+    return graph.edit(
+        put=[linear.edit(weights=facts.linear_weights(folded, name))],
+        remove=[node.name],
+        rewire={Edge(node.name): Edge(linear.name)},
+    )
+
+
+AFFINE_AFTER = Rule("affine-after", "AC207", ("latency", "memory", "parameters"), plan)

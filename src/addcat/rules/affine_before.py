@@ -1,0 +1,74 @@
+"""An affine map before a linear one: W (s x + t) + b = (W s) x + (W t + b).
+
+With zero padding the border sees less of the constant W t than the middle, so a shift passes only where no output reads
+fewer than all taps; a scale always does. All readers of the affine map must take it in, for it would stay otherwise.
+"""
+
+from addcat.algebra import Affine, affine_before, constant_passes
+from addcat.graph import Edge, Graph, Node
+from addcat.rules import facts
+from addcat.rules.base import Blocked, Plan, Rule
+from addcat.rules.borders import pads
+
+READERS = ("dense", "conv", "conv_transpose", "depthwise_conv")
+
+
+def plan(graph: Graph, node: Node) -> Plan | None:
+    """Fold an affine map into every linear map that reads it."""
+    if node.op not in facts.AFFINE:
+        return None
+    names = dict.fromkeys(name for name, _ in graph.readers(Edge(node.name)))
+    readers = [graph.nodes[name] for name in names]
+    if not any(reader.op in READERS for reader in readers):
+        return None
+    if not facts.is_affine(node):
+        raise Blocked(f"{node.name!r} holds a constant that is not at hand")
+    if graph.is_output(Edge(node.name)):
+        raise Blocked(f"{node.name!r} is an output of the model, so its value must stay")
+    facts.free(graph, node)
+    facts.same_type(graph, node, *readers)
+    for reader in readers:
+        if reader.op not in READERS:
+            raise Blocked(f"{node.name!r} is also read by {reader.name!r}, which cannot take it in")
+        _check(graph, node, reader)
+    words = ", ".join(map(repr, names))
+    return Plan((node.name, *names), f"fold {node.name!r} into {words}", lambda: _change(graph, node, readers))
+
+
+def _check(graph: Graph, node: Node, reader: Node) -> None:
+    facts.free(graph, reader)
+    contracted = facts.reads_channels(reader, len(node.shape))
+    if contracted != node.channel_axis:
+        raise Blocked(f"{node.name!r} scales axis {node.channel_axis}, but {reader.name!r} contracts axis {contracted}")
+    if not constant_passes(reader.weight("kernel"), facts.affine(node).shift, padded=padded(graph, reader)):
+        raise Blocked(f"{reader.name!r} pads with zeros, which the shift of {node.name!r} does not pass")
+
+
+def padded(graph: Graph, node: Node) -> bool:
+    """Whether some output of a linear map reads fewer than all its taps."""
+    if node.op == "dense":
+        return False
+    return node.op == "conv_transpose" or any(before or after for before, after in pads(graph, node))
+
+
+def _groups(node: Node) -> int:
+    if node.op == "depthwise_conv":
+        return node.weights["kernel"].shape[0] // int(node.attrs.get("multiplier", 1))
+    return int(node.attrs.get("groups", 1))
+
+
+def _change(graph: Graph, node: Node, readers: list[Node]) -> Graph:
+    affine: Affine = facts.affine(node)
+    put = [
+        reader.edit(
+            inputs=node.inputs,
+            weights=facts.linear_weights(
+                affine_before(affine, facts.linear(reader), padded=padded(graph, reader), groups=_groups(reader))
+            ),
+        )
+        for reader in readers
+    ]
+    return graph.edit(put=put, remove=[node.name])
+
+
+AFFINE_BEFORE = Rule("affine-before", "AC208", ("latency", "memory", "parameters"), plan)

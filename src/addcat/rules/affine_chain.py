@@ -1,0 +1,61 @@
+"""Affine after affine: s_2 (s_1 x + t_1) + t_2 = (s_2 s_1) x + (s_2 t_1 + t_2).
+
+A chain of subtractions, products and additions of constants, as exporters write batch norm, becomes one operation: a
+gain where no shift is left, a shift where no scale is, else a batch norm of mean 0 and variance 1.
+"""
+
+import numpy as np
+
+from addcat.algebra import Affine
+from addcat.graph import Array, Edge, Graph, Node, Weight
+from addcat.rules import facts
+from addcat.rules.base import Blocked, Plan, Rule
+
+
+def plan(graph: Graph, node: Node) -> Plan | None:
+    """Make one affine map of two in a row."""
+    if node.op not in facts.AFFINE:
+        return None
+    first = facts.producer(graph, node)
+    if first.op not in facts.AFFINE:
+        return None
+    for one in (first, node):
+        if not facts.is_affine(one):
+            raise Blocked(f"{one.name!r} holds a constant that is not at hand")
+        if one.channels is None:
+            raise Blocked(f"the channels of {one.name!r} are unknown")
+        facts.free(graph, one)
+    facts.only_reader(graph, first, node)
+    facts.same_type(graph, first, node)
+    if first.channel_axis != node.channel_axis:
+        raise Blocked(f"{first.name!r} scales axis {first.channel_axis}, {node.name!r} axis {node.channel_axis}")
+    return Plan(
+        (node.name, first.name),
+        f"make one map of {first.name!r} and {node.name!r}",
+        lambda: _change(graph, node, first),
+    )
+
+
+def _change(graph: Graph, node: Node, first: Node) -> Graph:
+    inner, outer = facts.affine(first), facts.affine(node)
+    both = Affine(outer.scale * inner.scale, outer.scale * inner.shift + outer.shift)
+    name = graph.fresh_name(f"{node.name}_affine")
+    like = next(iter([*node.weights.values(), *first.weights.values()])).read().dtype
+    values: dict[str, Array] = {"value": both.scale.astype(like)}
+    op, attrs = "gain", dict[str, object]()
+    if np.any(both.shift) and np.all(both.scale == 1.0):
+        op, values = "shift", {"value": both.shift.astype(like)}
+    elif np.any(both.shift):
+        op, attrs = "batch_norm", {"epsilon": 0.0, "axis": node.channel_axis}
+        values = {
+            "scale": both.scale.astype(like),
+            "offset": both.shift.astype(like),
+            "mean": np.zeros(both.scale.size, like),
+            "variance": np.ones(both.scale.size, like),
+        }
+    weights = {key: Weight.of(array) for key, array in values.items()}
+    new = Node(name, op, first.inputs, node.outputs, attrs, weights, node.channel_axis)
+    return graph.edit(put=[new], remove=[node.name, first.name], rewire={Edge(node.name): Edge(name)})
+
+
+AFFINE_CHAIN = Rule("affine-chain", "AC209", ("latency",), plan)

@@ -1,0 +1,43 @@
+"""Nothing to do: a merge of one input, an identity, dropout at inference, a window of one element are all f(x) = x."""
+
+from addcat.graph import Edge, Graph, Node
+from addcat.rules import facts
+from addcat.rules.base import Blocked, Plan, Rule
+
+MERGES = ("add", "concat", "average", "multiply", "maximum", "minimum")
+
+
+def plan(graph: Graph, node: Node) -> Plan | None:
+    """Take out a node that gives what it reads."""
+    if len(node.inputs) != 1 or not _passes(node):
+        return None
+    facts.free(graph, node)
+    source = node.inputs[0]
+    before, after = graph.tensor(source), node.outputs[0]
+    if before.dtype != after.dtype or len(before.shape) != len(after.shape):
+        raise Blocked(f"{node.name!r} turns {before.dtype} of {len(before.shape)} axes into another kind of tensor")
+    facts.can_stand_for(graph, source, Edge(node.name))
+    return Plan(
+        (node.name,),
+        f"leave out {node.name!r}, which gives what it reads",
+        lambda: graph.edit(remove=[node.name], rewire={Edge(node.name): source}),
+    )
+
+
+def _passes(node: Node) -> bool:
+    if node.op in MERGES or node.op in ("identity", "dropout"):
+        return True
+    if node.op == "activation":
+        return node.attrs.get("function") == "linear"
+    if node.op == "pool":
+        return all(size == 1 for size in (*node.attrs["size"], *node.attrs["strides"])) and node.attrs["padding"] in (
+            "valid",
+            "same",
+        )
+    if node.op == "resize":
+        return bool(node.attrs.get("factor")) and all(factor == 1 for factor in node.attrs["factor"])
+    pairs = node.attrs.get({"pad": "padding", "crop": "cropping"}.get(node.op, ""))
+    return pairs is not None and not any(before or after for before, after in pairs)
+
+
+PASSING = Rule("passing", "AC204", ("latency", "memory"), plan)

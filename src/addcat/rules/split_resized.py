@@ -1,0 +1,66 @@
+"""Split where a branch was enlarged, and do its part where it is small.
+
+W [resize(x); y] = W_1 resize(x) + W_2 y by `split`; then W_1 resize(x) = resize(W_1 x) for one tap
+(`exchange_resize`), or a transposed convolution of x for several (`nearest_conv`). The split alone gains little, what
+it makes possible much, so the two are proposed as one.
+"""
+
+from addcat.graph import Edge, Graph, Node
+from addcat.rules import facts
+from addcat.rules.base import Blocked, Plan, Rule
+from addcat.rules.exchange_resize import EXCHANGE_RESIZE, enlargement
+from addcat.rules.nearest_conv import NEAREST_CONV
+from addcat.rules.split import SPLITTABLE, check, split_reader
+
+THEN = (EXCHANGE_RESIZE, NEAREST_CONV)
+
+
+def plan(graph: Graph, node: Node) -> Plan | None:
+    """Split a reader of a Concatenate and move its parts to before the enlargements."""
+    if node.op not in SPLITTABLE or facts.producer(graph, node).op != "concat":
+        return None
+    concat = facts.producer(graph, node)
+    resized = [edge.node for edge in concat.inputs if graph.nodes[edge.node].op == "resize"]
+    resized = [name for name in dict.fromkeys(resized) if enlargement(graph, graph.nodes[name]) > 1]
+    if not resized or len(concat.inputs) < 2:
+        return None
+    sizes = check(graph, node, concat)
+    if node.attrs.get("groups", 1) != 1:
+        raise Blocked(f"{node.name!r} is a grouped convolution")
+    for name in resized:
+        facts.only_reader(graph, graph.nodes[name], concat)
+    facts.only_reader(graph, concat, node)
+    split = split_reader(graph, node, concat, sizes)
+    parts = {name: split.readers(Edge(name))[0][0] for name in resized}
+    movable = _movable(split, parts)
+    names = ", ".join(map(repr, movable))
+    words = f"cut the kernel of {node.name!r} at the branches of {concat.name!r} and apply its parts before {names}"
+    return Plan((node.name, concat.name, *movable), words, lambda: _change(split, [parts[name] for name in movable]))
+
+
+def _follow_up(graph: Graph, part: Node) -> Plan | None:
+    return next((plan_ for rule in THEN if (plan_ := rule.plan(graph, part)) is not None), None)
+
+
+def _movable(graph: Graph, parts: dict[str, str]) -> list[str]:
+    """Those enlargements before which the part of the kernel can be applied."""
+    found: list[str] = []
+    reasons: list[str] = []
+    for resized, part in parts.items():
+        try:
+            found += [resized] if _follow_up(graph, graph.nodes[part]) else []
+        except Blocked as reason:
+            reasons.append(str(reason))
+    if not found:
+        raise Blocked(reasons[0] if reasons else f"no rule moves {', '.join(map(repr, parts.values()))}")
+    return found
+
+
+def _change(graph: Graph, parts: list[str]) -> Graph:
+    for name in parts:
+        plan_ = _follow_up(graph, graph.nodes[name])
+        graph = plan_.change() if plan_ else graph
+    return graph
+
+
+SPLIT_RESIZED = Rule("split-resized", "AC221", ("latency", "memory"), plan)

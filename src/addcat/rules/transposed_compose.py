@@ -1,0 +1,91 @@
+"""A convolution after a transposed one is a transposed convolution: W * (E ^* x) = T ^* x.
+
+With u[j] = sum_i E[j - s i] x[i], uncropped, and y[o] = sum_t W[t] u[o + d t - p],
+
+    T[q] = sum_t W[t] E[q + d t - d (k_W - 1)],    q = 0 ... d (k_W - 1) + k_E - 1,
+
+and y[o] = sum_i T[o - s i + B] x[i] with B = d (k_W - 1) - p; likewise at the far end. Exact only where u is zero
+outside of what is computed: nothing cropped, and no bias where the convolution pads. A 2x2 kernel of stride 2 before a
+3x3 becomes one 4x4 of stride 2: 16 products for a position of x instead of 4 and 36.
+"""
+
+from itertools import product
+
+import numpy as np
+
+from addcat.algebra import Linear
+from addcat.graph import Array, Edge, Graph, Node
+from addcat.rules import facts
+from addcat.rules.base import Blocked, Plan, Rule
+from addcat.rules.borders import Pairs, crops, pads, reach, settings, transposed_padding
+
+
+def plan(graph: Graph, node: Node) -> Plan | None:
+    """Make one transposed convolution of a transposed one and the convolution that reads it."""
+    if node.op != "conv" or facts.producer(graph, node).op != "conv_transpose" or facts.is_pointwise(node):
+        return None
+    inner = facts.producer(graph, node)
+    facts.unfused(inner)
+    for one in (inner, node):
+        facts.free(graph, one)
+        facts.one_group(one)
+    facts.same_type(graph, inner, node)
+    facts.only_reader(graph, inner, node)
+    if inner.channel_axis != node.channel_axis:
+        raise Blocked(f"{inner.name!r} and {node.name!r} have their channels on different axes")
+    if any(stride != 1 for stride in settings(node, "strides")):
+        raise Blocked(f"{node.name!r} has a stride")
+    if any(dilation != 1 for dilation in settings(inner, "dilation")):
+        raise Blocked(f"{inner.name!r} is dilated")
+    if any(before or after for before, after in crops(inner)):
+        raise Blocked(f"{inner.name!r} crops or pads its output, and {node.name!r} would see what it dropped")
+    zeros = pads(graph, node)
+    if any(map(any, zeros)) and "bias" in inner.weights and bool(np.any(inner.weight("bias"))):
+        raise Blocked(f"{node.name!r} pads with zeros, which the bias of {inner.name!r} does not pass")
+    cut: Pairs = tuple(
+        (window - 1 - before, window - 1 - after) for (before, after), window in zip(zeros, reach(node), strict=True)
+    )
+    if any(before < 0 or after < 0 for before, after in cut):
+        raise Blocked(f"{node.name!r} pads more than its taps reach")
+    return Plan(
+        (node.name, inner.name),
+        f"make one transposed convolution of {inner.name!r} and {node.name!r}",
+        lambda: _change(graph, node, inner, cut),
+    )
+
+
+def _change(graph: Graph, node: Node, inner: Node, cut: Pairs) -> Graph:
+    kernel = transposed_product(
+        inner.weight("kernel").astype(np.float64), node.weight("kernel").astype(np.float64), settings(node, "dilation")
+    )
+    bias = node.weight("bias").astype(np.float64) if "bias" in node.weights else np.zeros(kernel.shape[0])
+    if "bias" in inner.weights:
+        spread = node.weight("kernel").astype(np.float64).reshape(*node.weights["kernel"].shape[:2], -1).sum(axis=2)
+        bias = bias + spread @ inner.weight("bias").astype(np.float64)
+    biased = "bias" in node.weights or "bias" in inner.weights
+    like = np.result_type(inner.weight("kernel").dtype, node.weight("kernel").dtype)
+    words = node.attrs.get("padding") == "same"
+    new = inner.edit(
+        weights=facts.linear_weights(Linear(kernel.astype(like), bias.astype(like) if biased else None)),
+        attrs={
+            **transposed_padding(cut, kernel.shape[2:], settings(inner, "strides"), words=words),
+            "activation": facts.activation(node),
+        },
+        outputs=node.outputs,
+    )
+    return graph.edit(put=[new], remove=[node.name], rewire={Edge(node.name): Edge(inner.name)})
+
+
+def transposed_product(inner: Array, outer: Array, dilation: tuple[int, ...]) -> Array:
+    """T[q] = sum_t W[t] E[q + d t - d (k_W - 1)], both `(out, in, *taps)` in float64."""
+    spread = tuple(d * (k - 1) for d, k in zip(dilation, outer.shape[2:], strict=True))
+    sizes = tuple(k + more for k, more in zip(inner.shape[2:], spread, strict=True))
+    total = np.zeros((outer.shape[0], inner.shape[1], *sizes))
+    for tap in product(*map(range, outer.shape[2:])):
+        starts = (more - d * t for more, d, t in zip(spread, dilation, tap, strict=True))
+        window = tuple(slice(start, start + k) for start, k in zip(starts, inner.shape[2:], strict=True))
+        total[(slice(None), slice(None), *window)] += np.einsum("om,mi...->oi...", outer[(..., *tap)], inner)
+    return total
+
+
+TRANSPOSED_COMPOSE = Rule("transposed-compose", "AC213", ("latency", "memory"), plan)
