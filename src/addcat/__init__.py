@@ -8,21 +8,77 @@ from typing import TYPE_CHECKING
 
 __version__ = "0.1.0"
 
-__all__ = ["AddcatError", "Explanation", "Graph", "Refusal", "ShapeError", "explain"]
+__all__ = [
+    "AddcatError",
+    "Advice",
+    "DataError",
+    "Explanation",
+    "Graph",
+    "Inspection",
+    "MissingExtraError",
+    "ModelError",
+    "Optimized",
+    "OptionError",
+    "Record",
+    "Refusal",
+    "RefusedError",
+    "ShapeError",
+    "SiteError",
+    "Switched",
+    "Verdict",
+    "VerificationError",
+    "advise",
+    "explain",
+    "inspect",
+    "optimize",
+    "switch",
+]
 
 if TYPE_CHECKING:
-    from addcat.errors import AddcatError, ShapeError
+    from addcat.advice import Advice, Verdict, advise
+    from addcat.errors import (
+        AddcatError,
+        DataError,
+        MissingExtraError,
+        ModelError,
+        OptionError,
+        RefusedError,
+        ShapeError,
+        SiteError,
+        VerificationError,
+    )
     from addcat.explanation import Explanation, explain
     from addcat.graph import Graph, Refusal
+    from addcat.inspection import Inspection, inspect
+    from addcat.optimization import optimize
+    from addcat.optimizing.nouns import Optimized
+    from addcat.switching import Record, Switched, switch
 else:
     # A module never has the name of a verb: importing it would put the module in the verb's place.
     _HOME = {
         "AddcatError": "errors",
+        "Advice": "advice",
+        "DataError": "errors",
         "Explanation": "explanation",
         "Graph": "graph",
+        "Inspection": "inspection",
+        "MissingExtraError": "errors",
+        "ModelError": "errors",
+        "Optimized": "optimizing.nouns",
+        "OptionError": "errors",
+        "Record": "switching",
         "Refusal": "graph",
+        "RefusedError": "errors",
         "ShapeError": "errors",
+        "SiteError": "errors",
+        "Switched": "switching",
+        "Verdict": "advice",
+        "VerificationError": "errors",
+        "advise": "advice",
         "explain": "explanation",
+        "inspect": "inspection",
+        "optimize": "optimization",
+        "switch": "switching",
     }
 
     def __getattr__(name: str) -> object:

@@ -21,8 +21,13 @@ def keras() -> Any:
     Raises:
         MissingExtraError: if Keras or its backend is not installed.
     """
-    os.environ.setdefault("KERAS_BACKEND", "jax")
+    prefer_jax()
     return load("keras", extra="keras")
+
+
+def prefer_jax() -> None:
+    """Choose Keras' JAX backend where the environment names none; Keras itself would look for TensorFlow."""
+    os.environ.setdefault("KERAS_BACKEND", "jax")
 
 
 def load(module: str, *, extra: str) -> Any:

@@ -13,6 +13,7 @@ from addcat.data import as_dataset, materialise, split
 from addcat.doors.base import door_for
 from addcat.errors import DataError, OptionError, SiteError, nearest
 from addcat.evidence.baseline import beats_constant
+from addcat.evidence.nouns import SECONDS
 from addcat.evidence.problem import Laboratory, Problem
 from addcat.forms import unswitchable
 from addcat.graph import Graph
@@ -22,8 +23,6 @@ from addcat.training import Examples
 
 __all__ = ["EFFORTS", "Advice", "Climb", "Gain", "Verdict", "advise"]
 
-SECONDS = 20.0
-"""Time for one merge under the default effort, where no limit is given."""
 HELD_SHARE = 0.3
 FEWEST = 40
 """Examples to fit on, and examples to judge on, below which every interval would be too wide to decide."""

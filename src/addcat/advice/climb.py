@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from addcat.errors import DataError
 from addcat.evidence.finetune import finetune
 from addcat.evidence.forward import forward
-from addcat.evidence.nouns import Evidence
+from addcat.evidence.nouns import METHODS, Evidence
 from addcat.evidence.problem import Problem
 from addcat.evidence.refit import refit
 from addcat.evidence.retrain import LOOKS, retrain
@@ -19,7 +19,7 @@ from addcat.evidence.score import score
 from addcat.evidence.structure import structure
 from addcat.evidence.swap import swap
 
-EFFORTS = ("auto", "structure", "forward", "score", "swap", "refit", "finetune", "retrain")
+EFFORTS = ("auto", *METHODS)
 
 
 @dataclass(slots=True)

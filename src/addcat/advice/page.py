@@ -58,9 +58,7 @@ def verdict_row(verdict: Verdict) -> tuple[str | Cell, ...]:
     """A verdict as cells under `VERDICTS`."""
     gain, price = verdict.gain, verdict.price
     after = price.after
-    best = next(
-        (e.method for e in reversed(verdict.evidence) if e.estimate is not None and e.unit == "loss"), rows.NONE
-    )
+    measured = [e.method for e in verdict.evidence if e.estimate is not None and e.unit == "loss"]
     return (
         verdict.site,
         OPS[verdict.now].label,

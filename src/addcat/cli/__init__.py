@@ -11,9 +11,14 @@ from typing import Annotated
 import typer
 
 from addcat import __version__
+from addcat.cli.advise import advise as advise_verb
 from addcat.cli.common import BAD_INPUT, REFUSED, say_error
+from addcat.cli.demo import demo as demo_verb
 from addcat.cli.explain import explain as explain_verb
+from addcat.cli.inspect import inspect as inspect_verb
+from addcat.cli.optimize import optimize as optimize_verb
 from addcat.errors import AddcatError, RefusedError
+from addcat.frameworks import prefer_jax
 
 app = typer.Typer(
     name="addcat",
@@ -43,6 +48,10 @@ def options(
 
 
 app.command("explain")(explain_verb)
+app.command("inspect")(inspect_verb)
+app.command("advise")(advise_verb)
+app.command("optimize")(optimize_verb)
+app.command("demo")(demo_verb)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -54,6 +63,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         The exit code.
     """
+    prefer_jax()  # before a model's own module imports Keras
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")  # pyright: ignore[reportAttributeAccessIssue, reportUnknownMemberType]

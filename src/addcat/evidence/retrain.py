@@ -26,8 +26,12 @@ from addcat.training import Arrays, Plan, Trainer, plan
 Losses = NDArray[np.float64]
 
 LOOKS = (4, 8, 16, 32)
+WANTED_PAIRS = 8
+"""Pairs for which steps are given up, where the time does not allow so many of full length."""
 SPENT = 0.8
-"""Share of the time that the first look may take; the rest is for compiling and for more pairs."""
+"""Share of the time that these may take; the rest is for compiling."""
+BOTH = 0.7
+"""Time of two arms at once, as a share of one after the other, on two cores."""
 FEWEST_PAIRS = 2
 """Fewer show no noise between seeds; they are trained even past the deadline."""
 SHORTEST = 1 / 3
@@ -102,16 +106,17 @@ def compare_anew(problem: Problem, arms: dict[str, Graph], margin: float) -> Evi
 
 
 def _plan(problem: Problem, arms: dict[str, Graph]) -> Plan:
-    """As many of the recipe's steps as the time allows for the first look, at least a third of them."""
+    """As many of the recipe's steps as the time allows for eight pairs, at least a third of them."""
     wanted = problem.recipe.steps
     whole = plan(problem.recipe, problem.data.count, wanted)
     if problem.left == float("inf"):
         return whole
     seconds = sum(_trainer(problem, graph, whole).step_seconds() for graph in arms.values())
+    seconds *= BOTH
     if FEWEST_PAIRS * SHORTEST * wanted * seconds > problem.left:
         needed = rows.seconds_text(FEWEST_PAIRS * SHORTEST * wanted * seconds)
         raise DataError(f"{problem.merge.site!r}: training both arms anew takes {needed} at least, more than is left.")
-    steps = min(SPENT * problem.left / (LOOKS[0] * seconds), wanted)
+    steps = min(SPENT * problem.left / (WANTED_PAIRS * seconds), wanted)
     return plan(problem.recipe, problem.data.count, round(max(steps, SHORTEST * wanted, 1)))
 
 

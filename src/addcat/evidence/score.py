@@ -83,7 +83,7 @@ def score(problem: Problem) -> Evidence:
     p = _one_sided(-scaled)
     words = (
         f"Untying from here would gain {rows.signed(gain.estimate)} {rows.interval_text(gain.low, gain.high)} by the "
-        f"score, p = {rows.decimal(p, digits=2)} that nothing would be gained."
+        f"score; the test that it would gain nothing has p = {rows.decimal(p, digits=2)}."
     )
     return Evidence(
         method="score",

@@ -1,0 +1,84 @@
+"""`addcat advise`: add or concat at each merge of a trained model."""
+
+import sys
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+from addcat.cli.common import Json, Model, Unsafe, give
+from addcat.evidence.nouns import METHODS, SECONDS
+
+DATA = "A .npz file (x or x0, x1, ...; y), digits, or module:function."
+
+
+def advise(
+    model: Model,
+    data: Annotated[str, typer.Option(help=f"What MODEL was trained on. {DATA}")],
+    validation: Annotated[str | None, typer.Option(help="To judge on; else part of DATA is put aside.")] = None,
+    loss: Annotated[str | None, typer.Option(help="A Keras loss; else the compiled one, else inferred.")] = None,
+    site: Annotated[list[str] | None, typer.Option(help="Only this merge; may be repeated.")] = None,
+    effort: Annotated[str, typer.Option(help=f"One of auto, {', '.join(METHODS)}.")] = "auto",
+    time_limit: Annotated[
+        float | None, typer.Option(help=f"Seconds for everything; {SECONDS:.0f} a merge under auto where left out.")
+    ] = None,
+    margin: Annotated[float, typer.Option(help="Share of the loss below which a gain does not count.")] = 0.02,
+    seed: Annotated[int, typer.Option(help="Of everything drawn.")] = 0,
+    html: Annotated[
+        Path | None, typer.Option(help="Write the report to this file as well.", show_default=False)
+    ] = None,
+    unsafe: Unsafe = False,
+    as_json: Json = False,
+) -> None:
+    """Say whether to add or to concatenate at each merge of MODEL, with an interval, a price and a reason.
+
+    Example: addcat advise model.keras --data train.npz --validation held.npz --html report.html
+    """
+    from addcat.advice import advise as advise_model  # noqa: PLC0415  (loads scipy, which --help does not need)
+    from addcat.data import load_data  # noqa: PLC0415
+    from addcat.doors.base import door_for  # noqa: PLC0415
+    from addcat.doors.references import load_model  # noqa: PLC0415
+
+    network = load_model(model, unsafe=unsafe)
+    door = door_for(network)
+    graph = door.read(network)
+    inputs = [(name, graph.nodes[name].shape) for name in graph.inputs]
+    with _progress() as progress:
+        advice = advise_model(
+            network,
+            load_data(data, inputs=inputs),
+            validation=None if validation is None else load_data(validation, inputs=inputs),
+            loss=loss,
+            sites=site,
+            effort=effort,
+            time_limit=time_limit,
+            margin=margin,
+            seed=seed,
+            progress=progress,
+        )
+    if html is not None:
+        from addcat.report.document import write_report  # noqa: PLC0415  (loads jinja2)
+
+        write_report(advice, graph, html)
+    give(advice, as_json=as_json)
+
+
+@contextmanager
+def _progress() -> Generator[Callable[[str, float, float], None] | None]:
+    """A bar with the time left, on a terminal only; it is gone when the work is done."""
+    if not sys.stderr.isatty():
+        yield None
+        return
+    columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("reading the model", total=None)
+
+        def show(words: str, spent: float, allowed: float) -> None:
+            total = None if allowed == float("inf") else allowed
+            bar.update(task, description=words, completed=min(spent, allowed), total=total)
+
+        yield show
