@@ -60,7 +60,7 @@ def test_a_stale_proposal_is_refused() -> None:
     assert str(caught.value) == (
         "split does not apply at 'conv': the graph has no node 'conv'. Call find() on this graph again."
     )
-    assert caught.value.refusals[0].code == "AC201"
+    assert caught.value.refusals[0].code == "AC301"
     conv = graph.nodes["conv"]
     other = graph.edit(put=[conv.edit(inputs=(Edge("skip"),), weights={"kernel": conv.weight("kernel")[:, :2]})])
     with pytest.raises(RefusedError) as caught:

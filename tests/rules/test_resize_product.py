@@ -11,7 +11,7 @@ from addcat.doors.onnx.write import to_proto, write
 from addcat.graph import Graph, Refusal
 from addcat.rules import Proposal
 from addcat.rules.resize_product import RESIZE_PRODUCT, SUM_PRODUCT, matrix
-from tests.doors.onnx.models import model, random
+from tests.doors.onnx.models import model
 from tests.doors.onnx.test_round_trip import inputs_of, run
 
 
@@ -85,7 +85,7 @@ def test_refusals():
     tall.graph.input[0].type.tensor_type.shape.dim[2].dim_param = "H"
     tall.graph.output[0].type.tensor_type.shape.dim[2].dim_param = "K"
     (found,) = RESIZE_PRODUCT.find(read(tall))
-    assert found == Refusal("AC223", "Resize_1", "the sizes of 'Resize_1' are unknown")
+    assert found == Refusal("AC323", "Resize_1", "the sizes of 'Resize_1' are unknown")
 
 
 @pytest.mark.parametrize("mode", ["nearest", "cubic"])

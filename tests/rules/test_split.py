@@ -145,7 +145,7 @@ def test_the_concatenate_stays_for_a_reader_that_is_no_linear_map() -> None:
     head, pool = sketch.conv(cat, 2, name="head"), sketch.pool(cat, name="aux")
     graph = sketch.graph(head, pool)
     refusal, proposal = SPLIT.find(graph)
-    assert refusal == Refusal("AC201", "cat", "'cat' is also read by 'aux', which is no linear map")
+    assert refusal == Refusal("AC301", "cat", "'cat' is also read by 'aux', which is no linear map")
     assert isinstance(proposal, Proposal)
     assert proposal.words.endswith("and add the parts; 'cat' stays for 'aux'")
 
@@ -159,4 +159,4 @@ def test_an_output_of_the_model_stays() -> None:
     assert found.words.endswith("; 'cat' stays for the model's outputs")
     assert "concat" in ops(rewritten(SPLIT, graph))
     both = sketch.graph(sketch.conv(cat, 1, name="tail"), Edge("head"), cat)
-    assert SPLIT.find(both)[0] == Refusal("AC201", "cat", "'cat' is an output of the model, so its value must stay")
+    assert SPLIT.find(both)[0] == Refusal("AC301", "cat", "'cat' is an output of the model, so its value must stay")

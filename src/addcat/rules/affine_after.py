@@ -44,4 +44,4 @@ def _change(graph: Graph, node: Node, linear: Node) -> Graph:
     )
 
 
-AFFINE_AFTER = Rule("affine-after", "AC207", ("latency", "memory", "parameters"), plan)
+AFFINE_AFTER = Rule("affine-after", "AC307", ("latency", "memory", "parameters"), plan)

@@ -71,4 +71,4 @@ def _change(graph: Graph, node: Node, readers: list[Node]) -> Graph:
     return graph.edit(put=put, remove=[node.name])
 
 
-AFFINE_BEFORE = Rule("affine-before", "AC208", ("latency", "memory", "parameters"), plan)
+AFFINE_BEFORE = Rule("affine-before", "AC308", ("latency", "memory", "parameters"), plan)

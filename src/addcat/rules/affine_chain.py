@@ -58,4 +58,4 @@ def _change(graph: Graph, node: Node, first: Node) -> Graph:
     return graph.edit(put=[new], remove=[node.name, first.name], rewire={Edge(node.name): Edge(name)})
 
 
-AFFINE_CHAIN = Rule("affine-chain", "AC209", ("latency",), plan)
+AFFINE_CHAIN = Rule("affine-chain", "AC309", ("latency",), plan)

@@ -59,7 +59,7 @@ class Rule:
 
     Attributes:
         name: Its name, such as "split".
-        code: The code of its refusals, such as "AC201".
+        code: The code of its refusals, such as "AC301".
         goals: What it may serve: "latency", "memory", "parameters".
         plan: Looks at one node of a graph; see the module's docstring.
     """

@@ -41,4 +41,4 @@ def _change(graph: Graph, node: Node, resize: Node) -> Graph:
     return graph.edit(put=[inner, outer], rewire={Edge(node.name): Edge(resize.name)})
 
 
-BEFORE_RESIZE = Rule("before-resize", "AC220", ("latency", "memory"), plan)
+BEFORE_RESIZE = Rule("before-resize", "AC320", ("latency", "memory"), plan)

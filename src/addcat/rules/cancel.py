@@ -96,4 +96,4 @@ def _concat_of_split(graph: Graph, node: Node) -> Plan | None:
     )
 
 
-CANCEL = Rule("cancel", "AC206", ("latency", "memory"), plan)
+CANCEL = Rule("cancel", "AC306", ("latency", "memory"), plan)

@@ -62,4 +62,4 @@ def _change(graph: Graph, node: Node, inner: Node, keep: Node, gone: Node) -> Gr
     return graph.edit(put=[new], remove=[gone.name], rewire={Edge(node.name): Edge(keep.name)})
 
 
-COMPOSE = Rule("compose", "AC212", ("latency", "memory", "parameters"), plan)
+COMPOSE = Rule("compose", "AC312", ("latency", "memory", "parameters"), plan)

@@ -146,4 +146,4 @@ def _sampler(graph: Graph, edge: Edge, node: Node, strides: tuple[int, ...]) -> 
     return Node(name, "pool", (edge,), outputs, attrs, channel_axis=node.channel_axis)
 
 
-EARLY_STRIDE = Rule("early-stride", "AC222", ("latency",), plan)
+EARLY_STRIDE = Rule("early-stride", "AC322", ("latency",), plan)

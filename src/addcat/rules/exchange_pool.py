@@ -87,4 +87,4 @@ def _dense_behind(graph: Graph, linear: Node, pool: Node) -> Graph:
     return graph.edit(put=[pooled, dense], remove=[linear.name], rewire={Edge(pool.name): Edge(dense.name)})
 
 
-EXCHANGE_POOL = Rule("exchange-pool", "AC211", ("latency", "memory"), plan)
+EXCHANGE_POOL = Rule("exchange-pool", "AC311", ("latency", "memory"), plan)

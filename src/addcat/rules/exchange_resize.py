@@ -87,4 +87,4 @@ def swap(graph: Graph, first: Node, second: Node) -> Graph:
     return graph.edit(put=[inner, outer], rewire={Edge(second.name): Edge(first.name)})
 
 
-EXCHANGE_RESIZE = Rule("exchange-resize", "AC210", ("latency", "memory"), plan)
+EXCHANGE_RESIZE = Rule("exchange-resize", "AC310", ("latency", "memory"), plan)

@@ -58,4 +58,4 @@ def _change(graph: Graph, node: Node, names: list[str]) -> Graph:
     return graph.edit(put=[merged], remove=[node.name, *unread], rewire={Edge(node.name): Edge(merged.name)})
 
 
-FLATTEN = Rule("flatten", "AC203", ("latency", "memory"), plan)
+FLATTEN = Rule("flatten", "AC303", ("latency", "memory"), plan)

@@ -106,4 +106,4 @@ def _change(graph: Graph, node: Node, found: _Branches, window: Window) -> Graph
     return graph.edit(put=put, remove=[node.name, *gone], rewire={Edge(node.name): Edge(last.name)})
 
 
-FOLD = Rule("fold", "AC217", ("latency", "memory", "parameters"), plan)
+FOLD = Rule("fold", "AC317", ("latency", "memory", "parameters"), plan)

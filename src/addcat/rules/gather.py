@@ -61,4 +61,4 @@ def _change(graph: Graph, node: Node, group: list[Node]) -> Graph:
     return graph.edit(put=put, remove=[node.name, *names], rewire={Edge(node.name): Edge(last.name)})
 
 
-GATHER = Rule("gather", "AC219", ("latency", "memory"), plan)
+GATHER = Rule("gather", "AC319", ("latency", "memory"), plan)

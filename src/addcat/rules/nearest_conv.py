@@ -90,4 +90,4 @@ def spread(kernel: Array, factors: tuple[int, ...]) -> Array:
     return total
 
 
-NEAREST_CONV = Rule("nearest-conv", "AC214", ("latency", "memory"), plan)
+NEAREST_CONV = Rule("nearest-conv", "AC314", ("latency", "memory"), plan)

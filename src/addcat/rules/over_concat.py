@@ -86,4 +86,4 @@ def _rows(array: Array, start: int, stop: int) -> Array:
     return array if array.ndim == 0 or array.shape[0] == 1 != stop - start else array[start:stop].copy()
 
 
-OVER_CONCAT = Rule("over-concat", "AC202", ("latency", "memory"), plan)
+OVER_CONCAT = Rule("over-concat", "AC302", ("latency", "memory"), plan)

@@ -40,4 +40,4 @@ def _passes(node: Node) -> bool:
     return pairs is not None and not any(before or after for before, after in pairs)
 
 
-PASSING = Rule("passing", "AC204", ("latency", "memory"), plan)
+PASSING = Rule("passing", "AC304", ("latency", "memory"), plan)

@@ -144,5 +144,5 @@ def _interleaved(graph: Graph, node: Node, made: list[Node], crop: Pairs) -> Gra
     return graph.edit(put=made, remove=[node.name], rewire={Edge(node.name): Edge(made[-1].name)})
 
 
-PHASES_EACH = Rule("phases-each", "AC215", ("latency", "memory"), plan_each)
-PHASES_ONE = Rule("phases-one", "AC216", ("latency", "memory"), plan_one)
+PHASES_EACH = Rule("phases-each", "AC315", ("latency", "memory"), plan_each)
+PHASES_ONE = Rule("phases-one", "AC316", ("latency", "memory"), plan_one)

@@ -114,5 +114,5 @@ def _sum(graph: Graph, node: Node, names: list[str]) -> Graph:
     return graph.edit(put=[made, rest], remove=names)
 
 
-RESIZE_PRODUCT = Rule("resize-product", "AC223", ("latency",), plan_product)
-SUM_PRODUCT = Rule("sum-product", "AC224", ("latency",), plan_sum)
+RESIZE_PRODUCT = Rule("resize-product", "AC323", ("latency",), plan_product)
+SUM_PRODUCT = Rule("sum-product", "AC324", ("latency",), plan_sum)

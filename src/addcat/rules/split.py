@@ -141,4 +141,4 @@ def _cut(node: Node, sizes: list[int]) -> list[dict[str, Array]]:
     return [part if b is None else {**part, "bias": b} for part, b in zip(found, biases, strict=True)]
 
 
-SPLIT = Rule("split", "AC201", ("latency", "memory"), plan)
+SPLIT = Rule("split", "AC301", ("latency", "memory"), plan)

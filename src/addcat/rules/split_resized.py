@@ -63,4 +63,4 @@ def _change(graph: Graph, parts: list[str]) -> Graph:
     return graph
 
 
-SPLIT_RESIZED = Rule("split-resized", "AC221", ("latency", "memory"), plan)
+SPLIT_RESIZED = Rule("split-resized", "AC321", ("latency", "memory"), plan)

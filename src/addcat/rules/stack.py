@@ -75,4 +75,4 @@ def _change(graph: Graph, node: Node, run: list[Node], window: Window) -> Graph:
     return graph.edit(put=put, remove=[node.name, *names], rewire={Edge(node.name): Edge(last.name)})
 
 
-STACK = Rule("stack", "AC218", ("latency", "memory"), plan)
+STACK = Rule("stack", "AC318", ("latency", "memory"), plan)

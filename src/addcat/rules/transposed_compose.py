@@ -88,4 +88,4 @@ def transposed_product(inner: Array, outer: Array, dilation: tuple[int, ...]) ->
     return total
 
 
-TRANSPOSED_COMPOSE = Rule("transposed-compose", "AC213", ("latency", "memory"), plan)
+TRANSPOSED_COMPOSE = Rule("transposed-compose", "AC313", ("latency", "memory"), plan)

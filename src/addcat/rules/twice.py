@@ -86,4 +86,4 @@ def _numpy_type(name: str) -> np.dtype[np.generic]:
         return np.dtype("float32")
 
 
-TWICE = Rule("twice", "AC205", ("latency", "memory", "parameters"), plan)
+TWICE = Rule("twice", "AC305", ("latency", "memory", "parameters"), plan)

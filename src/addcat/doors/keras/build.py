@@ -37,6 +37,8 @@ def changed_layer(node: Node, *, rename: bool = False) -> Any:
             sizes["kernel_size"], sizes["padding"] = kernel.shape[2:], node.attrs["padding"]
     if node.op == "concat":
         sizes["axis"] = node.attrs["axis"]
+    if node.op == "instance_norm":
+        sizes["groups"] = -1  # as many as there are channels
     if rename:
         sizes["name"] = node.layer.replace("/", ".")
     return clone_operation(node.native.operation, sizes)

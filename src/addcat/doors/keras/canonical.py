@@ -185,7 +185,9 @@ def _batch_norm(layer: Any) -> Description:
 
 
 def _group_norm(layer: Any) -> Description:
-    return ("instance_norm" if layer.groups == -1 else "group_norm"), {"axis": layer.axis, "groups": layer.groups}
+    channels = layer.input_spec.axes[layer.axis] if layer.built else None
+    alone = layer.groups in (-1, channels)
+    return ("instance_norm" if alone else "group_norm"), {"axis": layer.axis, "groups": layer.groups}
 
 
 def _pool(layer: Any, kind: str, *_: str) -> Description:

@@ -26,8 +26,13 @@ def with_channel_axes(nodes: list[Node]) -> list[Node]:
             axis = next((known[e.node] for e in node.inputs if e.node in known), None)
         if axis is not None and _fits(node, axis):
             known[node.name] = axis
+    ranks = {node.name: len(node.shape) for node in nodes if node.outputs}
     for node in reversed(nodes):
-        wanted = _reads(node) if _reads(node) is not None else (known.get(node.name) if _keeps_axes(node) else None)
+        wanted = _reads(node)
+        if node.op == "global_pool":
+            wanted = 1 if node.attrs["channels_first"] else ranks[node.inputs[0].node] - 1
+        elif wanted is None and _keeps_axes(node):
+            wanted = known.get(node.name)
         for edge in node.inputs:
             if wanted is not None and edge.node not in known:
                 known[edge.node] = wanted

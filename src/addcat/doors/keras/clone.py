@@ -1,6 +1,5 @@
 """A Keras layer made again from its config, with its weights, sharing nothing with the original."""
 
-import copy
 import warnings
 from collections.abc import Mapping
 from typing import Any
@@ -70,7 +69,8 @@ def _is_keras_function(function: Any) -> bool:
 
 def _clone_function(operation: Any) -> Any:
     """Functions of `keras.ops` hold settings, no weights; only the records of their calls must not be shared."""
-    new = copy.copy(operation)
+    new: Any = object.__new__(class_of(operation))  # `copy` would save and load it, and lose functions that it holds
+    new.__dict__.update(operation.__dict__)
     new._inbound_nodes = []
     new._outbound_nodes = []
     return new

@@ -1,6 +1,8 @@
 """Losses, one value for each example: what `compile` was given, a name, or what the outputs and targets suggest."""
 
-from typing import Any
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, cast
 
 import numpy as np
 
@@ -8,7 +10,32 @@ from addcat.errors import DataError, OptionError, nearest
 from addcat.frameworks import keras
 from addcat.graph import Array
 
-Losses = tuple[Any, ...]
+
+@dataclass(frozen=True, slots=True)
+class OutputLoss:
+    """The loss of one output.
+
+    Attributes:
+        given: A Keras loss or a function of (y_true, y_pred); None for an output that has no loss.
+        name: As people write it.
+        weight: Its share in the sum over outputs.
+    """
+
+    given: Any
+    name: str
+    weight: float = 1.0
+
+    def values(self, target: Any, output: Any) -> Any:
+        """Loss at each position of each example, in float32 whatever the network computes in, as Keras has it."""
+        dtype = getattr(self.given, "dtype", None) or keras().config.floatx()
+        call: Callable[[Any, Any], Any] = self.given.call if isinstance(self.given, keras().losses.Loss) else self.given
+        target, output = (keras().ops.convert_to_tensor(tensor, dtype=dtype) for tensor in (target, output))
+        if len(target.shape) == len(output.shape) - 1 and output.shape[-1] == 1:
+            target = keras().ops.expand_dims(target, -1)
+        return call(target, output)
+
+
+Losses = tuple[OutputLoss, ...]
 
 
 def resolve_loss(model: Any, loss: Any, targets: tuple[Array, ...]) -> tuple[Losses, str]:
@@ -16,11 +43,12 @@ def resolve_loss(model: Any, loss: Any, targets: tuple[Array, ...]) -> tuple[Los
 
     Args:
         model: A Keras model.
-        loss: A Keras loss, its name, a function of (y_true, y_pred), a list of these, or None.
+        loss: A Keras loss, its name, a function of (y_true, y_pred), a list of these or a dict by output, or None.
         targets: One array for each output.
 
     Returns:
-        One Keras loss or function for each output, and words on where they come from.
+        One loss for each output, and words on where they come from. Weights are those of the compiled model, where its
+        losses are taken.
 
     Raises:
         OptionError: if there is no such loss.
@@ -28,27 +56,45 @@ def resolve_loss(model: Any, loss: Any, targets: tuple[Array, ...]) -> tuple[Los
     """
     outputs = keras().tree.flatten(model.outputs)
     if len(targets) != len(outputs):
-        raise DataError(
-            f"{model.name!r} has {len(outputs)} outputs, the data have {len(targets)} targets. Give one each."
-        )
+        many = "1 output" if len(outputs) == 1 else f"{len(outputs)} outputs"
+        got = "1 target" if len(targets) == 1 else f"{len(targets)} targets"
+        raise DataError(f"{model.name!r} has {many}, the data have {got}. Give one target for each output.")
+    weights: list[Any] = [None] * len(outputs)
     given, source = loss, "given"
     if given is None and getattr(model, "compiled", False) and model.loss is not None:
         given, source = model.loss, "of the compiled model"
+        weights = _for_each(model._compile_loss._user_loss_weights, model, "loss weights")
     if given is None:
         given, source = [_inferred(o, t) for o, t in zip(outputs, targets, strict=True)], "inferred from the targets"
-    listed = keras().tree.flatten(given) if isinstance(given, list | tuple | dict) else [given] * len(outputs)
-    if len(listed) != len(outputs):
-        raise OptionError(f"{len(listed)} losses were given for {len(outputs)} outputs. Give one, or one for each.")
-    found = tuple(_get(one) for one in listed)
+    listed = [_get(one) for one in _for_each(given, model, "losses")]
+    found = tuple(
+        OutputLoss(one, loss_name(one), 1.0 if weight is None else float(weight))
+        for one, weight in zip(listed, weights, strict=True)
+    )
     for one, output, target in zip(found, outputs, targets, strict=True):
         _check(one, output, target)
-    return found, f"{', '.join(map(loss_name, found))}, {source}"
+    return found, f"{', '.join(one.name for one in found)}, {source}"
+
+
+def _for_each(given: Any, model: Any, what: str) -> list[Any]:
+    """One setting for each output, from one for all, a list of them, or a dict by the outputs' names."""
+    outputs, names = keras().tree.flatten(model.outputs), list(getattr(model, "output_names", ()))
+    if isinstance(given, dict) and set(cast("dict[str, Any]", given)) == set(names):
+        return [given[name] for name in names]
+    nested = isinstance(given, list | tuple | dict)
+    listed: list[Any] = keras().tree.flatten(given) if nested else [given] * len(outputs)
+    if len(listed) != len(outputs):
+        raise OptionError(f"{len(listed)} {what} were given for {len(outputs)} outputs. Give one, or one for each.")
+    return listed
 
 
 def loss_name(loss: Any) -> str:
     """A loss as people write it."""
-    name = getattr(loss, "name", None) or getattr(loss, "__name__", None)
-    return str(name or type(loss).__name__)
+    if loss is None:
+        return "none"
+    name = str(getattr(loss, "name", None) or getattr(loss, "__name__", None) or type(loss).__name__)
+    logits = isinstance(loss, keras().losses.Loss) and loss.get_config().get("from_logits", False)
+    return f"{name} from logits" if logits else name
 
 
 def _get(loss: Any) -> Any:
@@ -61,37 +107,84 @@ def _get(loss: Any) -> Any:
         raise OptionError(f"{loss!r} is not a Keras loss. Nearest: {nearest(loss, known)}.") from None
 
 
-def _inferred(output: Any, target: Array) -> str:
-    """Classes for integers against more than one unit, two classes against one, squares for anything else."""
-    units = output.shape[-1]
+def _inferred(output: Any, target: Array) -> Any:
+    """Classes for integers against more than one unit, two classes against one, squares for anything else.
+
+    An output that does not end in a softmax or sigmoid is taken for logits.
+    """
+    losses, units = keras().losses, output.shape[-1]
     whole = np.issubdtype(target.dtype, np.integer) or target.dtype == bool
-    if whole and units is not None and units > 1 and target.ndim < len(output.shape):
-        return "sparse_categorical_crossentropy"
+    logits = _last_function(output) not in ("softmax", "sigmoid")
+    if whole and units is not None and units > 1:
+        if target.shape[1:] in (tuple(output.shape[1:-1]), (*output.shape[1:-1], 1)):
+            return losses.SparseCategoricalCrossentropy(from_logits=logits)
+        if target.shape[1:] == tuple(output.shape[1:]) and bool((target.sum(axis=-1) == 1).all()):
+            return losses.CategoricalCrossentropy(from_logits=logits)
     if whole and units == 1 and set(np.unique(target)) <= {0, 1}:
-        return "binary_crossentropy"
-    return "mean_squared_error"
+        return losses.BinaryCrossentropy(from_logits=logits)
+    return losses.MeanSquaredError()
 
 
-def _check(loss: Any, output: Any, target: Array) -> None:
+PASSING = ("linear", "reshape", "flatten", "identity", "dropout", "cast")
+"""Operations without weights after which probabilities are probabilities still."""
+
+
+def _last_function(output: Any) -> str:
+    """Name of the function that an output ends in, seen through nested models and what keeps probabilities."""
+    operation, node, index = output._keras_history
+    if isinstance(operation, keras().Model):
+        return _last_function(keras().tree.flatten(operation.outputs)[index])
+    function = getattr(operation, "activation", None)
+    name = str(getattr(function, "__name__", "") or type(operation).__name__).lower()
+    inputs = operation._inbound_nodes[node].input_tensors
+    if name in PASSING and len(inputs) == 1 and not getattr(operation, "weights", ()):
+        return _last_function(inputs[0])
+    return name
+
+
+def _check(loss: OutputLoss, output: Any, target: Array) -> None:
     """Labels that no class of the output has, or shapes that do not meet."""
-    name, units = loss_name(loss), output.shape[-1]
-    if "sparse_categorical" in name:
-        low, high = (int(target.min()), int(target.max())) if target.size else (0, 0)
-        if not np.issubdtype(target.dtype, np.integer) and not np.array_equal(target, np.round(target)):
-            raise DataError(f"{name} needs class indices; the targets hold fractions such as {target.flat[0]}.")
-        if low < 0 or (units is not None and high >= units):
-            raise DataError(
-                f"{name}: labels reach from {low} to {high}, the output has {units} classes (0 to {units - 1})."
-            )
-        return
-    expected, got = tuple(output.shape[1:]), target.shape[1:]
-    fits = len(expected) == len(got) and all(e in (None, g) for e, g in zip(expected, got, strict=True))
-    if not fits and not (expected == (1,) and got == ()):
-        raise DataError(f"{name}: targets have shape {got} an example, the output {expected}. They have to agree.")
+    if loss.given is None or not _is_keras_loss(loss.given):
+        return  # what a function of the user's own takes is the user's to know
+    name, expected, got = loss.name, tuple(output.shape[1:]), target.shape[1:]
+    if _takes_classes(loss.given):
+        _check_classes(name, expected[-1], target)
+        takes = (expected[:-1], (*expected[:-1], 1))
+        expected = expected[:-1]
+    else:
+        takes = (expected, expected[:-1]) if expected[-1:] == (1,) else (expected,)
+    if not any(_meet(shape, got) for shape in takes):
+        words = "one class index for each of" if _takes_classes(loss.given) else "of shape"
+        raise DataError(f"{name}: targets have shape {got} an example, expected {words} {expected}.")
+
+
+def _meet(expected: tuple[int | None, ...], got: tuple[int, ...]) -> bool:
+    return len(expected) == len(got) and all(e in (None, g) for e, g in zip(expected, got, strict=True))
+
+
+def _is_keras_loss(loss: Any) -> bool:
+    return str(getattr(loss, "__module__", "")).startswith("keras.")
+
+
+def _takes_classes(loss: Any) -> bool:
+    losses = keras().losses
+    return isinstance(loss, losses.SparseCategoricalCrossentropy) or loss is losses.sparse_categorical_crossentropy
+
+
+def _check_classes(name: str, units: int | None, target: Array) -> None:
+    if not np.issubdtype(target.dtype, np.integer):
+        broken = target[target != np.round(target)]
+        if broken.size:
+            raise DataError(f"{name} needs class indices; the targets hold fractions such as {broken.flat[0]}.")
+    low, high = (int(target.min()), int(target.max())) if target.size else (0, 0)
+    if low < 0 or (units is not None and high >= units):
+        raise DataError(
+            f"{name}: labels reach from {low} to {high}, the output has {units} classes (0 to {(units or 0) - 1})."
+        )
 
 
 def per_example(losses: Losses, targets: Any, outputs: Any) -> Any:
-    """Loss of each example: each output's mean over positions, summed over outputs.
+    """Loss of each example: each output's mean over positions, summed over outputs with their weights.
 
     Args:
         losses: One for each output.
@@ -101,11 +194,11 @@ def per_example(losses: Losses, targets: Any, outputs: Any) -> Any:
     Returns:
         A tensor (examples,).
     """
-    ops, total = keras().ops, 0.0
+    ops = keras().ops
+    total: Any = ops.zeros(ops.shape(outputs[0])[:1])
     for loss, target, output in zip(losses, targets, outputs, strict=True):
-        if len(target.shape) == 1 and len(output.shape) == 2 and output.shape[-1] == 1:
-            target = ops.expand_dims(target, -1)  # noqa: PLW2901
-        call = loss.call if isinstance(loss, keras().losses.Loss) else loss
-        values = call(target, output)
-        total = total + ops.mean(ops.reshape(values, (ops.shape(values)[0], -1)), axis=1)
+        if loss.given is None:
+            continue
+        values = loss.values(target, output)
+        total = total + loss.weight * ops.mean(ops.reshape(values, (ops.shape(values)[0], -1)), axis=1)
     return total

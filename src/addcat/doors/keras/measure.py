@@ -1,6 +1,6 @@
 """Losses and gradients of a Keras model, on whichever backend it runs."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -35,11 +35,9 @@ def losses_of(model: Any, losses: Losses, examples: Examples) -> NDArray[np.floa
         Array (examples,).
     """
     parts: list[NDArray[np.float64]] = []
-    for start in range(0, examples.count, BATCH):
-        batch = examples.rows(np.arange(start, min(start + BATCH, examples.count)))
+    for batch in examples.chunks(BATCH):
         outputs = keras().tree.flatten(model.predict_on_batch(packed_inputs(model, batch.inputs)))
-        tensors = [keras().ops.convert_to_tensor(array) for array in (*batch.targets, *outputs)]
-        values = per_example(losses, tensors[: len(batch.targets)], tensors[len(batch.targets) :])
+        values = per_example(losses, batch.targets, outputs)
         parts.append(np.asarray(keras().ops.convert_to_numpy(values), np.float64))
     return np.concatenate(parts)
 
@@ -77,7 +75,6 @@ def gradient(model: Any, losses: Losses, examples: Examples, paths: Sequence[str
     backend = keras().backend.backend()
     if backend not in ("jax", "torch"):
         raise OptionError(f"addcat takes gradients on Keras' JAX and torch backends, not on {backend!r}.")
-    one = _jax_gradient if backend == "jax" else _torch_gradient
     wanted: dict[tuple[str, str], Any] = {}
     for path in paths:
         layer = layer_at(model, path)
@@ -85,31 +82,39 @@ def gradient(model: Any, losses: Losses, examples: Examples, paths: Sequence[str
         if layer.bias is not None:
             wanted[path, "bias"] = layer.bias
     total = {key: np.zeros(variable.shape) for key, variable in wanted.items()}
-    for start in range(0, examples.count, BATCH):
-        batch = examples.rows(np.arange(start, min(start + BATCH, examples.count)))
-        found = one(model, losses, batch, list(wanted.values()))
-        for key, grad in zip(wanted, found, strict=True):
+    one = (_jax_gradient if backend == "jax" else _torch_gradient)(model, losses, list(wanted.values()))
+    for batch in examples.chunks(BATCH):
+        for key, grad in zip(wanted, one(batch), strict=True):
             total[key] += batch.count / examples.count * np.asarray(grad, np.float64)
     return {key: linear_to_canonical(grad) if key[1] == "kernel" else grad for key, grad in total.items()}
 
 
-def _jax_gradient(model: Any, losses: Losses, batch: Examples, variables: list[Any]) -> list[Any]:
+Gradient = Callable[[Examples], Sequence[Any]]
+"""Takes a batch; gives the gradient of its mean loss in each of the variables."""
+
+
+def _jax_gradient(model: Any, losses: Losses, variables: list[Any]) -> Gradient:
     jax: Any = load("jax", extra="keras")
     trainable = {id(v): v.value for v in model.trainable_variables}
     other = {id(v): v.value for v in model.non_trainable_variables}
+    at = [v.value for v in variables]
 
-    def objective(values: Any) -> Any:
+    def objective(values: Any, inputs: Any, targets: Any) -> Any:
         given = {id(v): value for v, value in zip(variables, values, strict=True)}
         state = [[given.get(key, value) for key, value in part.items()] for part in (trainable, other)]
-        outputs, _ = model.stateless_call(*state, packed_inputs(model, batch.inputs), training=False)
-        return keras().ops.mean(per_example(losses, batch.targets, keras().tree.flatten(outputs)))
+        outputs, _ = model.stateless_call(*state, packed_inputs(model, inputs), training=False)
+        return keras().ops.mean(per_example(losses, targets, keras().tree.flatten(outputs)))
 
-    return jax.jit(jax.grad(objective))([v.value for v in variables])
+    compiled = jax.jit(jax.grad(objective))
+    return lambda batch: compiled(at, batch.inputs, batch.targets)
 
 
-def _torch_gradient(model: Any, losses: Losses, batch: Examples, variables: list[Any]) -> list[Any]:
+def _torch_gradient(model: Any, losses: Losses, variables: list[Any]) -> Gradient:
     torch: Any = load("torch", extra="torch")
-    outputs = keras().tree.flatten(model(packed_inputs(model, batch.inputs), training=False))
-    targets = [keras().ops.convert_to_tensor(target) for target in batch.targets]
-    mean = per_example(losses, targets, outputs).mean()
-    return [grad.cpu().numpy() for grad in torch.autograd.grad(mean, [variable.value for variable in variables])]
+
+    def one(batch: Examples) -> list[Any]:
+        outputs = keras().tree.flatten(model(packed_inputs(model, batch.inputs), training=False))
+        mean = per_example(losses, batch.targets, outputs).mean()
+        return [grad.cpu().numpy() for grad in torch.autograd.grad(mean, [variable.value for variable in variables])]
+
+    return one

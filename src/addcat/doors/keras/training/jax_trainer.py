@@ -4,6 +4,7 @@ Two programs serve. `scan` puts a whole run into one compiled program, which spa
 `loop` compiles a single step; convolutions take it, because XLA runs them on one slow path inside a loop on the CPU.
 """
 
+import math
 import time
 from typing import Any
 
@@ -17,6 +18,11 @@ from addcat.training import Arrays, Examples, Plan, Recipe
 
 MOST_SCANNED = 256 * 2**20
 """Bytes of data that one compiled program may hold."""
+BATCH = 1024
+"""Held-out examples that one step of `loop` judges at a time."""
+OVERHEAD, FLOPS, FLOPS_PER_WEIGHT = 2e-4, 1e10, 6
+"""Of a step of a small dense network: seconds whatever its size, operations a second, and operations a weight and
+example, two forwards and four back."""
 
 
 class JaxTrainer:
@@ -38,7 +44,7 @@ class JaxTrainer:
         self._optimizer = build_optimizer(recipe, plan.steps)
         self._optimizer.build(model.trainable_variables)
         self._slots = [variable.value for variable in self._optimizer.variables]
-        self._scan = _fits_in_scan(model, data)
+        self._scan = _fits_in_scan(model, data, held)
         self._programs: tuple[Any, ...] = ()
 
     def run(self, seed: int, weights: Arrays | None = None) -> NDArray[np.float64]:
@@ -48,19 +54,23 @@ class JaxTrainer:
         if not self._programs:
             self._programs = self._compile()
         if self._scan:
-            losses = self._programs[0](state, order, self._data.inputs, self._data.targets, *self._held_arrays())
-            return np.asarray(losses, np.float64)
+            arrays = (self._data.inputs, self._data.targets, self._held.inputs, self._held.targets)
+            return np.asarray(self._programs[0](state, order, *arrays), np.float64)
         step, evaluate = self._programs
-        found: list[Any] = []
+        found: list[NDArray[np.float64]] = []
         for rows in order:
             for index in rows:
                 batch = self._data.rows(index)
                 state = step(state, batch.inputs, batch.targets)
-            found.append(np.asarray(evaluate(state, *self._held_arrays()), np.float64))
+            parts: list[Any] = [evaluate(state, batch.inputs, batch.targets) for batch in self._held.chunks(BATCH)]
+            found.append(np.concatenate([np.asarray(part, np.float64) for part in parts]))
         return np.stack(found)
 
     def step_seconds(self) -> float:
-        """Time of one step, measured on a few; compiles a single step."""
+        """Time of one step, measured on a few; a step inside a compiled run is too short for that and is reckoned."""
+        if self._scan:
+            weights = sum(math.prod(variable.shape) for variable in self._model.trainable_variables)
+            return OVERHEAD + FLOPS_PER_WEIGHT * weights * self._plan.batch / FLOPS
         order = self._plan.order(self._data.count, 0)
         batch = self._data.rows(order[0, 0])
         step = self._jax.jit(self._step)
@@ -70,9 +80,6 @@ class JaxTrainer:
             state = step(state, batch.inputs, batch.targets)
         self._jax.block_until_ready(state)
         return (time.perf_counter() - start) / 3
-
-    def _held_arrays(self) -> tuple[Any, Any]:
-        return self._held.inputs, self._held.targets
 
     def _state(self, weights: Arrays | None) -> tuple[list[Any], list[Any], list[Any]]:
         """Trainable and other variables, and the optimiser's; copies, because a step may reuse their memory."""
@@ -104,17 +111,19 @@ class JaxTrainer:
     def _step(self, state: Any, inputs: Any, targets: Any) -> Any:
         trainable, other, slots = state
         (_, other), gradients = self._jax.value_and_grad(self._objective, has_aux=True)(
-            trainable, other, inputs, targets
+            trainable, other, slots, inputs, targets
         )
         trainable, slots = self._optimizer.stateless_apply(slots, gradients, trainable)
         return trainable, other, slots
 
-    def _objective(self, trainable: Any, other: Any, inputs: Any, targets: Any) -> Any:
+    def _objective(self, trainable: Any, other: Any, slots: Any, inputs: Any, targets: Any) -> Any:
         outputs, other, extra = self._model.stateless_call(
             trainable, other, self._packed(inputs), training=True, return_losses=True
         )
         losses = per_example(self._losses, targets, keras().tree.flatten(outputs))
-        return keras().ops.mean(losses) + sum(extra), other
+        loss = keras().ops.mean(losses) + sum(extra)
+        with keras().StatelessScope(state_mapping=list(zip(self._optimizer.variables, slots, strict=True))):
+            return self._optimizer.scale_loss(loss), other  # under float16 a scale that the optimiser adapts
 
     def _evaluate(self, state: Any, inputs: Any, targets: Any) -> Any:
         outputs, _ = self._model.stateless_call(state[0], state[1], self._packed(inputs), training=False)
@@ -130,6 +139,7 @@ def packed_inputs(model: Any, inputs: Any) -> Any:
     return keras().tree.pack_sequence_as(structure, list(inputs))
 
 
-def _fits_in_scan(model: Any, data: Examples) -> bool:
+def _fits_in_scan(model: Any, data: Examples, held: Examples) -> bool:
     convolves = any("Conv" in type(layer).__name__ for layer in model._flatten_layers())
-    return not convolves and sum(a.nbytes for a in (*data.inputs, *data.targets)) <= MOST_SCANNED
+    arrays = (*data.inputs, *data.targets, *held.inputs, *held.targets)
+    return not convolves and sum(array.nbytes for array in arrays) <= MOST_SCANNED

@@ -25,7 +25,7 @@ def recipe_of(model: Any, *, batch: int | None, examples: int) -> Recipe:
     if optimizer is None:
         return Recipe(None, STEPS, size, f"AdamW, cosine decay over {STEPS} steps (the model is not compiled)")
     made = int(optimizer.iterations.numpy())
-    name = type(optimizer).__name__
+    name = type(_inner(optimizer)).__name__
     words = f"{name} as compiled, {made} steps as it was trained" if made else f"{name} as compiled, {STEPS} steps"
     return Recipe(keras().optimizers.serialize(optimizer), made or STEPS, size, words)
 
@@ -44,10 +44,16 @@ def build_optimizer(recipe: Recipe, steps: int) -> Any:
     if recipe.optimizer is None:
         return optimizers.AdamW(optimizers.schedules.CosineDecay(RATE, steps), weight_decay=DECAY)
     optimizer: Any = optimizers.deserialize(recipe.optimizer)
-    schedule = optimizer._learning_rate
+    inner = _inner(optimizer)
+    schedule = inner._learning_rate
     if isinstance(schedule, optimizers.schedules.LearningRateSchedule):
-        optimizer._learning_rate = _stretched(schedule, recipe.steps / steps)
+        inner._learning_rate = _stretched(schedule, recipe.steps / steps)
     return optimizer
+
+
+def _inner(optimizer: Any) -> Any:
+    """The optimiser itself, where float16 has put one around it that scales the loss."""
+    return getattr(optimizer, "inner_optimizer", optimizer)
 
 
 def _stretched(schedule: Any, ratio: float) -> Any:

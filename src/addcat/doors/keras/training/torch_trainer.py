@@ -62,13 +62,12 @@ class TorchTrainer:
 
     def _losses_of(self, batch: Examples, *, training: bool) -> Any:
         outputs = self._model(packed_inputs(self._model, batch.inputs), training=training)
-        targets = [keras().ops.convert_to_tensor(target) for target in batch.targets]
-        return per_example(self._losses, targets, keras().tree.flatten(outputs))
+        return per_example(self._losses, batch.targets, keras().tree.flatten(outputs))
 
     def _step(self, optimizer: Any, batch: Examples) -> None:
         self._model.zero_grad()
         loss = self._losses_of(batch, training=True).mean() + sum(self._model.losses)
-        loss.backward()
+        optimizer.scale_loss(loss).backward()
         variables = self._model.trainable_variables
         with self._torch.no_grad():
             optimizer.apply([variable.value.grad for variable in variables], variables)
@@ -76,8 +75,7 @@ class TorchTrainer:
     def _evaluate(self) -> NDArray[np.float64]:
         parts: list[NDArray[np.float64]] = []
         with self._torch.no_grad():
-            for start in range(0, self._held.count, BATCH):
-                batch = self._held.rows(np.arange(start, min(start + BATCH, self._held.count)))
+            for batch in self._held.chunks(BATCH):
                 losses = self._losses_of(batch, training=False)
                 parts.append(np.asarray(keras().ops.convert_to_numpy(losses), np.float64))
         return np.concatenate(parts)

@@ -1,0 +1,107 @@
+"""DATA on the command line: `digits`, an `.npz` file, or `package.module:function` that gives any data we know."""
+
+import re
+import zipfile
+import zlib
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from addcat.data.dataset import Inputs
+from addcat.errors import DataError
+from addcat.frameworks import load
+from addcat.graph import Array, Shape
+from addcat.lookup import is_lookup, look_up
+
+EXPECTED = "Expected 'digits', an .npz file with x and y, or package.module:function."
+
+
+def load_data(reference: str, *, inputs: Inputs) -> Any:
+    """Load the data that a reference names.
+
+    Args:
+        reference: "digits": scikit-learn's handwritten digits, 1797 images in the shape that the model takes, values
+            from 0 to 1. A file `.npz` with `x`, or `x0`, `x1`, ..., or arrays named like the model's inputs, and `y`,
+            or `y0`, `y1`, ... Or code, as in `package.module:function`.
+        inputs: Name and shape of each input of the model.
+
+    Returns:
+        What `as_dataset` takes.
+
+    Raises:
+        DataError: if there is no such file or code, or it holds no data for the model.
+        MissingExtraError: if scikit-learn is not installed, for "digits".
+    """
+    if reference == "digits":
+        return _digits(inputs)
+    if is_lookup(reference):
+        found = look_up(reference, error=DataError)
+        return partial(look_up, reference, error=DataError) if hasattr(found, "__next__") else found
+    path = Path(reference)
+    if path.suffix != ".npz":
+        raise DataError(f"{reference!r} is not data. {EXPECTED}")
+    if not path.is_file():
+        raise DataError(f"There is no file {reference!r}. {EXPECTED}")
+    return _from_npz(path, inputs)
+
+
+def _digits(inputs: Inputs) -> tuple[Array, Array]:
+    """Images of 8 by 8 pixels in whichever layout the model takes."""
+    if len(inputs) != 1:
+        names = ", ".join(repr(name) for name, _ in inputs)
+        raise DataError(f"'digits' is one array of images; the model has inputs {names}. Pass other data.")
+    name, expected = inputs[0]
+    digits: Any = load("sklearn.datasets", extra="demo").load_digits()
+    images = np.asarray(digits.images, np.float32) / 16
+    for shape in ((64,), (8, 8, 1), (8, 8), (1, 8, 8), (64, 1)):
+        if _takes(expected, shape):
+            return images.reshape(-1, *shape), np.asarray(digits.target)
+    raise DataError(
+        f"'digits' are images of 8 by 8 pixels; {name!r} takes {tuple(expected)}. "
+        "Pass a model that takes (None, 64) or (None, 8, 8, 1), or other data."
+    )
+
+
+def _takes(expected: Shape, shape: tuple[int, ...]) -> bool:
+    fits = len(expected) == len(shape) + 1
+    return fits and all(e in (None, s) for e, s in zip(expected[1:], shape, strict=True))
+
+
+def _from_npz(path: Path, inputs: Inputs) -> Any:
+    try:
+        with path.open("rb") as file, zipfile.ZipFile(file), np.load(file, allow_pickle=False) as archive:
+            arrays: dict[str, Array] = {name: archive[name] for name in archive.files}
+    except ValueError as error:
+        objects = (
+            "holds Python objects, and reading them would run code" if "allow_pickle" in str(error) else str(error)
+        )
+        raise DataError(f"{str(path)!r} {objects}. Save plain arrays with np.savez.") from None
+    except (OSError, EOFError, zipfile.BadZipFile, zlib.error):
+        raise DataError(
+            f"{str(path)!r} is not an .npz file, or only a part of one. Save it again with np.savez."
+        ) from None
+    x = _named(arrays, "x", [name for name, _ in inputs])
+    y = _named(arrays, "y", [])
+    used = len(x) + len(y)
+    if not x or used != len(arrays):
+        found = ", ".join(map(repr, arrays)) or "nothing"
+        names = ", ".join(repr(name) for name, _ in inputs)
+        raise DataError(
+            f"{str(path)!r} holds {found}. Expected x (for several inputs x0, x1, ..., or {names}) and y (for several "
+            "targets y0, y1, ...), and nothing else."
+        )
+    given = dict(zip((name for name, _ in inputs), x, strict=True)) if len(x) == len(inputs) else x
+    return (given, y if len(y) > 1 else y[0]) if y else given
+
+
+def _named(arrays: Mapping[str, Array], letter: str, names: list[str]) -> list[Array]:
+    """The arrays called `x`; else `x0`, `x1`, ... in the order of their numbers; else those with the inputs' names."""
+    if letter in arrays:
+        return [arrays[letter]]
+    numbered = {int(match[1]): name for name in arrays if (match := re.fullmatch(rf"{letter}(\d+)", name))}
+    if numbered:
+        return [arrays[numbered[number]] for number in sorted(numbered)]
+    return [arrays[name] for name in names] if names and all(name in arrays for name in names) else []
