@@ -8,6 +8,10 @@ import pytest
 from hypothesis import settings
 
 os.environ.setdefault("KERAS_BACKEND", "jax")
+# compiled programs are kept between runs: XLA compiles a random generator for every new shape of a weight
+CACHE = Path(__file__).parents[1] / ".pytest_cache" / "jax"
+os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(CACHE))
+os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
 settings.register_profile("addcat", deadline=None, derandomize=True, print_blob=True)
 settings.load_profile("addcat")
 

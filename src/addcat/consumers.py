@@ -153,6 +153,11 @@ def _refusal(graph: Graph, merge: Node, node: Node, axis: int) -> Refusal | None
         return Refusal("AC104", site, f"{who} merges the result with another tensor, so its width must stay")
     attrs = dict(node.attrs)
     linear, alone = OPS[node.op].mixes, channelwise(node.op, attrs)
+    if (linear and node.op != "dense") or alone:
+        counted = _channels_in(graph, node)
+        if counted != axis:
+            reason = f"{who} counts channels on axis {counted}, {site!r} on axis {axis}"
+            return Refusal("AC101", site, reason)
     if int(attrs.get("multiplier", 1)) > 1 and not linear:
         return Refusal("AC103", site, f"{who} makes {attrs['multiplier']} channels of each, which addcat does not cut")
     if attrs.get("scalar") is False:
@@ -160,12 +165,29 @@ def _refusal(graph: Graph, merge: Node, node: Node, axis: int) -> Refusal | None
     if not linear and not alone:
         return Refusal("AC103", site, f"{who} {MIXING.get(node.op, 'mixes channels')}")
     if int(attrs.get("groups", 1)) > 1 and linear:
-        reason = f"{who} is a convolution in {attrs['groups']} groups, and the cut does not fall on a group border"
+        reason = f"{who} is a convolution in {attrs['groups']} groups, each of which reads some of the channels"
         return Refusal("AC106", site, reason)
     if node.weights and len(graph.calls(node)) > 1:
         calls = ", ".join(map(repr, graph.calls(node)))
         return Refusal("AC105", site, f"{who} shares its weights between {calls}, so they cannot change for one call")
-    if not linear and node.op != "global_pool" and node.channel_axis != axis:
-        reason = f"{who} counts channels on axis {node.channel_axis}, {site!r} on axis {axis}"
-        return Refusal("AC101", site, reason)
     return None
+
+
+def _channels_in(graph: Graph, node: Node) -> int | None:
+    """The axis on which an operation takes its input's channels."""
+    if node.op == "global_pool" and not node.attrs["keepdims"]:
+        return 1 if node.attrs.get("channels_first") else len(graph.tensor(node.inputs[0]).shape) - 1
+    return node.channel_axis
+
+
+def axis_of_channels(node: Node, shape: tuple[int, ...]) -> int | None:
+    """Where a channelwise operation's weight counts channels; None where it shares one value over all of them.
+
+    Args:
+        node: The operation.
+        shape: Of one of its weights.
+    """
+    if node.op != "prelu":
+        return 0 if shape and shape[0] == node.channels else None
+    axis = (node.channel_axis or 0) - 1
+    return axis if shape[axis] == node.channels else None

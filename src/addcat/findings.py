@@ -66,11 +66,11 @@ def _about(graph: Graph, node: Node, merge: Merge) -> Iterator[Finding]:
         return
     if node.op == "stack":
         yield from _stack(graph, merge)
-    if merge.axis == 0:
+    if node.op == "concat" and merge.axis == 0:
         yield Finding("AC206", site, "Concatenate joins the batch (axis 0): it makes more examples, not more channels.")
     if len({branch.edge for branch in merge.branches}) < merge.arity:
-        gain = "k x for k copies" if merge.adds else "W [x; x] = (W_1 + W_2) x"
-        yield Finding("AC204", site, f"{merge.label} reads one tensor more than once; {gain}.")
+        gain = {"add": "; Add(x, x) = 2 x", "concat": "; W [x; x] = (W_1 + W_2) x"}.get(node.op, "")
+        yield Finding("AC204", site, f"{merge.label} reads one tensor more than once{gain}.")
     yield from _shapes(merge)
     yield from _layers(graph, node, merge)
     if merge.adds and all(ends_in_linear(graph, branch) for branch in merge.branches):
@@ -117,7 +117,7 @@ def _layers(graph: Graph, node: Node, merge: Merge) -> Iterator[Finding]:
         )
         yield Finding("AC208", merge.site, words)
     masks = node.attrs.get("masks", ())
-    drops = not node.attrs.get("is_layer", True) or (merge.op != "concat" and not all(masks))
+    drops = not node.attrs.get("is_layer", True) or merge.op == "dot" or (merge.op != "concat" and not all(masks))
     if any(masks) and drops:
         words = f"{sum(masks)} of {len(masks)} inputs carry a mask, and the result carries none."
         yield Finding("AC209", merge.site, words)

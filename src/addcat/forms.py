@@ -31,17 +31,28 @@ def exact_form(graph: Graph, merge: Merge) -> str | Refusal:
     Returns:
         "tie", "project", "twice", "equal parts" or "absorb"; or the refusal that says what blocks an exact switch.
     """
-    blocked = unswitchable(merge)
+    blocked = blocker(graph, merge)
     if blocked is not None:
         return blocked
     if merge.adds:
         return "tie" if merge.op == "add" and linear_consumers(merge) else "project"
-    if linear_consumers(merge) and len({branch.edge for branch in merge.branches}) == 1:
-        return "twice"
     if equal_parts(graph, merge):
-        return "equal parts"
+        return "twice" if _one_tensor(merge) else "equal parts"
+    # a separable convolution has a product of kernels for each channel: parts that differ do not add up
+    if _one_tensor(merge) and linear_consumers(merge) and not _any_separable(graph, merge):
+        return "twice"
     refused = absorb_refusal(graph, merge)
     return "absorb" if refused is None else refused
+
+
+def blocker(graph: Graph, merge: Merge) -> Refusal | None:
+    """Why a merge cannot be switched in its graph, exactly or not; None where it can."""
+    node = graph.nodes[merge.node]
+    if node.weights and len(graph.calls(node)) > 1:
+        calls = ", ".join(map(repr, graph.calls(node)))
+        reason = f"{merge.label} {merge.site!r} shares its weights between {calls}, so one call cannot change alone"
+        return Refusal("AC105", merge.site, reason)
+    return unswitchable(merge)
 
 
 def unswitchable(merge: Merge) -> Refusal | None:
@@ -57,13 +68,21 @@ def unswitchable(merge: Merge) -> Refusal | None:
         return Refusal("AC107", site, f"{merge.label} {site!r} has a branch with an unknown number of channels")
     first = merge.branches[0].shape
     for branch in merge.branches[1:]:
-        same = len(first) == len(branch.shape) and all(
-            a == b or axis in (0, merge.axis) for axis, (a, b) in enumerate(zip(first, branch.shape, strict=True))
-        )
-        if not same:
+        if len(first) != len(branch.shape) or not all(
+            a == b or axis == merge.axis or (axis == 0 and 1 not in (a, b))
+            for axis, (a, b) in enumerate(zip(first, branch.shape, strict=True))
+        ):
             reason = f"{merge.label} {site!r} broadcasts {branch.shape} against {first}; Concatenate never does"
             return Refusal("AC102", site, reason)
     return None
+
+
+def _one_tensor(merge: Merge) -> bool:
+    return len({branch.edge for branch in merge.branches}) == 1
+
+
+def _any_separable(graph: Graph, merge: Merge) -> bool:
+    return any(graph.nodes[consumer.node].op == "separable_conv" for consumer in merge.consumers)
 
 
 def linear_consumers(merge: Merge) -> bool:
@@ -136,6 +155,10 @@ def absorb_refusal(graph: Graph, merge: Merge) -> Refusal | None:
     if reader.op not in ("dense", "conv") or any(s != 1 for s in reader.attrs.get("strides", (1,))):
         reason = f"{parts_differ} {reader.kind} {reader.name!r} does not fold into the layers before it"
         return Refusal("AC109", site, f"{reason}: give data, and the closest Add is fitted")
+    function = str(reader.attrs.get("activation", "linear"))
+    if function.startswith("custom:"):
+        reason = f"{parts_differ} the activation of {reader.name!r} cannot be made a layer of its own"
+        return Refusal("AC109", site, f"{reason}: give data, and the closest Add is fitted")
     for branch in merge.branches:
         blocked = _producer_blocker(graph, merge, branch, reader)
         if blocked:
@@ -155,6 +178,8 @@ def _producer_blocker(graph: Graph, merge: Merge, branch: Branch, reader: Node) 
         return f"{reader.name!r} and {branch.producer!r} both reach over several positions"
     if not pointwise and ("bias" in node.weights or any(s != 1 for s in node.attrs["strides"])):
         return f"the bias or stride of {branch.producer!r} differs at the border that {reader.name!r} pads"
+    if not pointwise and any(d != 1 for one in (node, reader) for d in one.attrs["dilation"]):
+        return f"{reader.name!r} or {branch.producer!r} is dilated"
     return ""
 
 

@@ -224,7 +224,7 @@ class Graph:
                 assert edge.output < len(self.nodes[edge.node].outputs), f"{name} reads {edge}"  # noqa: S101
             seen.add(name)
         assert all(self.nodes[name].op == "input" for name in self.inputs)  # noqa: S101
-        assert all(edge.node in seen for edge in self.outputs)  # noqa: S101
+        assert all(edge.node in seen for edge in self.outputs), "the outputs are not of the graph"  # noqa: S101
 
     def tensor(self, edge: Edge) -> Tensor:
         """What is known of the tensor on an edge."""

@@ -112,19 +112,20 @@ def find_merges(graph: Graph, prefix: str = "") -> list[Merge]:
         prefix: Path of the nested model that `graph` is, ending in "/"; "" for the outermost.
 
     Returns:
-        One merge a site. A merge in a nested model that is called several times is one site.
+        One merge a site. A merge in a nested model that is called at several places, by several models, is one site.
     """
-    found: list[Merge] = []
-    seen: set[int] = set()
-    for node in graph.nodes.values():
-        if is_merge(node):
-            found.append(describe_merge(graph, node, prefix))
-        elif node.body is not None and id(node.body) not in seen:
-            seen.add(id(node.body))
-            calls = sum(other.body is node.body for other in graph.nodes.values())
-            inner = find_merges(node.body, f"{prefix}{node.name}/")
-            found.extend(replace(merge, calls=merge.calls * calls) for merge in inner)
-    return found
+    return [
+        replace(describe_merge(inside, node, path[: -len(node.name)]), calls=_calls(graph, inside))
+        for path, node, inside in walk(graph, prefix)
+        if is_merge(node)
+    ]
+
+
+def _calls(graph: Graph, body: Graph) -> int:
+    """How many times a model is called within another, through all models between; once within itself."""
+    if graph is body:
+        return 1
+    return sum(_calls(node.body, body) for node in graph.nodes.values() if node.body is not None)
 
 
 def describe_merge(graph: Graph, node: Node, prefix: str = "") -> Merge:
@@ -157,36 +158,43 @@ def subgraph(graph: Graph, site: str) -> tuple[Graph, str]:
 
     Args:
         graph: The outermost graph.
-        site: A site name that `find_merges` gave.
+        site: A site name that `find_merges` gave, of this graph or of what it was before a change.
 
     Returns:
         The nested model's body (or `graph` itself) and the node's name.
     """
-    *path, name = site.split("/")
-    for step in path:
-        body = graph.nodes[step].body
-        assert body is not None  # noqa: S101  (site names come from find_merges)
-        graph = body
-    return graph, name
+    if site not in graph.nodes:
+        for node in graph.nodes.values():
+            if node.body is not None and site.startswith(f"{node.name}/"):
+                return subgraph(node.body, site[len(node.name) + 1 :])
+    return graph, site
 
 
 def with_subgraph(graph: Graph, site: str, body: Graph) -> Graph:
     """Put a new body in the place of the nested model that a site lies in, at every call of that model."""
-    *path, _ = site.split("/")
-    if not path:
-        return body
-    first, *rest = path
-    old = graph.nodes[first].body
-    assert old is not None  # noqa: S101
-    new = with_subgraph(old, "/".join([*rest, "_"]), body)
-    return graph.edit(put=[node.edit(body=new) for node in graph.nodes.values() if node.body is old])
+    return _with_bodies(graph, {id(subgraph(graph, site)[0]): body})
 
 
-def walk(graph: Graph, prefix: str = "") -> Iterator[tuple[str, Node, Graph]]:
-    """Every node of a graph and of its nested models, each body once, with its path and its graph."""
-    seen: set[int] = set()
+def _with_bodies(graph: Graph, done: dict[int, Graph]) -> Graph:
+    """Replace models within a graph by those in `done`, which maps the identity of the old one to the new one."""
+    if id(graph) not in done:
+        bodies = {node.name: _with_bodies(node.body, done) for node in graph.nodes.values() if node.body is not None}
+        moved = [graph.nodes[name].edit(body=new) for name, new in bodies.items() if new is not graph.nodes[name].body]
+        done[id(graph)] = graph.edit(put=moved) if moved else graph
+    return done[id(graph)]
+
+
+def walk(graph: Graph, prefix: str = "", seen: set[int] | None = None) -> Iterator[tuple[str, Node, Graph]]:
+    """Every node of a graph and of its nested models, each model once, with its path and its graph.
+
+    Args:
+        graph: The graph of a model.
+        prefix: Path of the nested model that `graph` is, ending in "/"; "" for the outermost.
+        seen: Identities of the models that have been walked through.
+    """
+    seen = set[int]() if seen is None else seen
     for node in graph.nodes.values():
         yield prefix + node.name, node, graph
         if node.body is not None and id(node.body) not in seen:
             seen.add(id(node.body))
-            yield from walk(node.body, f"{prefix}{node.name}/")
+            yield from walk(node.body, f"{prefix}{node.name}/", seen)

@@ -22,7 +22,11 @@ from addcat.optimizing.peak import memory
 from addcat.optimizing.search import Kept, Progress, Search, usable
 from addcat.optimizing.subject import OnnxSubject, Shapes, Subject, subject_of
 from addcat.rules import RULES, Rule
+from addcat.rules.pad_into import PAD_INTO
+from addcat.rules.resize_product import RESIZE_PRODUCT, SUM_PRODUCT
 
+ONNX_RULES = (PAD_INTO, *RULES, RESIZE_PRODUCT, SUM_PRODUCT)
+"""Rules for ONNX alone come on top: other frameworks have no operation for what they make."""
 GOALS = ("latency", "memory", "parameters")
 FINAL_SECONDS = 10.0
 """Seconds that the last measurement, of the whole model, may take."""
@@ -44,7 +48,8 @@ def optimize(
     """Rewrite a model so that it computes the same with less.
 
     Args:
-        model: A path of an .onnx or .keras file, an `onnx.ModelProto`, an `onnx_ir.Model` or a Keras model. Not changed.
+        model: The path of an .onnx or .keras file, an `onnx.ModelProto`, an `onnx_ir.Model` or a Keras model; it is
+            not touched.
         goal: "latency", "memory" (peak of live activations), "parameters", or "all" for the set of models of which none
             is better than another in everything.
         runtime: "onnxruntime" or "openvino": where an ONNX model is measured and verified.
@@ -73,9 +78,10 @@ def optimize(
             "Export it to ONNX to have it measured, or take the goal 'memory' or 'parameters'."
         )
     settings = Settings(runtime, threads, tolerance, measure and subject.can_run, seed, progress or (lambda _: None))
+    rules = ONNX_RULES if subject.can_run else RULES
     if goal != "all":
-        return _Task(subject, goal, settings, RULES, time_limit).run()
-    results = [_Task(subject, one, settings, RULES, time_limit / len(GOALS)).run() for one in GOALS]
+        return _Task(subject, goal, settings, rules, time_limit).run()
+    results = [_Task(subject, one, settings, rules, time_limit / len(GOALS)).run() for one in GOALS]
     return replace(results[0], record=replace(results[0].record, goal="all"), pareto=_pareto(subject, results))
 
 
@@ -177,7 +183,10 @@ class _Task:
             reason = "the outputs are not the original's"
             self.steps.append(Step(wrong[0].site, names, words, WRONG, None, reason))
             self.notes.append(f"{names[0]} at {wrong[0].site!r} changed the outputs and was dropped.")
-            kept = [*kept[:position], *self._again(kept[position - 1].graph if position else start, kept[position + 1 :])]
+            kept = [
+                *kept[:position],
+                *self._again(kept[position - 1].graph if position else start, kept[position + 1 :]),
+            ]
         return [], self.subject.original, None
 
     def _again(self, graph: Graph, kept: Sequence[Kept]) -> list[Kept]:
@@ -203,7 +212,7 @@ class _Task:
         """Hold the whole against the original; fall back on less where it does not gain."""
         subject = self.subject
         if self.goal == "memory":
-            before, after = memory(start), memory(kept[-1].graph)
+            before, after = (memory(subject.read(one)) for one in (subject.original, model))
             if before is not None and after is not None and after.peak > before.peak:
                 self.notes.append("Nothing lowers the peak, so the model is the original.")
                 return subject.original, None, None

@@ -5,10 +5,12 @@ channelwise operations between, and the 1x1 layers that a switch has to add.
 """
 
 from dataclasses import dataclass
+from math import prod
 
-from addcat.cost import add_up, multiply_adds, tensor_bytes
+from addcat.consumers import axis_of_channels
+from addcat.cost import add_up, multiply_adds, size, tensor_bytes
 from addcat.forms import unswitchable, widths
-from addcat.graph import Graph, Node, Tensor
+from addcat.graph import Graph, Node, Shape, Tensor
 from addcat.merges import Merge
 
 
@@ -53,7 +55,7 @@ def price(graph: Graph, merge: Merge) -> Price:
         Both costs. The alternative to Add is Concatenate, and the other way round; branches narrower than the widest
         get a 1x1 projection before an Add.
     """
-    readers = [graph.nodes[c.node] for c in merge.consumers if c.refusal is None]
+    readers = [graph.nodes[name] for name in dict.fromkeys(c.node for c in merge.consumers if c.refusal is None)]
     between = {name: graph.nodes[name] for c in merge.consumers for name in c.names}
     node = graph.nodes[merge.node]
     now = Cost(
@@ -63,25 +65,60 @@ def price(graph: Graph, merge: Merge) -> Price:
     )
     if unswitchable(merge) is not None:
         return Price(now, None, merge.direct)
-    return Price(now, _after(graph, merge, now), merge.direct)
+    return Price(now, _after(graph, merge, now, direct=merge.direct), merge.direct)
+
+
+def switched(graph: Graph, merge: Merge, form: str) -> Cost:
+    """What a merge costs after an exact switch; `price` tells what the other merge costs in a network of its own.
+
+    Args:
+        graph: The graph in which the merge's node lies.
+        merge: A merge that can be switched exactly.
+        form: How, as `addcat.forms.exact_form` has it.
+
+    Returns:
+        The cost; it differs from that before by exactly what the model gains.
+    """
+    now = price(graph, merge).now
+    if form == "absorb":
+        return _absorbed(graph, merge)
+    return _after(graph, merge, now, direct=form != "project")
+
+
+def _absorbed(graph: Graph, merge: Merge) -> Cost:
+    """The consumer is gone: each branch's last layer makes its outputs, with the taps of both, and one has the bias."""
+    reader = graph.nodes[merge.consumers[0].node]
+    producers = [graph.nodes[branch.producer] for branch in merge.branches]
+    outputs = reader.weights["kernel"].shape[0]
+    taps = prod(reader.weights["kernel"].shape[2:])
+    kernels = sum(taps * outputs * (p.weights["kernel"].size // p.weights["kernel"].shape[0]) for p in producers)
+    biases = outputs if any("bias" in node.weights for node in (reader, *producers)) else 0
+    before = [multiply_adds(graph, node) for node in producers]
+    places = _places(reader.shape, reader.channel_axis)
+    counts = [None if places is None else places * kernels, *(None if count is None else -count for count in before)]
+    return Cost(
+        parameters=kernels + biases - sum(map(_weights, producers)),
+        multiply_adds=add_up(counts),
+        bytes=tensor_bytes(reader.outputs[0]),
+    )
 
 
 def _weights(node: Node) -> int:
     return sum(weight.size for weight in node.weights.values())
 
 
-def _after(graph: Graph, merge: Merge, now: Cost) -> Cost:
+def _after(graph: Graph, merge: Merge, now: Cost, *, direct: bool) -> Cost:
     sizes = widths(merge)
     before, after = (max(sizes), sum(sizes)) if merge.adds else (sum(sizes), max(sizes))
-    positions = _positions(merge)
-    added = 0 if merge.adds else sum(size * after for size in sizes if size != after)
-    if not merge.direct:
+    positions = _places(merge.shape, merge.channel_axis)
+    added = 0 if merge.adds else sum(width * after for width in sizes if width != after)
+    if not direct:
         added += before * after
     extra = None if positions is None else added * positions
     parameters, macs = now.parameters, now.multiply_adds
-    if merge.direct:
+    if direct:
         parameters, macs = _scaled(graph, merge, after - before)
-    shape = tuple(after if axis == merge.channel_axis else size for axis, size in enumerate(merge.shape))
+    shape = tuple(after if axis == merge.channel_axis else length for axis, length in enumerate(merge.shape))
     return Cost(
         parameters=None if parameters is None else parameters + added,
         multiply_adds=add_up([macs, extra]),
@@ -95,8 +132,8 @@ def _scaled(graph: Graph, merge: Merge, more: int) -> tuple[int, int | None]:
     for name in dict.fromkeys(name for c in merge.consumers for name in c.names):
         node = graph.nodes[name]
         channels = node.channels or 1
-        weights = _weights(node)
-        parameters += weights + weights // channels * more
+        wider = [weight.size for weight in node.weights.values() if axis_of_channels(node, weight.shape) is not None]
+        parameters += _weights(node) + sum(wider) // channels * more
         macs = multiply_adds(graph, node)
         counts.append(None if macs is None else macs + macs // channels * more)
     for consumer in merge.consumers:
@@ -115,12 +152,6 @@ def _input_channels(node: Node) -> int:
     return node.weights["kernel"].shape[1]
 
 
-def _positions(merge: Merge) -> int | None:
-    total = 1
-    for axis, size in enumerate(merge.shape):
-        if axis in (0, merge.channel_axis):
-            continue
-        if size is None:
-            return None
-        total *= size
-    return total
+def _places(shape: Shape, channel_axis: int | None) -> int | None:
+    """Positions along every axis but batch and channels; None where one is unknown."""
+    return size((None, *(length for axis, length in enumerate(shape) if axis not in (0, channel_axis))))

@@ -4,7 +4,7 @@ Two arms are paired when they train by one recipe, see the same batches in the s
 their layers are alike. Then differences of their losses, example by example, are the merge's doing and little else's.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -36,6 +36,11 @@ class Examples:
     def rows(self, index: NDArray[np.int64]) -> "Examples":
         """Some of the examples, in the order of `index`."""
         return Examples(tuple(a[index] for a in self.inputs), tuple(a[index] for a in self.targets))
+
+    def chunks(self, size: int) -> "Iterator[Examples]":
+        """All examples in order, `size` at a time; mapped arrays are not read before their turn."""
+        for start in range(0, self.count, size):
+            yield self.rows(np.arange(start, min(start + size, self.count)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,13 +104,18 @@ MOST_EVALUATIONS = 40
 def plan(recipe: Recipe, examples: int, steps: int) -> Plan:
     """Divide a run into evaluations: one a pass over the data, at most 40.
 
+    Args:
+        recipe: Says how many examples make a batch.
+        examples: How many there are to train on.
+        steps: Of the run, 1 or more; the plan has a few fewer where they do not divide evenly.
+
     Examples:
         >>> plan(Recipe(None, 1500, 128, "given"), 2000, 1500)
-        Plan(per_evaluation=37, evaluations=41, batch=128)
+        Plan(per_evaluation=37, evaluations=40, batch=128)
     """
-    per_pass = max(1, examples // min(recipe.batch, examples))
-    per_evaluation = max(min(per_pass, steps), steps // MOST_EVALUATIONS, 1)
-    return Plan(per_evaluation, max(1, round(steps / per_evaluation)), recipe.batch)
+    per_pass = examples // min(recipe.batch, examples)
+    evaluations = min(max(1, round(steps / per_pass)), MOST_EVALUATIONS)
+    return Plan(steps // evaluations, evaluations, recipe.batch)
 
 
 class Trainer(Protocol):
@@ -126,7 +136,3 @@ class Trainer(Protocol):
     def step_seconds(self) -> float:
         """Time of one step, measured on a few."""
         ...
-
-
-PerExample = Callable[[Any, Any], Any]
-"""Takes targets and outputs of the framework; gives one loss for each example."""

@@ -24,8 +24,8 @@ from addcat.training import Examples
 __all__ = ["EFFORTS", "Advice", "Climb", "Gain", "Verdict", "advise"]
 
 HELD_SHARE = 0.3
-FEWEST = 40
-"""Examples to fit on, and examples to judge on, below which every interval would be too wide to decide."""
+FEWEST_FIT, FEWEST_HELD = 20, 10
+"""Examples below which no interval would mean anything."""
 
 
 def advise(
@@ -144,10 +144,10 @@ def _examples(graph: Graph, data: Any, validation: Any, seed: int) -> tuple[Exam
         held = materialise(as_dataset(validation, inputs=inputs))
         if not held.targets:
             raise DataError("The validation data have no labels, and a verdict needs a loss. Pass (x, y).")
-    for words, examples in (("to fit on", fit), ("to judge on", held)):
-        if examples.count < FEWEST:
+    for words, examples, fewest in (("to fit on", fit, FEWEST_FIT), ("to judge on", held, FEWEST_HELD)):
+        if examples.count < fewest:
             raise DataError(
-                f"{examples.count} examples {words} are too few; {FEWEST} are needed at least, "
+                f"{examples.count} examples {words} are too few; {fewest} are needed at least, "
                 "and some hundred to decide anything but large gains."
             )
     return fit, held

@@ -17,6 +17,7 @@ from addcat.cli.demo import demo as demo_verb
 from addcat.cli.explain import explain as explain_verb
 from addcat.cli.inspect import inspect as inspect_verb
 from addcat.cli.optimize import optimize as optimize_verb
+from addcat.cli.switch import switch as switch_verb
 from addcat.errors import AddcatError, RefusedError
 from addcat.frameworks import prefer_jax
 
@@ -49,6 +50,7 @@ def options(
 
 app.command("explain")(explain_verb)
 app.command("inspect")(inspect_verb)
+app.command("switch")(switch_verb)
 app.command("advise")(advise_verb)
 app.command("optimize")(optimize_verb)
 app.command("demo")(demo_verb)

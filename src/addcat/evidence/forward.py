@@ -16,7 +16,8 @@ from addcat.alignment import alignment, linear_cka, scale_ratio
 from addcat.errors import DataError
 from addcat.evidence.nouns import Evidence
 from addcat.evidence.problem import Problem, batches
-from addcat.evidence.tensors import flat_edges
+from addcat.evidence.tensors import inputs_of, require_finite
+from addcat.flatten import flatten
 from addcat.forgetting import lost, tied_kernel
 from addcat.forms import kernel_slice, widths
 from addcat.graph import Array
@@ -51,7 +52,8 @@ def forward(problem: Problem) -> Evidence:
         raise DataError(f"{merge.site!r}: 2 examples or more are needed to see variance, got {total.count}.")
     summed = _sum_of(sizes)
     share = lost(total.cov, summed)
-    spread = abs(lost(halves[0].cov, summed) - lost(halves[1].cov, summed)) if halves[1].count > 1 else 0.0
+    seen = [lost(half.cov, summed) for half in halves if half.count > 1]
+    spread = max(seen) - min(seen) if len(seen) > 1 else 1.0
     facts = _facts(problem, total, sizes)
     words = f"Add forgets {rows.percent(share)} of the branches' variance"
     if facts.get("alignment_as_is") is not None:
@@ -77,20 +79,22 @@ def forward(problem: Problem) -> Evidence:
 
 
 def _moments(problem: Problem, sizes: list[int]) -> tuple[Moments, Moments]:
-    """Joint moments of the branches, over every second batch each."""
+    """Joint moments of the branches, over every second example each."""
     merge = problem.merge
-    edges = [edge for call in flat_edges(problem, [b.edge for b in merge.branches]) for edge in call]
+    edges = inputs_of(flatten(problem.root), merge.site)
     run = problem.door.probe(problem.root, edges)
-    names = [branch.producer for branch in merge.branches]
-    halves = [Moments.empty(sum(sizes)), Moments.empty(sum(sizes))]
-    for place, batch in enumerate(batches(problem.data)):
+    halves = (Moments.empty(sum(sizes)), Moments.empty(sum(sizes)))
+    for batch in batches(problem.data):
         tensors = run(batch)
+        for edge, tensor in zip(edges, tensors, strict=True):
+            require_finite(edge, tensor)
         for call in range(0, len(tensors), merge.arity):
             parts = [_channels_last(t, merge.channel_axis) for t in tensors[call : call + merge.arity]]
-            halves[place % 2] += Moments.from_batch(*parts, names=names)
+            even, odd = (Moments.from_batch(*(part[half::2] for part in parts)) for half in (0, 1))
+            halves = (halves[0] + even, halves[1] + odd)
         if halves[0].count + halves[1].count > MOST_ROWS:
             break
-    return halves[0], halves[1]
+    return halves
 
 
 def _channels_last(tensor: Array, axis: int) -> Array:

@@ -7,6 +7,7 @@ the held-out set is halved: each half is judged at the evaluation that was best 
 import numpy as np
 from numpy.typing import NDArray
 
+from addcat.errors import DataError
 from addcat.statistics import Interval, crossed_interval
 
 Curves = NDArray[np.float64]
@@ -34,15 +35,25 @@ def cross_fitted(curve: Curves) -> NDArray[np.float64]:
     return losses
 
 
+def require_trained(losses: NDArray[np.float64], site: str) -> None:
+    """Check the held-out losses of a training run.
+
+    Raises:
+        DataError: if one is not finite.
+    """
+    if not np.isfinite(losses).all():
+        raise DataError(f"{site!r}: training gave NaN. Check the data, or lower the learning rate.")
+
+
 def _finite(values: NDArray[np.float64]) -> NDArray[np.float64]:
     """A run that went to NaN is never the best."""
     return np.where(np.isfinite(values), values, np.inf)
 
 
 LEVELS = ((4, 0.995), (8, 0.98), (16, 0.95))
-"""From so many pairs on, the level of the interval that must clear the margin. Each end of an interval is a claim of its
-own, so the looks at 4, 8, 16 and 32 pairs spend at most 0.25 + 1 + 2.5 + 2.5 = 6.25 % on a wrong verdict. Early looks
-get little of it: with few pairs the spread between seeds is itself poorly known. Fewer than 4 pairs never decide."""
+"""From so many pairs on, the level of the interval that must clear the margin. Each end of an interval is a claim of
+its own, so the looks at 4, 8, 16 and 32 pairs spend at most 0.25 + 1 + 2.5 + 2.5 = 6.25 % on a wrong verdict. Early
+looks get little: with few pairs the spread between seeds is itself poorly known. Fewer than 4 pairs never decide."""
 
 
 def side(gain: Interval, margin: float) -> str:

@@ -32,6 +32,10 @@ class Laboratory(Protocol):
         """A new model of a graph."""
         ...
 
+    def predictor(self, model: Any, edges: Sequence[Edge] = ()) -> Callable[[list[Array]], list[Array]]:
+        """A function from model inputs to its outputs; the tensors on `edges` of its outermost graph follow them."""
+        ...
+
     def probe(self, graph: Graph, edges: list[Edge]) -> Callable[[list[Array]], list[Array]]:
         """A function from model inputs to the tensors on some edges of the flattened graph."""
         ...

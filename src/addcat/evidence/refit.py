@@ -11,7 +11,7 @@ from dataclasses import replace
 import numpy as np
 
 from addcat.errors import DataError
-from addcat.evidence.judging import cross_fitted
+from addcat.evidence.judging import cross_fitted, require_trained
 from addcat.evidence.nouns import Evidence, Question
 from addcat.evidence.problem import Problem, batches
 from addcat.evidence.suffix import crossing_examples, selected, suffix_of
@@ -52,7 +52,14 @@ def refit(problem: Problem) -> Evidence:
         held=crossing_examples(problem, suffix, problem.held),
         losses=selected(problem.losses, suffix.outputs),
     )
-    return compare_from_here(inner, "refit", PASSES, start)
+    found = compare_from_here(inner, "refit", PASSES, start)
+    if len(suffix.outputs) == len(problem.root.outputs):
+        return found
+    # outputs that do not depend on the merge cost both arms the same; a share of the loss is a share of the whole
+    whole = problem.door.losses_of(problem.door.write(problem.root), problem.losses, problem.held)
+    part = problem.door.losses_of(problem.door.write(suffix.graph), inner.losses, inner.held)
+    facts = {**found.facts, "loss_add": found.facts["loss_add"] + float((whole - part).mean())}
+    return replace(found, facts=facts)
 
 
 def compare_from_here(problem: Problem, method: str, passes: int, start: float) -> Evidence:
@@ -66,6 +73,9 @@ def compare_from_here(problem: Problem, method: str, passes: int, start: float) 
 
     Returns:
         Evidence with the paired gain of Concatenate over Add.
+
+    Raises:
+        DataError: if the merge cannot be switched, or training went to NaN.
     """
     arms, rule = _arms(problem)
     steps = max(1, passes * problem.data.count // problem.recipe.batch)
@@ -76,6 +86,7 @@ def compare_from_here(problem: Problem, method: str, passes: int, start: float) 
         model = problem.door.write(graph)
         trainer = problem.door.trainer(model, problem.losses, problem.recipe, run, problem.data, problem.held)
         losses[name] = cross_fitted(trainer.run(problem.seed))
+        require_trained(losses[name], problem.merge.site)
     gain = t_interval(losses["add"] - losses["concat"])
     question: Question = "from here"
     words = (

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from addcat.errors import DataError
 from addcat.evidence.arms import untrained_arms
-from addcat.evidence.judging import choose, cross_fitted
+from addcat.evidence.judging import choose, cross_fitted, require_trained
 from addcat.evidence.nouns import Evidence
 from addcat.evidence.problem import Problem
 from addcat.graph import Graph, Refusal
@@ -71,12 +71,9 @@ def compare_anew(problem: Problem, arms: dict[str, Graph], margin: float) -> Evi
         Evidence as `retrain` gives it.
     """
     start = time.perf_counter()
-    run = _plan(problem, arms)
-    add, concat = _train(problem, arms, run, margin)
-    loss = float(add.mean())
-    if not (np.isfinite(add).all() and np.isfinite(concat).all()):
-        raise DataError(f"{problem.merge.site!r}: training gave NaN. Check the data, or lower the learning rate.")
-    gain = crossed_interval(add - concat)
+    run, trainers = _ready(problem, arms)
+    add, concat = _train(problem, arms, trainers, margin)
+    loss, gain = float(add.mean()), crossed_interval(add - concat)
     share = run.steps / problem.recipe.steps
     words = (
         f"Trained anew, {len(add)} pairs of {run.steps} steps: Add {rows.decimal(loss)}, "
@@ -105,19 +102,22 @@ def compare_anew(problem: Problem, arms: dict[str, Graph], margin: float) -> Evi
     )
 
 
-def _plan(problem: Problem, arms: dict[str, Graph]) -> Plan:
-    """As many of the recipe's steps as the time allows for eight pairs, at least a third of them."""
+def _ready(problem: Problem, arms: dict[str, Graph]) -> tuple[Plan, dict[str, Trainer]]:
+    """Trainers for as many of the recipe's steps as the time allows for eight pairs, at least a third of them."""
     wanted = problem.recipe.steps
     whole = plan(problem.recipe, problem.data.count, wanted)
+    trainers = {name: _trainer(problem, graph, whole) for name, graph in arms.items()}
     if problem.left == float("inf"):
-        return whole
-    seconds = sum(_trainer(problem, graph, whole).step_seconds() for graph in arms.values())
-    seconds *= BOTH
+        return whole, trainers
+    seconds = BOTH * len(arms) * trainers["concat"].step_seconds()
     if FEWEST_PAIRS * SHORTEST * wanted * seconds > problem.left:
         needed = rows.seconds_text(FEWEST_PAIRS * SHORTEST * wanted * seconds)
         raise DataError(f"{problem.merge.site!r}: training both arms anew takes {needed} at least, more than is left.")
     steps = min(SPENT * problem.left / (WANTED_PAIRS * seconds), wanted)
-    return plan(problem.recipe, problem.data.count, round(max(steps, SHORTEST * wanted, 1)))
+    run = plan(problem.recipe, problem.data.count, round(max(steps, SHORTEST * wanted, 1)))
+    if run == whole:
+        return whole, trainers
+    return run, {name: _trainer(problem, graph, run) for name, graph in arms.items()}
 
 
 def _trainer(problem: Problem, graph: Graph, run: Plan) -> Trainer:
@@ -125,27 +125,28 @@ def _trainer(problem: Problem, graph: Graph, run: Plan) -> Trainer:
     return problem.door.trainer(model, problem.losses, problem.recipe, run, problem.data, problem.held)
 
 
-def _train(problem: Problem, arms: dict[str, Graph], run: Plan, margin: float) -> tuple[Losses, Losses]:
+def _train(
+    problem: Problem, arms: dict[str, Graph], trainers: dict[str, Trainer], margin: float
+) -> tuple[Losses, Losses]:
     """Held-out losses of both arms, (pairs, examples)."""
-    trainers = {name: _trainer(problem, graph, run) for name, graph in arms.items()}
     losses: dict[str, list[Losses]] = {"add": [], "concat": []}
     longest = 0.0
-    pool = ThreadPoolExecutor(2)  # both arms at once: compiled code runs outside of Python's lock
-    for pair in range(LOOKS[-1]):
-        if pair >= FEWEST_PAIRS and problem.left < longest:
-            break
-        began = time.monotonic()
-        problem.tell(f"{problem.merge.site}: training pair {pair + 1}")
-        seed = problem.seed * LOOKS[-1] + pair + 1
-        starts = {name: _start(problem, graph, seed) for name, graph in arms.items()}
-        runs = {name: pool.submit(trainers[name].run, seed, starts[name]) for name in arms}
-        for name, running in runs.items():
-            losses[name].append(cross_fitted(running.result()))
-        # the first pair compiles, so it says little about how long the next will take
-        longest = time.monotonic() - began if pair < 2 else max(longest, time.monotonic() - began)
-        if pair + 1 in LOOKS and choose(np.stack(losses["add"]), np.stack(losses["concat"]), margin) != "undecided":
-            break
-    pool.shutdown()
+    with ThreadPoolExecutor(2) as pool:  # both arms at once: compiled code runs outside of Python's lock
+        for pair in range(LOOKS[-1]):
+            if pair >= FEWEST_PAIRS and problem.left < longest:
+                break
+            began = time.monotonic()
+            problem.tell(f"{problem.merge.site}: training pair {pair + 1}")
+            seed = problem.seed * LOOKS[-1] + pair + 1
+            starts = {name: _start(problem, graph, seed) for name, graph in arms.items()}
+            runs = {name: pool.submit(trainers[name].run, seed, starts[name]) for name in arms}
+            for name, running in runs.items():
+                losses[name].append(cross_fitted(running.result()))
+                require_trained(losses[name][-1], problem.merge.site)
+            # the first pair compiles, so it says little about how long the next will take
+            longest = time.monotonic() - began if pair < 2 else max(longest, time.monotonic() - began)
+            if pair + 1 in LOOKS and choose(np.stack(losses["add"]), np.stack(losses["concat"]), margin) != "undecided":
+                break
     return np.stack(losses["add"]), np.stack(losses["concat"])
 
 

@@ -1,15 +1,7 @@
 """The untying score: would the loss fall if the parts of a tied kernel were free?
 
-An Add network is a Concatenate network under W_1 = ... = W_k. Opened by the exact switch, its loss has a gradient
-G_i = E[delta x_i'] for each part of the kernel. What the tied kernel could do as well is no reason to untie, so each
-branch is first regressed on the sum s and a constant, and only the residual r_i = x_i - B_i s - b_i counts:
-E[delta r_i'] = G_i - (sum_j G_j) B_i' - g b_i', with g the gradient of the bias. The step taken is
-D_i = -E[delta r_i'] R_i^-1 with R_i = E[r_i r_i'], the input side of a Kronecker-factored natural step (Martens and
-Grosse 2015).
-
-D is found on one half of the held-out examples and judged on the other, then the halves change places. Under
-W_1 = ... = W_k the derivative of the loss along D has mean zero on examples that D has not seen: Rao's score test in
-one direction, with the examples' own variance (White 1982), since networks are not at a maximum.
+The network is opened by the exact switch. The step that untying would take first is found on one half of the held-out
+examples and judged on the other, then the halves change places; `untying` has the formulas and the test.
 """
 
 import time
@@ -22,31 +14,47 @@ from numpy.typing import NDArray
 from addcat.errors import DataError
 from addcat.evidence.nouns import Evidence
 from addcat.evidence.problem import Problem, batches
-from addcat.evidence.tensors import flat_edges
-from addcat.forms import linear_consumers, widths
-from addcat.graph import Array, Graph
+from addcat.evidence.tensors import inputs_of, require_finite
+from addcat.evidence.untying import Step, joined_interval, natural_step, residuals, slope_test
+from addcat.flatten import flatten
+from addcat.forms import blocker, widths
+from addcat.graph import Array, Graph, Node
 from addcat.merges import subgraph, with_subgraph
-from addcat.moments import Moments, branch_slices
+from addcat.moments import Moments
 from addcat.report import rows
-from addcat.statistics import t_interval
 from addcat.switching.to_concat import to_concat
 from addcat.training import Examples
 
 FEWEST = 40
 """Held-out examples below which a half has too few for a direction and a t test."""
 STEP = 1e-2
-"""Share of the step by which the derivative along it is measured; central, so the error is of second order."""
+"""By how much of their size the kernels move to measure a derivative; central, so the error is of second order."""
 SIZES = (1.0, 0.5, 0.25, 0.1, 0.03)
 """Steps that are tried on the half that found the direction."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Opened:
-    """The network with its merge opened, as a model, and the kernels that may untie."""
+    """The network with its merge opened, as a model, and the kernels that may untie.
+
+    Attributes:
+        graph: The outermost graph.
+        model: What it became.
+        kernels: Path of each layer whose kernel may untie, and at which of its input channels the branches start.
+    """
 
     graph: Graph
     model: Any
-    kernels: tuple[str, ...]
+    kernels: dict[str, int]
+
+    def node(self, path: str) -> Node:
+        """The node at a path."""
+        inside, name = subgraph(self.graph, path)
+        return inside.nodes[name]
+
+
+Direction = dict[str, Step]
+"""A step for each kernel, by its path."""
 
 
 def score(problem: Problem) -> Evidence:
@@ -60,7 +68,8 @@ def score(problem: Problem) -> Evidence:
         the one-sided p value of the score test.
 
     Raises:
-        DataError: if the merge is no Add, or there are too few held-out examples.
+        DataError: if the merge is no Add, nothing behind it has a kernel to untie, there are too few held-out examples,
+            or an activation is not finite.
     """
     start = time.perf_counter()
     held = problem.held
@@ -77,10 +86,7 @@ def score(problem: Problem) -> Evidence:
         size = _best_size(problem, opened, direction, found)
         slopes.append(_slope(problem, opened, direction, judged))
         gains.append(_gain(problem, opened, direction, size, judged))
-    # each half's slopes are on the scale of its own step; a common scale lets one test read both
-    scaled = np.concatenate([s / max(float(s.std()), 1e-30) for s in slopes])
-    test, gain = t_interval(-scaled), t_interval(np.concatenate(gains))
-    p = _one_sided(-scaled)
+    gain, p = joined_interval(gains[0], gains[1]), slope_test(slopes[0], slopes[1])
     words = (
         f"Untying from here would gain {rows.signed(gain.estimate)} {rows.interval_text(gain.low, gain.high)} by the "
         f"score; the test that it would gain nothing has p = {rows.decimal(p, digits=2)}."
@@ -96,137 +102,81 @@ def score(problem: Problem) -> Evidence:
         n=held.count,
         seconds=time.perf_counter() - start,
         words=words,
-        facts={"p": p, "slope": test.estimate},
+        facts={"p": p},
     )
 
 
-def _one_sided(values: NDArray[np.float64]) -> float:
-    from scipy import special  # noqa: PLC0415  (slow to load, and only wanted here)
-
-    error = float(values.std(ddof=1)) / len(values) ** 0.5
-    return 1.0 if error == 0 else float(special.stdtr(len(values) - 1, -float(values.mean()) / error))
-
-
 def _open(problem: Problem) -> _Opened:
-    inside, _ = to_concat(problem.graph, problem.merge)
-    site = problem.merge.site
-    prefix = site[: len(site) - len(problem.merge.node)]
-    tied = problem.merge.op == "add" and linear_consumers(problem.merge)
-    names = [c.node for c in problem.merge.consumers] if tied else [f"{problem.merge.node}_project"]
-    names = [name for name in names if inside.nodes[name].op in ("dense", "conv")]
-    if not names:
+    merge, site = problem.merge, problem.merge.site
+    blocked = blocker(problem.graph, merge)
+    if blocked is not None:
+        raise DataError(f"{site!r} cannot be opened: {blocked.reason}.")
+    inside, form = to_concat(problem.graph, merge)
+    starts = {f"{merge.node}_project": 0}
+    if form == "tie":
+        starts = {consumer.node: consumer.offset for consumer in merge.consumers}
+    prefix = site[: len(site) - len(merge.node)]
+    kernels = {prefix + name: at for name, at in starts.items() if inside.nodes[name].op in ("dense", "conv")}
+    if not kernels:
         raise DataError(f"{site!r} has no Dense or convolution behind it, so there is no kernel to untie.")
     graph = with_subgraph(problem.root, site, inside)
-    return _Opened(graph, problem.door.write(graph), tuple(prefix + name for name in names))
+    return _Opened(graph, problem.door.write(graph), kernels)
 
 
-def _direction(problem: Problem, opened: _Opened, examples: Examples) -> "Direction":
-    """D for every kernel, and the change of its bias, in canonical layout."""
-    moments = _moments(problem, examples)
-    sizes = widths(problem.merge)
-    residuals = _residuals(moments, sizes)
-    gradients = problem.door.gradient(opened.model, problem.losses, examples, opened.kernels)
-    found: dict[tuple[str, str], Array] = {}
-    for name in opened.kernels:
-        inside, node = subgraph(opened.graph, name)
-        parts = _merged_parts(problem, node, gradients[name, "kernel"], sizes)
-        bias = gradients.get((name, "bias"))
-        of_sum = np.sum(parts, axis=0)
-        change_sum, change_bias, steps = np.zeros_like(of_sum), np.zeros(len(of_sum)), list[Array]()
-        for part, rest in zip(parts, residuals, strict=True):
-            own = part - np.einsum("oc...,dc->od...", of_sum, rest.slope)
-            if bias is not None:
-                own = own - (bias[:, None] * rest.offset).reshape(*own.shape[:2], *(1,) * (own.ndim - 2))
-            step = -np.einsum("oc...,cd->od...", own, rest.inverse)
-            steps.append(step)
-            change_sum -= np.einsum("od...,dc->oc...", step, rest.slope)
-            change_bias -= np.einsum("od...,d->o", step, rest.offset)
-        whole = np.zeros(inside.nodes[node].weights["kernel"].shape)
-        _put_merged(problem, node, whole, [step + change_sum for step in steps])
-        found[name, "kernel"] = whole
-        if bias is not None:
-            found[name, "bias"] = change_bias
+def _direction(problem: Problem, opened: _Opened, examples: Examples) -> Direction:
+    """The step for every kernel, in canonical layout."""
+    gradients = problem.door.gradient(opened.model, problem.losses, examples, list(opened.kernels))
+    total, found = sum(widths(problem.merge)), Direction()
+    for path, moments in _moments(problem, opened, examples, total).items():
+        start, whole = opened.kernels[path], gradients[path, "kernel"]
+        own = whole[:, start : start + total]
+        step = natural_step(own, gradients.get((path, "bias")), residuals(moments, problem.merge.arity))
+        kernel = np.zeros_like(whole)
+        kernel[:, start : start + total] = step.kernel
+        found[path] = Step(kernel, step.bias)
     return found
 
 
-def _moments(problem: Problem, examples: Examples) -> Moments:
-    merge = problem.merge
-    edges = [edge for call in flat_edges(problem, [b.edge for b in merge.branches]) for edge in call]
-    run = problem.door.probe(problem.root, edges)
-    total = Moments.empty(sum(widths(merge)))
+def _moments(problem: Problem, opened: _Opened, examples: Examples, total: int) -> dict[str, Moments]:
+    """Of the branches as each kernel reads them, behind whatever pooling or normalisation lies between."""
+    flat = flatten(opened.graph)
+    edges = {path: inputs_of(flat, path) for path in opened.kernels}
+    run = problem.door.probe(opened.graph, [edge for group in edges.values() for edge in group])
+    found = {path: Moments.empty(total) for path in opened.kernels}
     for batch in batches(examples):
-        tensors = run(batch)
-        for call in range(0, len(tensors), merge.arity):
-            total += Moments.from_batch(
-                *(np.moveaxis(t, merge.channel_axis, -1) for t in tensors[call : call + merge.arity])
-            )
-    return total
-
-
-@dataclass(frozen=True, slots=True)
-class _Residual:
-    """What is left of one branch after its regression on the sum, x ~ slope s + offset, and its inverse covariance."""
-
-    slope: NDArray[np.float64]
-    offset: NDArray[np.float64]
-    inverse: NDArray[np.float64]
-
-
-RIDGE = 1e-3
-"""Share of the mean residual variance that is added to each, so that directions without variance stay finite."""
-
-
-def _residuals(moments: Moments, sizes: list[int]) -> list[_Residual]:
-    places, cov = branch_slices(sizes), moments.cov
-    with_sum = np.sum([cov[:, place] for place in places], axis=0)
-    var = np.sum([with_sum[place] for place in places], axis=0)
-    mean = np.sum([moments.mean[place] for place in places], axis=0)
-    inverse = np.asarray(np.linalg.pinv(np.asarray(var, np.float64), rcond=1e-8, hermitian=True), np.float64)
-    found: list[_Residual] = []
-    for place in places:
-        slope = with_sum[place] @ inverse
-        rest = cov[place, place] - slope @ with_sum[place].T
-        ridge = RIDGE * np.trace(rest) / len(rest) + 1e-12
-        full = np.asarray(np.linalg.inv(rest + ridge * np.eye(len(rest))), np.float64)
-        found.append(_Residual(slope, moments.mean[place] - slope @ mean, full))
+        tensors = iter(run(batch))
+        for path, group in edges.items():
+            start, node = opened.kernels[path], opened.node(path)
+            axis = -1 if node.op == "dense" else node.channel_axis or -1
+            for edge, tensor in zip(group, tensors, strict=False):
+                require_finite(edge, tensor)
+                found[path] += Moments.from_batch(np.moveaxis(tensor, axis, -1)[..., start : start + total])
     return found
-
-
-def _merged_parts(problem: Problem, node: str, kernel: Array, sizes: list[int]) -> list[Array]:
-    start = _offset(problem, node)
-    return np.split(kernel[:, start : start + sum(sizes)], len(sizes), axis=1)
-
-
-def _put_merged(problem: Problem, node: str, kernel: Array, parts: list[Array]) -> None:
-    start = _offset(problem, node)
-    kernel[:, start : start + sum(part.shape[1] for part in parts)] = np.concatenate(parts, axis=1)
-
-
-def _offset(problem: Problem, node: str) -> int:
-    return next((c.offset for c in problem.merge.consumers if c.node == node), 0)
-
-
-Direction = dict[tuple[str, str], Array]
 
 
 def _losses(problem: Problem, opened: _Opened, direction: Direction, size: float, on: Examples) -> NDArray[np.float64]:
-    """Loss of each example, a step along D; the model is put back afterwards by the next step from the same start."""
-    for name in opened.kernels:
-        inside, node = subgraph(opened.graph, name)
-        old = inside.nodes[node]
-        weights = {
-            weight: np.asarray(old.weight(weight), np.float64) + size * direction[name, weight]
-            for weight in ("kernel", "bias")
-            if (name, weight) in direction
-        }
-        problem.door.assign(opened.model, name, old.edit(weights=weights))
+    """Loss of each example, a step along the direction from the opened network."""
+    for path, step in direction.items():
+        node = opened.node(path)
+        weights: dict[str, Array] = {"kernel": np.asarray(node.weight("kernel"), np.float64) + size * step.kernel}
+        if "bias" in node.weights:
+            weights["bias"] = np.asarray(node.weight("bias"), np.float64) + size * step.bias
+        problem.door.assign(opened.model, path, node.edit(weights=weights))
     return problem.door.losses_of(opened.model, problem.losses, on)
 
 
 def _slope(problem: Problem, opened: _Opened, direction: Direction, on: Examples) -> NDArray[np.float64]:
-    """Derivative of each example's loss along D, by central differences."""
-    up, down = (_losses(problem, opened, direction, sign * STEP, on) for sign in (1, -1))
-    return (up - down) / (2 * STEP)
+    """Derivative of each example's loss along the direction, by central differences.
+
+    Its scale is chosen so that float32 neither hides the change nor the curvature shows.
+    """
+    length = sum(float(np.sum(step.kernel**2)) for step in direction.values()) ** 0.5
+    if length == 0:
+        return np.zeros(on.count)
+    weights = [np.asarray(opened.node(path).weight("kernel"), np.float64) for path in direction]
+    size = STEP * sum(float(np.sum(kernel**2)) for kernel in weights) ** 0.5 / length
+    up, down = (_losses(problem, opened, direction, sign * size, on) for sign in (1, -1))
+    return (up - down) / (2 * size)
 
 
 def _best_size(problem: Problem, opened: _Opened, direction: Direction, on: Examples) -> float:

@@ -6,10 +6,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from addcat.data import Batch, Dataset, materialise
-from addcat.errors import DataError
 from addcat.evidence.problem import Problem
-from addcat.flatten import flatten
-from addcat.graph import Array, Edge, Graph, Node
+from addcat.evidence.tensors import require_finite
+from addcat.graph import Edge, Graph, Node
 from addcat.training import Examples
 
 BATCH = 256
@@ -20,8 +19,8 @@ class Suffix:
     """A merge and everything that depends on it, as a network of its own.
 
     Attributes:
-        graph: Its inputs are the tensors that it reads from before the cut.
-        crossing: Those tensors in the whole, flattened network, in the order of the inputs.
+        graph: Its inputs are the tensors that it reads from before the cut. Nested models behind it stay nested.
+        crossing: Those tensors in the whole network, in the order of the inputs.
         outputs: Which of the whole network's outputs it computes.
     """
 
@@ -34,34 +33,33 @@ def suffix_of(root: Graph, name: str) -> Suffix:
     """Cut a network before a merge.
 
     Args:
-        root: The graph of the network; nested models are laid open.
-        name: Name of the merge in `flatten(root)`.
+        root: The graph of the network.
+        name: Name of the merge in `root`.
 
     Returns:
         The suffix.
     """
-    flat = flatten(root)
-    kept = [node for node in flat.nodes.values() if node.name == name or name in flat.ancestors(node.name)]
+    kept = [node for node in root.nodes.values() if node.name == name or name in root.ancestors(node.name)]
     inside = {node.name for node in kept}
     crossing = list(dict.fromkeys(edge for node in kept for edge in node.inputs if edge.node not in inside))
-    sources = {edge: _input(flat, place, edge) for place, edge in enumerate(crossing)}
+    sources = {edge: _input(root, place, edge) for place, edge in enumerate(crossing)}
     moved = [
         replace(node, inputs=tuple(Edge(sources[e].name) if e in sources else e for e in node.inputs)) for node in kept
     ]
-    outputs = tuple(place for place, edge in enumerate(flat.outputs) if edge.node in inside)
+    outputs = tuple(place for place, edge in enumerate(root.outputs) if edge.node in inside)
     graph = Graph.of(
         [*sources.values(), *moved],
         inputs=[node.name for node in sources.values()],
-        outputs=[flat.outputs[place] for place in outputs],
+        outputs=[root.outputs[place] for place in outputs],
         name="suffix",
     )
     return Suffix(graph, tuple(crossing), outputs)
 
 
-def _input(flat: Graph, place: int, edge: Edge) -> Node:
-    tensor = flat.tensor(edge)
+def _input(root: Graph, place: int, edge: Edge) -> Node:
+    tensor = root.tensor(edge)
     name = f"crossing_{place}"
-    axis = flat.nodes[edge.node].channel_axis if edge.output == 0 else None
+    axis = root.nodes[edge.node].channel_axis if edge.output == 0 else None
     return Node(name, "input", (), (tensor,), {"is_layer": True}, channel_axis=axis, layer=name)
 
 
@@ -79,23 +77,19 @@ def crossing_examples(problem: Problem, suffix: Suffix, examples: Examples) -> E
     Raises:
         DataError: if an activation is not finite.
     """
-    run = problem.door.probe(problem.root, list(suffix.crossing))
+    run = problem.door.predictor(problem.door.write(problem.root), suffix.crossing)
+    first = len(problem.root.outputs)
     targets = tuple(examples.targets[place] for place in suffix.outputs)
 
     def once() -> Iterator[Batch]:
         for start in range(0, examples.count, BATCH):
             rows = np.arange(start, min(start + BATCH, examples.count))
-            tensors = run(list(examples.rows(rows).inputs))
+            tensors = run(list(examples.rows(rows).inputs))[first:]
             for edge, tensor in zip(suffix.crossing, tensors, strict=True):
-                _require_finite(edge, tensor)
+                require_finite(edge, tensor)
             yield Batch(tuple(tensors), tuple(target[rows] for target in targets))
 
     return materialise(Dataset(suffix.graph.inputs, True, examples.count, None, once))
-
-
-def _require_finite(edge: Edge, tensor: Array) -> None:
-    if not np.isfinite(tensor).all():
-        raise DataError(f"{edge.node!r} gives NaN or infinite activations. Check the inputs and the model's weights.")
 
 
 def selected(values: Iterable[object], places: tuple[int, ...]) -> tuple[object, ...]:

@@ -8,8 +8,10 @@ import time
 
 import numpy as np
 
+from addcat.errors import DataError
 from addcat.evidence.nouns import Evidence
 from addcat.evidence.problem import Problem
+from addcat.evidence.structure import shares_weights
 from addcat.merges import with_subgraph
 from addcat.report import rows
 from addcat.statistics import t_interval
@@ -22,9 +24,18 @@ def swap(problem: Problem) -> Evidence:
         problem: A Concatenate whose branches share their weights.
 
     Returns:
-        Evidence whose estimate is the rise of the loss, with its paired 95 % interval.
+        Evidence whose estimate is the rise of the loss, with its paired 95 % interval. Of three branches or more, each
+        takes the place of the one before it.
+
+    Raises:
+        DataError: if the merge is no Concatenate, or its branches do not share their weights.
     """
     start = time.perf_counter()
+    site = problem.merge.site
+    if problem.now == "add":
+        raise DataError(f"{site!r} is an Add, which no exchange of branches can change; 'swap' asks Concatenates.")
+    if not shares_weights(problem.graph, problem.merge):
+        raise DataError(f"{site!r} has branches with layers of their own; 'swap' asks branches that share weights.")
     node = problem.graph.nodes[problem.merge.node]
     turned = node.edit(inputs=(*node.inputs[1:], node.inputs[0]))
     changed = with_subgraph(problem.root, problem.merge.site, problem.graph.edit(put=[turned]))

@@ -1,48 +1,36 @@
-"""Tensors of a nested model's graph, found in the flattened graph at each of its calls."""
+"""Tensors around a node of a nested model's graph, found in the flattened graph at each of its calls."""
 
 import re
 
-from addcat.evidence.problem import Problem
-from addcat.flatten import flatten
-from addcat.graph import Edge, Graph
+import numpy as np
+
+from addcat.errors import DataError
+from addcat.graph import Array, Edge, Graph
+
+CALL = re.compile(r"#\d+(?=/)")
+"""Tells the calls of a nested model apart in the names of the flattened graph: "encoder#2/dense"."""
 
 
-def flat_edges(problem: Problem, edges: list[Edge]) -> list[list[Edge]]:
-    """Where some tensors of the merge's graph are once nested models are laid open.
+def inputs_of(flat: Graph, path: str) -> list[Edge]:
+    """What a node reads, at every call of the nested model that holds it.
 
     Args:
-        problem: The merge.
-        edges: Tensors of `problem.graph`.
+        flat: `flatten` of the outermost graph.
+        path: Of the node, as `addcat.merges.walk` gives it.
 
     Returns:
-        For each call of the nested model that holds the merge (one, where it is not nested) the edges in
-        `flatten(problem.root)`.
+        The inputs of the node at its first call, then those at its second, ...
     """
-    site = problem.merge.site
-    prefix = site[: len(site) - len(problem.merge.node)]
-    if not prefix:
-        return [_resolved(problem.root, edges)]
-    flat = flatten(problem.root)
-    calls = [name[: -len(problem.merge.node)] for name in flat.nodes if _plain(name) == site]
-    # an input of the nested model is no node of the flattened graph: there, its caller's tensor takes its place
-    return [[_in_call(flat, problem, call, edge) for edge in edges] for call in calls]
+    plain = CALL.sub("", path)
+    calls = [node for name, node in flat.nodes.items() if CALL.sub("", name) == plain]
+    return [edge for node in calls for edge in node.inputs]
 
 
-def _plain(name: str) -> str:
-    return re.sub(r"#\d+(?=/)", "", name)
+def require_finite(edge: Edge, tensor: Array) -> None:
+    """Check the activations on an edge.
 
-
-def _resolved(root: Graph, edges: list[Edge]) -> list[Edge]:
-    """Outermost edges; the outputs of nested models are found where these compute them."""
-    flat = flatten(root)
-    merge_inputs: dict[Edge, Edge] = {}
-    for name, node in root.nodes.items():
-        if name in flat.nodes:
-            merge_inputs.update(zip(node.inputs, flat.nodes[name].inputs, strict=True))
-    return [merge_inputs.get(edge, edge) for edge in edges]
-
-
-def _in_call(flat: Graph, problem: Problem, call: str, edge: Edge) -> Edge:
-    merge = flat.nodes[call + problem.merge.node]
-    inputs = problem.graph.nodes[problem.merge.node].inputs
-    return merge.inputs[inputs.index(edge)] if edge in inputs else Edge(call + edge.node, edge.output)
+    Raises:
+        DataError: if one is not finite.
+    """
+    if not np.isfinite(np.asarray(tensor, np.float32)).all():
+        raise DataError(f"{edge.node!r} gives NaN or infinite activations. Check the inputs and the model's weights.")

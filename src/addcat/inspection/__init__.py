@@ -8,10 +8,10 @@ from addcat.errors import ModelError
 from addcat.findings import find_oddities
 from addcat.flatten import flatten
 from addcat.forms import exact_form, widths
-from addcat.graph import Graph, Shape
+from addcat.graph import Graph, Refusal, Shape
 from addcat.inspection.nouns import InspectedMerge, Inspection, Totals
 from addcat.merges import Merge, find_merges, is_merge, subgraph
-from addcat.price import price
+from addcat.price import price, switched
 
 __all__ = ["InspectedMerge", "Inspection", "Totals", "inspect", "inspect_graph"]
 
@@ -50,7 +50,9 @@ def inspect_graph(graph: Graph) -> Inspection:
     inspected: list[InspectedMerge] = []
     for merge in merges:
         inside, _ = subgraph(graph, merge.site)
-        inspected.append(InspectedMerge(merge, price(inside, merge), exact_form(inside, merge)))
+        form = exact_form(inside, merge)
+        after = None if isinstance(form, Refusal) else switched(inside, merge, form)
+        inspected.append(InspectedMerge(merge, price(inside, merge), form, after))
     return Inspection(graph.name, tuple(inspected), tuple(find_oddities(graph)), _totals(graph, merges))
 
 

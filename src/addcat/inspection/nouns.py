@@ -7,7 +7,7 @@ from addcat.consumers import Consumer
 from addcat.findings import Finding
 from addcat.graph import Refusal
 from addcat.merges import Merge
-from addcat.price import Price
+from addcat.price import Cost, Price
 from addcat.report.page import Page
 
 
@@ -17,13 +17,15 @@ class InspectedMerge:
 
     Attributes:
         merge: Where it is and what it does.
-        price: Cost now and with the other merge.
+        price: Cost now, and of the other merge in a network of its own.
         switch: The exact form of a switch ("tie", "project", ...), or the refusal that says what blocks one.
+        switched: Cost after that exact switch; None where it is blocked.
     """
 
     merge: Merge
     price: Price
     switch: str | Refusal
+    switched: Cost | None
 
     @property
     def site(self) -> str:
@@ -51,6 +53,7 @@ class InspectedMerge:
             "switch": {
                 "exact": refusal is None,
                 "form": None if refusal else self.switch,
+                "cost": None if self.switched is None else asdict(self.switched),
                 "blocker": None if refusal is None else {"code": refusal.code, "reason": refusal.reason},
             },
         }

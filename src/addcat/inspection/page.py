@@ -59,7 +59,7 @@ def _summary(found: Inspection) -> str:
 
 def _row(inspected: InspectedMerge) -> tuple[str | Cell, ...]:
     merge, price = inspected.merge, inspected.price
-    after = price.after
+    after = inspected.switched or price.after
     return (
         merge.site,
         merge.label,
@@ -68,14 +68,14 @@ def _row(inspected: InspectedMerge) -> tuple[str | Cell, ...]:
         ", ".join(b.producer for b in merge.branches),
         rows.shape_text(merge.shape),
         rows.bytes_text(price.now.bytes),
-        _change(price.now.parameters, after and after.parameters, known=after is not None),
-        _change(price.now.multiply_adds, after and after.multiply_adds, known=after is not None),
+        rows.count(price.now.parameters) if after is None else _change(price.now.parameters, after.parameters),
+        rows.count(price.now.multiply_adds) if after is None else _change(price.now.multiply_adds, after.multiply_adds),
         _switch(inspected),
     )
 
 
-def _change(now: int | None, after: int | None, *, known: bool) -> str:
-    return f"{rows.count(now)} -> {rows.count(after)}" if known else rows.count(now)
+def _change(now: int | None, after: int | None) -> str:
+    return f"{rows.count(now)} -> {rows.count(after)}"
 
 
 def _switch(inspected: InspectedMerge) -> Cell:
@@ -85,20 +85,20 @@ def _switch(inspected: InspectedMerge) -> Cell:
 
 
 def _legend(found: Inspection) -> str:
-    words = ["parameters: of what reads the merge, now -> with the other merge."]
+    words = ["parameters, multiply-adds: of the layers that read the merge, now `->` after a switch to the other one."]
     forms = {merge.switch for merge in found.merges if isinstance(merge.switch, str)}
     meaning = {
-        "tie": "`tie`: the consumers' kernels are doubled",
-        "project": "`project`: a 1x1 layer is added",
-        "absorb": "`absorb`: the consumer folds into the branches",
-        "equal parts": "`equal parts`: the kernel's parts are equal",
-        "twice": "`twice`: one tensor is merged with itself",
+        "tie": "`tie` repeats the consumers' kernels for each branch",
+        "project": "`project` adds a 1x1 layer behind the Concatenate",
+        "absorb": "`absorb` folds the consumer into the branches",
+        "equal parts": "`equal parts` keeps one of the kernel's parts, which are equal",
+        "twice": "`twice` adds the kernel's parts, which read one tensor",
     }
     listed = [words for form, words in meaning.items() if form in forms]
     if listed:
-        words.append(f"An exact switch exists: {'; '.join(listed)}.")
+        words.append(f"Switches that keep the function: {'; '.join(listed)}.")
     refusals = {m.switch.code: m.switch for m in found.merges if isinstance(m.switch, Refusal)}
-    words.extend(f"{code}: e.g. {refusals[code].reason}." for code in sorted(refusals))
+    words.extend(f"{code}, as at {refusals[code].site}: {refusals[code].reason}." for code in sorted(refusals))
     if len(found.merges) > MOST_ROWS:
         words.append(f"{len(found.merges) - MOST_ROWS} more merges: see --json.")
     return " ".join(words)

@@ -1,8 +1,8 @@
 """Candidates: one rewrite at one site, with those that it makes possible and that cost nothing more.
 
-A split gains little by itself; what counts is the exchange and the composition behind it. So every proposal of a rule is
-followed up: as long as some rule applies to what was just changed and is not expected to cost time, it is applied too.
-What comes of it is one candidate, to be kept or refused as a whole.
+A split gains little by itself; what counts is the exchange and the composition behind it. So every proposal of a rule
+is followed up: as long as some rule applies to what was just changed and is not expected to cost time, it is applied
+too. What comes of it is one candidate, to be kept or refused as a whole.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,12 +13,19 @@ from addcat.graph import Edge, Graph, Node, Refusal
 from addcat.optimizing import predict
 from addcat.rules.base import Blocked, Proposal, Rule
 
-TIDY = ("passing", "cancel", "flatten", "twice", "affine-after", "affine-before", "affine-chain", "fold")
+TIDY = ("passing", "cancel", "flatten", "twice", "affine-after", "affine-before", "affine-chain", "fold", "pad-into")
 """Rules that leave less to do wherever they apply."""
 FOLLOWING = (*TIDY, "before-resize", "exchange-resize", "exchange-pool", "compose", "gather")
 """Rules that may follow up another where they are expected to pay."""
 OPENING = ("over-concat", "split-resized", "split")
-"""Rules that gain little alone and open the way; a second variant of each candidate follows these up as well."""
+"""Rules that gain little alone and open the way; a variant of each candidate follows these up as well."""
+FINISHING = ("resize-product", "sum-product")
+"""Rules that write an operation in another way, which no other rule sees through: they come last."""
+PHASES = ("phases-each", "phases-one")
+"""Two other ways to write a transposed convolution; which of the three is quickest depends on the runtime."""
+VARIANTS = (FOLLOWING, (*FOLLOWING, *OPENING), (*FOLLOWING, *FINISHING), *((*FOLLOWING, phase) for phase in PHASES))
+SLACK: Mapping[str, float] = {**dict.fromkeys(OPENING, 0.1), **dict.fromkeys(PHASES, 1.0)}
+"""How much longer than what it replaces a follow-up may be expected to take, as a share."""
 MOST_STEPS = 60
 
 
@@ -71,16 +78,16 @@ def expand(graph: Graph, proposal: Proposal, rules: Mapping[str, Rule]) -> list[
         rules: All rules that may be used, by name.
 
     Returns:
-        One candidate or two different ones; none where the proposal does not hold.
+        One candidate, or different ones; none where the proposal does not hold.
     """
     try:
         first = rules[proposal.rule].apply(graph, proposal)
     except RefusedError:
         return []
     found: list[Candidate] = []
-    for names in (FOLLOWING, (*FOLLOWING, *OPENING)):
+    for names in VARIANTS:
         steps, result = follow_up(graph, first, [rules[name] for name in names if name in rules])
-        if not found or len(steps) + 1 != len(found[0].steps):
+        if all((proposal, *steps) != other.steps for other in found):
             nodes = frozenset(proposal.nodes)
             found.append(Candidate((proposal, *steps), result, predict.change(graph, result), nodes))
     return found
@@ -109,9 +116,8 @@ def _steps(old: Graph, new: Graph, rules: Sequence[Rule]) -> Iterator[tuple[Prop
                 continue
             result = plan.change()
             cost = predict.change(new, result)
-            if (cost is not None and cost <= 0) or rule.name in TIDY or (cost is None and rule.name in OPENING):
-                yield Proposal(rule.name, node.name, plan.nodes, plan.words), result
-            elif rule.name in OPENING and cost is not None and cost <= 0.1 * (_seconds(new, plan.nodes) or 0.0):
+            slack = SLACK.get(rule.name, 0.0) * (_seconds(new, plan.nodes) or 0.0)
+            if rule.name in TIDY or (cost is None and rule.name in SLACK) or (cost is not None and cost <= slack):
                 yield Proposal(rule.name, node.name, plan.nodes, plan.words), result
 
 
@@ -123,7 +129,10 @@ def _touched(old: Graph, new: Graph) -> list[Node]:
     """Nodes that one of the graphs has and the other has not, and those that read them."""
     changed = {name for name, node in new.nodes.items() if old.nodes.get(name) is not node}
     readers = {
-        reader for name in changed for i in range(len(new.nodes[name].outputs)) for reader, _ in new.readers(Edge(name, i))
+        reader
+        for name in changed
+        for i in range(len(new.nodes[name].outputs))
+        for reader, _ in new.readers(Edge(name, i))
     }
     return [node for name, node in new.nodes.items() if name in changed or name in readers]
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from addcat.cost import parameters
+from addcat.errors import ModelError
 from addcat.graph import Graph
 from addcat.optimizing import predict
 from addcat.optimizing.measure import Ratio
@@ -18,6 +19,8 @@ from addcat.optimizing.peak import memory
 
 WORTH = 0.985
 """A part must be at least this much faster: the last percent may be layout at the borders of the part."""
+CERTAIN = 0.93
+"""A part that is this much faster beyond the noise is not measured again."""
 HOPELESS = 1.3
 """A part that is expected to take this much longer is not measured."""
 
@@ -67,15 +70,29 @@ class ByTime:
         changed = [name for name, node in old.nodes.items() if new.nodes.get(name) is not node]
         before, added = predict.seconds(old, changed), predict.change(old, new)
         if before and added is not None and added > (HOPELESS - 1) * before:
-            return Judgement(False, 0.0, None, f"expected to take {1 + added / before:.1f} times as long", measured=False)
+            return Judgement(
+                False, 0.0, None, f"expected to take {1 + added / before:.1f} times as long", measured=False
+            )
         key = self.signature(old, new)
         if key not in self.known:
-            self.known[key] = self.compare(old, new)
+            try:
+                self.known[key] = self._compared(old, new)
+            except ModelError as error:  # the door has no form for it, or the runtime does not take it
+                return Judgement(False, 0.0, None, str(error), measured=False)
         ratio = self.known[key]
         if ratio.faster and ratio.estimate <= WORTH:
             return Judgement(True, ratio.old - ratio.new, ratio, "faster")
-        words = "slower" if ratio.slower else "no faster than the noise" if ratio.estimate > WORTH else "within the noise"
+        words = (
+            "slower" if ratio.slower else "no faster than the noise" if ratio.estimate > WORTH else "within the noise"
+        )
         return Judgement(False, 0.0, ratio, words)
+
+    def _compared(self, old: Graph, new: Graph) -> Ratio:
+        """Measure; a small gain twice, since among many candidates some look faster by luck."""
+        ratio = self.compare(old, new)
+        if ratio.faster and CERTAIN < ratio.estimate <= WORTH:
+            ratio = max(ratio, self.compare(old, new), key=lambda one: one.high)
+        return ratio
 
 
 def by_expected_time(old: Graph, new: Graph) -> Judgement:

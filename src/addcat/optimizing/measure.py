@@ -9,13 +9,15 @@ every machine has, move neither.
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from scipy.stats import binom
 
 LEVEL = 0.99
 LOOKS = (8, 16, 32, 64)
-"""Numbers of pairs at which the measurement may stop. At 8 pairs the 99 % interval is from the smallest to the largest."""
+"""Numbers of pairs at which a measurement may stop. At 8 pairs the 99 % interval goes from smallest to largest."""
+Clock = Callable[[], float]
 SHORTEST = 0.002
 """Seconds that one timing takes at least; shorter runs are repeated."""
 
@@ -51,40 +53,49 @@ class Ratio:
         return self.low > 1.0
 
 
-def interleave(old: Callable[[], object], new: Callable[[], object], *, limit: float = 1.0) -> Ratio:
+def interleave(
+    old: Callable[[], object],
+    new: Callable[[], object],
+    *,
+    limit: float = 1.0,
+    level: float = LEVEL,
+    clock: Clock = time.perf_counter,
+) -> Ratio:
     """Time two runs against each other.
 
     Args:
         old: One run of the model to compare with.
         new: One run of the other.
         limit: Seconds after which no more pairs are added; eight are run in any case.
+        level: Of the interval.
+        clock: `time.perf_counter`, or `time.process_time` where the runs use one thread.
 
     Returns:
         The ratio new / old. It stops early once the interval lies on one side of 1.
     """
     begun = time.perf_counter()
-    slowest = max(_seconds(run, 1) for run in (old, new) for _ in range(2))
+    slowest = max(_seconds(run, 1, clock) for run in (old, new) for _ in range(2))
     repeats = max(1, int(np.ceil(SHORTEST / max(slowest, 1e-9))))
     times: list[tuple[float, float]] = []
     result = None
     for pairs in LOOKS:
         while len(times) < pairs:
             if len(times) % 2:
-                after = _seconds(new, repeats)
-                times.append((_seconds(old, repeats), after))
+                after = _seconds(new, repeats, clock)
+                times.append((_seconds(old, repeats, clock), after))
             else:
-                before = _seconds(old, repeats)
-                times.append((before, _seconds(new, repeats)))
+                before = _seconds(old, repeats, clock)
+                times.append((before, _seconds(new, repeats, clock)))
             if len(times) >= LOOKS[0] and time.perf_counter() - begun > limit:
                 break
-        result = ratio_of(times)
+        result = ratio_of(times, level)
         if result.faster or result.slower or len(times) < pairs or time.perf_counter() - begun > limit:
             break
     assert result is not None  # noqa: S101
     return result
 
 
-def ratio_of(times: list[tuple[float, float]]) -> Ratio:
+def ratio_of(times: list[tuple[float, float]], level: float = LEVEL) -> Ratio:
     """The ratio and its interval from pairs of (old, new) seconds.
 
     Examples:
@@ -94,14 +105,15 @@ def ratio_of(times: list[tuple[float, float]]) -> Ratio:
     array = np.asarray(times)
     ratios = np.sort(array[:, 1] / array[:, 0])
     n = len(ratios)
-    # the largest k with P(fewer than k of n fair coins) <= (1 - level) / 2
-    k = int(binom.ppf((1 - LEVEL) / 2, n, 0.5))
+    # the largest k with P(at most k heads of n fair coins) <= (1 - level) / 2
+    distribution: Any = binom(n, 0.5)
+    k = max(int(distribution.ppf((1 - level) / 2)) - 1, 0)
     old, new = np.median(array, axis=0)
     return Ratio(float(np.median(ratios)), float(ratios[k]), float(ratios[n - 1 - k]), n, float(old), float(new))
 
 
-def _seconds(run: Callable[[], object], repeats: int) -> float:
-    begun = time.perf_counter()
+def _seconds(run: Callable[[], object], repeats: int, clock: Clock) -> float:
+    begun = clock()
     for _ in range(repeats):
         run()
-    return (time.perf_counter() - begun) / repeats
+    return (clock() - begun) / repeats

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 
 from addcat.errors import RefusedError
 from addcat.graph import Graph, Node
-from addcat.optimizing.candidates import TIDY, Candidate, expand, find, replay
+from addcat.optimizing.candidates import FINISHING, TIDY, Candidate, expand, find, replay
 from addcat.optimizing.judge import Judge, Judgement
 from addcat.optimizing.nouns import KEPT, REFUSED, SKIPPED, Step
 from addcat.rules.base import Proposal, Rule
@@ -63,9 +63,16 @@ class Search:
         Returns:
             The best graph found; `kept` and `steps` say how.
         """
+        early = [rule for rule in self.rules if rule.name not in FINISHING]
+        for rules in (early, self.rules):
+            graph = self._settle(graph, rules)
+        return graph
+
+    def _settle(self, graph: Graph, openers: Sequence[Rule]) -> Graph:
+        """Rounds until no candidate that some rules open improves."""
         moved = True
         while moved and not self._late():
-            candidates = self._candidates(graph)
+            candidates = self._candidates(graph, openers)
             moved, done = False, set[int]()
             for candidate in candidates:
                 if id(candidate) in done:
@@ -83,9 +90,9 @@ class Search:
     def _late(self) -> bool:
         return time.perf_counter() > self.until
 
-    def _candidates(self, graph: Graph) -> list[Candidate]:
+    def _candidates(self, graph: Graph, openers: Sequence[Rule]) -> list[Candidate]:
         by_name = {rule.name: rule for rule in self.rules}
-        proposals, _ = find(graph, self.rules)
+        proposals, _ = find(graph, openers)
         found: list[Candidate] = []
         for proposal in proposals:
             nodes = tuple(graph.nodes[name] for name in proposal.nodes if name in graph.nodes)
@@ -116,10 +123,11 @@ class Search:
                 self.kept.append(Kept(rival.steps, result, judgement.gain))
             else:
                 outcome = REFUSED if judgement.measured else SKIPPED
-                beaten = winner is not None and judgement.better
-                said = replace(judgement, reason=f"{winner[1].steps[0].rule} gains more") if winner and beaten else judgement
-                self.steps.append(_step(rival, outcome, said))
-                self._refuse(graph, rival)
+                if winner is not None and judgement.better:  # it may still apply beside the winner; the next round asks
+                    judgement = replace(judgement, reason=f"{winner[1].steps[0].rule} gains more")
+                else:
+                    self._refuse(graph, rival)
+                self.steps.append(_step(rival, outcome, judgement))
         return None if winner is None else winner[2]
 
     def _refuse(self, graph: Graph, candidate: Candidate) -> None:

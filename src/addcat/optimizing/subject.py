@@ -1,5 +1,6 @@
 """The model that is optimised, behind one face: ONNX with a runtime to measure in, or Keras, which is only counted."""
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -21,7 +22,7 @@ from addcat.doors.onnx.write import write as write_onnx
 from addcat.errors import ModelError, OptionError
 from addcat.frameworks import keras
 from addcat.graph import Array, Graph, Node, Shape
-from addcat.optimizing.measure import Ratio, interleave
+from addcat.optimizing.measure import Clock, Ratio, interleave
 
 Shapes = Mapping[str, Shape] | Sequence[Shape] | None
 Run = Callable[[Mapping[str, Array]], list[Array]]
@@ -105,7 +106,9 @@ class OnnxSubject:
 
     def _free_batch(self) -> bool:
         inputs = [value for value in self.original.graph.inputs if value.name in self.shapes]
-        return all(value.shape is not None and len(value.shape) and not isinstance(value.shape[0], int) for value in inputs)
+        return all(
+            value.shape is not None and len(value.shape) and not isinstance(value.shape[0], int) for value in inputs
+        )
 
     def reference(self, model: Any, feeds: Mapping[str, Array]) -> list[Array] | None:
         """Outputs in float64, for small models."""
@@ -124,13 +127,18 @@ class OnnxSubject:
     def compare_whole(self, old: Any, new: Any, *, limit: float) -> Ratio:
         """Time two models against each other."""
         feeds = self.feeds(0)
-        return interleave(partial(self.runner(old), feeds), partial(self.runner(new), feeds), limit=limit)
+        runs = partial(self.runner(old), feeds), partial(self.runner(new), feeds)
+        return interleave(*runs, limit=limit, clock=self._clock)
 
-    def compare(self, old: Graph, new: Graph, *, limit: float = 0.4) -> Ratio:
+    @property
+    def _clock(self) -> Clock:
+        return time.process_time if self.threads == 1 else time.perf_counter
+
+    def compare(self, old: Graph, new: Graph, *, limit: float = 0.8) -> Ratio:
         """Time what differs between two graphs; the whole where it cannot be run alone."""
         before, after = self._regions(old, new)
         try:
-            return interleave(self._part(before), self._part(after), limit=limit)
+            return interleave(self._part(before), self._part(after), limit=limit, level=0.9, clock=self._clock)
         except (ModelError, OptionError):
             return self.compare_whole(self.write(old), self.write(new), limit=4 * limit)
 

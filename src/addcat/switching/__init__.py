@@ -181,8 +181,20 @@ def _notes(graph: Graph, merge: Merge, outcome: Outcome) -> list[str]:
     if outcome.rule == "tie":
         words = "A tied Concatenate computes what Add did but trains differently: "
         notes.append(words + "each copy of the kernel gets a gradient and weight decay of its own.")
+    if outcome.rule == "unchanged":
+        return notes
+    if len(calls := graph.calls(graph.nodes[merge.node])) > 1:
+        listed = ", ".join(map(repr, calls))
+        notes.append(f"{merge.site}: one layer was called at {listed}; each call has a layer of its own now.")
+    inside, _ = subgraph(outcome.graph, merge.site)
+    for place, branch in enumerate(merge.branches):
+        added = inside.nodes.get(f"{merge.node}_widen_{place}")
+        if added is not None and added.name not in graph.nodes:
+            how = "zeros" if added.op == "pad_channels" else "a 1x1 layer that starts as [I; 0]"
+            words = f"from {branch.channels} to {added.channels} channels by {how}"
+            notes.append(f"{merge.site}: branch {branch.producer!r} is widened {words}.")
     masks = graph.nodes[merge.node].attrs.get("masks", ())
-    if any(masks) and outcome.rule != "unchanged":
+    if any(masks):
         notes.append(
             f"{merge.site}: {sum(masks)} of {len(masks)} branches carry a mask; masks go on as they did before."
         )

@@ -120,7 +120,7 @@ def _repeated(weights: NDArray[np.float64], kernel: Array) -> NDArray[np.float64
 def _rebuilt(graph: Graph, merge: Merge, source: Edge, kernel: Array, *, remove: tuple[str, ...] = ()) -> Collapsed:
     """Put a 1x1 layer behind the narrower tensor that gives one of the old width to all its readers."""
     name = graph.fresh_name(f"{merge.node}_rebuild")
-    settings = settings_of(graph.nodes[merge.node])
+    settings = settings_of(graph, graph.nodes[merge.node])
     node = linear_node(name, source, graph.tensor(source), kernel, merge.channel_axis, settings)
     edited = graph.edit(put=[node], remove=remove, rewire={Edge(merge.node): Edge(name)})
     return Collapsed(edited, "rebuild", (name,))

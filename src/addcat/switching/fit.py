@@ -3,7 +3,7 @@
 A consumer of the old merge computes O = W f([x; y]). Behind the new merge it reads F = f'(x + y), and the kernel that
 comes closest is W* = E[O F'] E[F F']^+ (least squares), with the bias that corrects the mean. F and O are gathered at
 positions of the output drawn at random, each F with all the taps that the kernel reaches, so convolutions are fitted
-exactly as they compute. Part of the rows is kept apart and judges: distortion = E|O - W* F|^2 / E|O - E O|^2.
+exactly as they compute. Some examples are kept apart and judge: distortion = E|O - W* F|^2 / E|O - E O|^2.
 
 Where a reader cannot be cut, the merged tensor itself is rebuilt from the sum by a 1x1 layer, fitted the same way.
 """
@@ -23,7 +23,7 @@ Probe = Callable[[list[Array]], tuple[Array, Array]]
 
 ROWS_PER_BATCH = 4096
 HELD_OUT = 5
-"""Every fifth batch of rows judges and does not fit; with fewer batches, every fifth row."""
+"""Every fifth example judges and does not fit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,21 +59,26 @@ def fit_kernel(old: Node, new: Node, probe: Probe, batches: Iterable[list[Array]
         The fit.
 
     Raises:
-        DataError: if there are fewer rows than the kernel has inputs.
+        DataError: if there are fewer rows than the kernel has inputs, or too few examples to keep one apart.
     """
     rng = np.random.default_rng(seed)
     inputs = int(np.prod(new.weights["kernel"].shape[1:]))
     outputs = new.weights["kernel"].shape[0]
     fitted, judged = Moments.empty(inputs + outputs), Moments.empty(inputs + outputs)
     weight = np.asarray(old.weight("kernel"), np.float64).reshape(outputs, -1)
+    seen = 0
     for batch in batches:
         before, now = probe(batch)
         rows = _places(old, before.shape, rng)
         target = patches(old, before, rows) @ weight.T
         joint = np.concatenate([patches(new, now, rows), target], axis=1)
-        held = np.arange(len(joint)) % HELD_OUT == HELD_OUT - 1
+        example = seen + rows[:, 0] % len(batch[0])  # several calls of a nested model follow one another
+        held = example % HELD_OUT == HELD_OUT - 1
         fitted += Moments.from_batch(joint[~held])
         judged += Moments.from_batch(joint[held])
+        seen += len(batch[0])
+    if not judged.count:
+        raise DataError(f"Got data of {seen} examples; every fifth judges the fit of {new.name!r}. Give 5 or more.")
     if fitted.count <= inputs:
         raise DataError(
             f"{fitted.count} rows cannot fit the kernel of {new.name!r}, which has {inputs} inputs. "

@@ -7,12 +7,12 @@ operations too. Where a reader needs the old width, a 1x1 layer follows the merg
 import numpy as np
 
 from addcat.consumers import Consumer
-from addcat.forms import unswitchable
+from addcat.forms import blocker
 from addcat.graph import Array, Graph, Refusal
 from addcat.merges import Merge, describe_merge, subgraph, with_subgraph
 from addcat.switching.collapse import collapse_to_add, collapse_to_branch
-from addcat.switching.ladder import Rung, raise_to
-from addcat.switching.nodes import merge_node
+from addcat.switching.ladder import Rung, mask_refusal, raise_to
+from addcat.switching.nodes import merge_node, with_own_layers
 from addcat.switching.site import Outcome, Setting, current_rung
 from addcat.switching.to_concat import project
 from addcat.switching.widths import resized
@@ -32,11 +32,12 @@ def fresh_site(root: Graph, site: str, rung: Rung, setting: Setting) -> Outcome 
     """
     graph, name = subgraph(root, site)
     merge = describe_merge(graph, graph.nodes[name], site[: -len(name)])
-    if (blocked := unswitchable(merge)) is not None:
+    if (blocked := blocker(graph, merge) or mask_refusal(graph.nodes[name], site, rung)) is not None:
         return blocked
     if current_rung(graph, merge) == rung.text:
         return Outcome(root, "unchanged", False, {})
-    return Outcome(with_subgraph(root, site, _plain(graph, merge, rung, setting)), "fresh", False, {})
+    graph = _plain(with_own_layers(graph, name), merge, rung, setting)
+    return Outcome(with_subgraph(root, site, graph), "fresh", False, {})
 
 
 def _plain(graph: Graph, merge: Merge, rung: Rung, setting: Setting) -> Graph:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from addcat.consumers import Consumer
 from addcat.errors import OptionError
 from addcat.forms import is_private_linear, linear_consumers
 from addcat.graph import Array, Edge, Graph, Node, Refusal, Weight
@@ -63,6 +64,15 @@ def parse_rung(text: str) -> Rung:
     )
 
 
+def mask_refusal(node: Node, site: str, rung: Rung) -> Refusal | None:
+    """Why a merge that is a function cannot become a layer of the ladder: the layer would pass masks on."""
+    masks = node.attrs.get("masks", ())
+    if rung.name not in OP_OF or rung.name == "add" or node.attrs.get("is_layer", True) or not (masks and all(masks)):
+        return None
+    reason = f"{node.name!r} is a function and drops the masks of its inputs; a layer for {rung.text} would pass them on"
+    return Refusal("AC113", site, f"{reason}. Make it a keras.layers.Add first")
+
+
 def raise_to(graph: Graph, merge: Merge, rung: Rung, *, seed: int) -> Graph:
     """Put a rung in the place of a plain Add; it computes the same sum.
 
@@ -82,7 +92,7 @@ def raise_to(graph: Graph, merge: Merge, rung: Rung, *, seed: int) -> Graph:
         weights = {"down": draw, "up": np.zeros((arity, channels, rung.rank))}
     else:
         weights = {"scale": np.ones((arity, channels) if rung.name == "channel_scale" else (arity,))}
-    attrs = {**settings_of(node), "takes_list": True}
+    attrs = {**settings_of(graph, node), "takes_list": True}
     if rung.name == "low_rank":
         attrs["rank"] = rung.rank
     wrapped = {name: Weight.of(array) for name, array in weights.items()}
@@ -99,12 +109,15 @@ def lower_to_add(graph: Graph, merge: Merge) -> Graph | Refusal:
     node, channels = graph.nodes[merge.node], merge.branches[0].channels or 0
     matrices = blocks(node, channels)
     plain = replace(
-        node, op="add", attrs={**settings_of(node), "takes_list": True}, weights={}, native=None, edited=False
+        node, op="add", attrs={**settings_of(graph, node), "takes_list": True}, weights={}, native=None, edited=False
     )
     shared = _common_scale(matrices)
     if shared is not None and shared != 1.0 and linear_consumers(merge):
-        scaled = resized(graph, merge, channels, kernels=lambda _, kernels: [shared * k for k in kernels], path=_same)
-        return graph.edit(put=[plain, *scaled])
+
+        def times(_: Consumer, kernels: list[Array]) -> list[Array]:
+            return [*kernels[:-1], shared * kernels[-1]]  # of a separable convolution the pointwise one alone
+
+        return graph.edit(put=[plain, *resized(graph, merge, channels, kernels=times, path=_same)])
     changed: list[Node] = []
     for branch, matrix in zip(merge.branches, matrices, strict=True):
         if np.array_equal(matrix, np.eye(channels)):

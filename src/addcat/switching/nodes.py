@@ -1,5 +1,6 @@
 """New nodes that a switch puts into a graph."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -8,9 +9,16 @@ from addcat.graph import Array, Edge, Graph, Node, Tensor, Weight
 from addcat.merges import Merge
 
 
-def settings_of(node: Node) -> dict[str, Any]:
-    """Settings that a new node takes from the merge in whose place it stands: its dtype policy."""
-    return {"policy": node.attrs["policy"]} if "policy" in node.attrs else {}
+def settings_of(graph: Graph, node: Node) -> dict[str, Any]:
+    """Settings that a new node takes from the merge in whose place it stands: its dtype policy.
+
+    A function has none, and goes by what it reads (Keras may declare its result as float32 where it is float64).
+    Weights are kept in float32 where tensors are in half precision.
+    """
+    if "policy" in node.attrs:
+        return {"policy": node.attrs["policy"]}
+    policies = {"float16": "mixed_float16", "bfloat16": "mixed_bfloat16", "float64": "float64"}
+    return {"policy": policies.get(graph.tensor(node.inputs[0]).dtype, "float32")}
 
 
 def merge_node(graph: Graph, merge: Merge, op: str, inputs: tuple[Edge, ...], channels: int, **more: Any) -> Node:
@@ -29,7 +37,7 @@ def merge_node(graph: Graph, merge: Merge, op: str, inputs: tuple[Edge, ...], ch
         masks go on exactly as they did.
     """
     old = graph.nodes[merge.node]
-    attrs = settings_of(old)
+    attrs = settings_of(graph, old)
     if op in ("add", "concat") and (any(old.attrs.get("masks", ())) or not old.attrs.get("is_layer", True)):
         attrs["as_function"] = True
     attrs["takes_list"] = True
@@ -38,6 +46,37 @@ def merge_node(graph: Graph, merge: Merge, op: str, inputs: tuple[Edge, ...], ch
     shape = tuple(channels if axis == merge.channel_axis else size for axis, size in enumerate(merge.shape))
     outputs = (Tensor(shape, old.dtype),)
     return Node(old.name, op, inputs, outputs, attrs, channel_axis=merge.channel_axis, layer=old.name, **more)
+
+
+def with_own_layers(graph: Graph, name: str) -> Graph:
+    """Give every call of a shared merge layer a layer of its own, so that one of them can change.
+
+    A Keras merge keeps the rank rule of its first call. Where that call had inputs of one rank, later ones with others
+    are aligned from the right, as a function aligns them; so they become functions, and compute what they did.
+
+    Args:
+        graph: The graph that holds the merge.
+        name: One call of the merge; it has no weights.
+    """
+    node = graph.nodes[name]
+    calls = [graph.nodes[call] for call in graph.calls(node)]
+    if len(calls) == 1:
+        return graph
+    by_layer = _ranks(graph, calls[0]) > 1
+    own = [
+        replace(
+            call,
+            layer=call.name,
+            native=None,
+            attrs={**call.attrs, "takes_list": True, "as_function": not by_layer and _ranks(graph, call) > 1},
+        )
+        for call in calls
+    ]
+    return graph.edit(put=own)
+
+
+def _ranks(graph: Graph, node: Node) -> int:
+    return len({len(graph.tensor(edge).shape) for edge in node.inputs})
 
 
 def linear_node(
@@ -94,7 +133,7 @@ def widened(graph: Graph, merge: Merge, channels: int, how: str) -> tuple[list[N
             edges.append(branch.edge)
             continue
         name = taken.fresh_name(f"{merge.node}_widen_{place}")
-        tensor, attrs = graph.tensor(branch.edge), settings_of(graph.nodes[merge.node])
+        tensor, attrs = graph.tensor(branch.edge), settings_of(graph, graph.nodes[merge.node])
         if how == "project":
             kernel = np.eye(channels, width)
             node = linear_node(name, branch.edge, tensor, kernel, merge.channel_axis, attrs)

@@ -139,8 +139,9 @@ class Record:
         if self.difference is None:
             return f"All weights were drawn anew with seed {self.seed}; the network has to be trained."
         found = self.difference
-        moved = f"{rows.decimal(found.largest)} ({rows.decimal(found.relative)} of the largest output)"
-        ran = f"On {found.examples} examples of {found.on} the outputs differ by at most {moved}."
+        share = f"{rows.decimal(found.relative)} of the largest output"
+        moved = f"differ by at most {rows.decimal(found.largest)} ({share})" if found.largest else "are equal"
+        ran = f"On {found.examples} examples of {found.on} the outputs {moved}."
         return ran + (" The function is the same." if self.exact else " The function is not the same: fine-tune it.")
 
 

@@ -3,21 +3,31 @@
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 
-from addcat.doors.base import Door
+from addcat.doors.base import Run
 from addcat.flatten import flatten
-from addcat.forms import absorb_refusal, exact_form, unswitchable
+from addcat.forms import absorb_refusal, blocker, exact_form
 from addcat.graph import Array, Edge, Graph, Node, Refusal
 from addcat.merges import Merge, describe_merge, subgraph, with_subgraph
 from addcat.switching.collapse import Collapsed, collapse_to_add, collapse_to_branch
 from addcat.switching.fit import Probe, apply_fit, fit_kernel
-from addcat.switching.ladder import OP_OF, Rung, lower_to_add, raise_to
+from addcat.switching.ladder import OP_OF, Rung, lower_to_add, mask_refusal, raise_to
+from addcat.switching.nodes import with_own_layers
 from addcat.switching.to_add import absorb, average_parts
 from addcat.switching.to_concat import to_concat
 
 RUNG_OF = {op: name for name, op in OP_OF.items()}
+
+
+class Prober(Protocol):
+    """A door, as far as fitting needs one."""
+
+    def probe(self, graph: Graph, edges: list[Edge]) -> Run:
+        """A function from model inputs to the tensors on some edges of `flatten(graph)`."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +41,7 @@ class Setting:
         seed: Of everything drawn.
     """
 
-    door: Door
+    door: Prober
     batches: tuple[list[Array], ...]
     widen: str
     seed: int
@@ -81,14 +91,15 @@ def switch_site(root: Graph, site: str, rung: Rung, setting: Setting) -> Outcome
     merge = describe_merge(graph, graph.nodes[name], site[: -len(name)])
     if current_rung(graph, merge) == rung.text:
         return Outcome(root, "unchanged", True, {})
-    if (blocked := unswitchable(merge)) is not None:
+    if (blocked := blocker(graph, merge) or mask_refusal(graph.nodes[name], site, rung)) is not None:
         return blocked
+    graph = with_own_layers(graph, name)
     exact = _exactly(graph, merge, rung, setting.seed)
     if not isinstance(exact, Refusal):
         return Outcome(with_subgraph(root, site, exact[0]), exact[1], True, {}, _checks(graph, merge, exact[0]))
     if not setting.batches:
         return exact
-    return _fitted(root, site, merge, rung, setting)
+    return _fitted(with_subgraph(root, site, graph), site, merge, rung, setting)
 
 
 def _checks(old: Graph, merge: Merge, new: Graph) -> tuple[tuple[Edge, Edge], ...]:
@@ -163,7 +174,7 @@ def _identity_like(new: Node) -> Node:
     return new.edit(weights={"kernel": kernel})
 
 
-def _probe(old: Graph, new: Graph, site: str, old_target: str | None, target: str, door: Door) -> Probe:
+def _probe(old: Graph, new: Graph, site: str, old_target: str | None, target: str, door: Prober) -> Probe:
     """A function that runs both networks up to what the target reads, at every call of the nested model it lies in."""
     prefix = site[: site.rfind("/") + 1]
     flat_old, flat_new = flatten(old), flatten(new)
@@ -182,7 +193,8 @@ def _probe(old: Graph, new: Graph, site: str, old_target: str | None, target: st
 
 def _calls(flat: Graph, path: str) -> list[str]:
     """Names of the flat nodes that are calls of one node of a nested model."""
-    return [name for name in flat.nodes if re.sub(r"#\d+(?=/)", "", name) == path]
+    call = re.compile(r"#\d+#*(?=/)")
+    return [name for name in flat.nodes if call.sub("", name) == call.sub("", path)]
 
 
 def inputs_of(batches: Iterable[tuple[list[Array], object]]) -> tuple[list[Array], ...]:

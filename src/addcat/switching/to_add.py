@@ -25,7 +25,7 @@ def average_parts(graph: Graph, merge: Merge) -> Graph:
     add = merge_node(graph, merge, "add", graph.nodes[merge.node].inputs, channels)
 
     def mean(_: Consumer, kernels: list[Array]) -> list[Array]:
-        return [_mean(kernel, channels, arity) for kernel in kernels]
+        return [_mean(kernel, arity) for kernel in kernels]
 
     def first(_: str, array: Array) -> Array:
         return array[:channels]
@@ -34,8 +34,8 @@ def average_parts(graph: Graph, merge: Merge) -> Graph:
     return _without_identity(edited, merge)
 
 
-def _mean(kernel: Array, channels: int, arity: int) -> Array:
-    parts = np.asarray(kernel, np.float64).reshape(kernel.shape[0], arity, channels, *kernel.shape[2:])
+def _mean(kernel: Array, arity: int) -> Array:
+    parts = np.asarray(kernel, np.float64).reshape(kernel.shape[0], arity, -1, *kernel.shape[2:])
     return parts.mean(axis=1)
 
 
@@ -71,7 +71,7 @@ def absorb(graph: Graph, merge: Merge) -> Graph:
     name, source = reader.name, Edge(merge.node)
     if reader.attrs.get("activation", "linear") == "linear":
         return graph.edit(put=[*changed, add], remove=[name], rewire={Edge(name): source})
-    settings = {**settings_of(reader), "function": reader.attrs["activation"]}
+    settings = {**settings_of(graph, reader), "function": reader.attrs["activation"]}
     axis = reader.channel_axis
     activation = Node(name, "activation", (source,), reader.outputs, settings, channel_axis=axis, layer=name)
     return graph.edit(put=[*changed, add, activation])
@@ -87,7 +87,8 @@ def _with_linear(node: Node, linear: algebra.Linear, attrs: dict[str, object]) -
     if linear.bias is not None:
         weights["bias"] = linear.bias
     shape = _with_size(node.shape, node.channel_axis, linear.outputs)
-    return node.edit(weights=weights, attrs=attrs, outputs=(replace(node.outputs[0], shape=shape),))
+    new = node.edit(weights=weights, attrs=attrs, outputs=(replace(node.outputs[0], shape=shape),))
+    return replace(new, weights={name: new.weights[name] for name in weights})
 
 
 def _with_size(shape: Shape, axis: int | None, size: int) -> Shape:

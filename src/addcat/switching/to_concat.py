@@ -37,7 +37,7 @@ def project(graph: Graph, merge: Merge) -> Graph:
     kernel = np.concatenate(blocks(node, channels), axis=1)
     name = graph.fresh_name(f"{merge.node}_project")
     source = Edge(merge.node)
-    linear = linear_node(name, source, concat.outputs[0], kernel, merge.channel_axis, settings_of(node))
+    linear = linear_node(name, source, concat.outputs[0], kernel, merge.channel_axis, settings_of(graph, node))
     return graph.edit(put=[concat, linear], rewire={source: Edge(name)})
 
 

@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 
 from addcat.doors.base import Door
-from addcat.errors import VerificationError
+from addcat.errors import ModelError, VerificationError
+from addcat.flatten import flatten
 from addcat.graph import Array, Edge, Graph
 from addcat.switching.record import Difference
 
@@ -42,34 +43,50 @@ def compare_outputs(
         The difference of the outputs.
 
     Raises:
+        ModelError: if the old model does not run on the inputs.
         VerificationError: if an exact switch moved an output, or a tensor to check, more than precision explains.
     """
     inputs = data[0] if data else door.random_inputs(graph, examples=4, seed=seed)
+    where = "data" if data else "random inputs"
     inside = list(checks) if exact else []
-    old = door.predictor(models[0], [before for before, _ in inside])(inputs)
+    try:
+        old = door.predictor(models[0], [before for before, _ in inside])(inputs)
+    except Exception as error:
+        shapes = " and ".join(str(array.shape) for array in inputs)
+        raise ModelError(
+            f"The model itself does not run on {where} of shape {shapes}, so nothing can be compared. "
+            "Give data that it takes."
+        ) from error
     new = door.predictor(models[1], [after for _, after in inside])(inputs)
-    dtype = min((str(out.dtype) for out in old), key=lambda name: -TOLERANCE.get(name, 0.0))
-    tolerance = TOLERANCE.get(dtype, 1e-5)
+    dtype = _coarsest(graph)
+    tolerance = TOLERANCE[dtype]
     differences = [_relative(a, b) for a, b in zip(old, new, strict=True)]
     outputs = len(old) - len(inside)
     relative = max(differences[:outputs])
     largest = max(_largest(a, b) for a, b in zip(old[:outputs], new[:outputs], strict=True))
-    where = "data" if data else "random inputs"
-    if exact and not max(differences) <= tolerance:
+    worst = float(np.max(differences))  # unlike max, it does not overlook what is not a number
+    if exact and not worst <= tolerance:
         raise VerificationError(
-            f"The switched model's tensors differ by {max(differences):.1e} of the largest on {where}, "
+            f"The switched model's tensors differ by {worst:.1e} of the largest on {where}, "
             f"more than {dtype} explains ({tolerance:.0e}). It is not handed over; please report this model."
         )
     return Difference(largest, relative, tolerance if exact else None, len(inputs[0]), where)
 
 
-def _wide(array: Array) -> Array:
-    return np.asarray(array, np.float64)
+def _coarsest(graph: Graph) -> str:
+    """The least precise floating-point type in which a model computes anything."""
+    dtypes = {tensor.dtype for node in flatten(graph).nodes.values() for tensor in node.outputs}
+    return max(dtypes & set(TOLERANCE), key=TOLERANCE.__getitem__, default="float32")
 
 
 def _largest(a: Array, b: Array) -> float:
-    return float(np.abs(_wide(a) - _wide(b)).max(initial=0.0))
+    """Largest difference; where both are infinite, or no number, they do not differ."""
+    old, new = np.asarray(a, np.float64), np.asarray(b, np.float64)
+    with np.errstate(invalid="ignore"):
+        alike = (old == new) | (np.isnan(old) & np.isnan(new))
+        return float(np.where(alike, 0.0, np.abs(old - new)).max(initial=0.0))
 
 
 def _relative(a: Array, b: Array) -> float:
-    return _largest(a, b) / max(float(np.abs(_wide(a)).max(initial=0.0)), 1e-30)
+    size = np.abs(np.asarray(a, np.float64))
+    return _largest(a, b) / max(float(size.max(initial=0.0, where=np.isfinite(size))), 1e-30)

@@ -10,7 +10,7 @@ from functools import partial
 
 import numpy as np
 
-from addcat.consumers import Consumer
+from addcat.consumers import Consumer, axis_of_channels
 from addcat.forms import kernel_slice
 from addcat.graph import Array, Graph, Node, Tensor
 from addcat.merges import Merge
@@ -51,18 +51,11 @@ def _step(node: Node, offset: int, old: int, new: int, change: Change) -> Node:
     outputs = with_channels(node, (node.channels or 0) - old + new)
     weights: dict[str, Array] = {}
     for name, weight in node.weights.items():
-        axis = _channel_axis_of(node, weight.shape)
+        axis = axis_of_channels(node, weight.shape)
         if axis is not None:
             weights[name] = _spliced(weight.read(), axis, slice(offset, offset + old), partial(change, name))
-    return node.edit(weights=weights, outputs=outputs) if weights else replace(node, outputs=outputs)
-
-
-def _channel_axis_of(node: Node, shape: tuple[int, ...]) -> int | None:
-    """Where a channelwise operation's weight counts channels; None where it shares one value over all of them."""
-    if node.op != "prelu":
-        return 0 if shape and shape[0] == node.channels else None
-    axis = (node.channel_axis or 0) - 1
-    return axis if shape[axis] == node.channels else None
+    attrs = {"groups": -1} if node.op == "instance_norm" else {}
+    return node.edit(weights=weights, attrs=attrs, outputs=outputs)
 
 
 def _spliced(array: Array, axis: int, merged: slice, change: Callable[[Array], Array]) -> Array:

@@ -84,7 +84,8 @@ def _for_each(given: Any, model: Any, what: str) -> list[Any]:
     nested = isinstance(given, list | tuple | dict)
     listed: list[Any] = keras().tree.flatten(given) if nested else [given] * len(outputs)
     if len(listed) != len(outputs):
-        raise OptionError(f"{len(listed)} {what} were given for {len(outputs)} outputs. Give one, or one for each.")
+        many = "1 output" if len(outputs) == 1 else f"{len(outputs)} outputs"
+        raise OptionError(f"{len(listed)} {what} were given for {many}. Give one, or one for each.")
     return listed
 
 
@@ -154,8 +155,8 @@ def _check(loss: OutputLoss, output: Any, target: Array) -> None:
     else:
         takes = (expected, expected[:-1]) if expected[-1:] == (1,) else (expected,)
     if not any(_meet(shape, got) for shape in takes):
-        words = "one class index for each of" if _takes_classes(loss.given) else "of shape"
-        raise DataError(f"{name}: targets have shape {got} an example, expected {words} {expected}.")
+        words = "class indices" if _takes_classes(loss.given) else "targets"
+        raise DataError(f"{name}: targets have shape {got} for each example, expected {words} of shape {expected}.")
 
 
 def _meet(expected: tuple[int | None, ...], got: tuple[int, ...]) -> bool:

@@ -51,8 +51,7 @@ class JaxTrainer:
         """Train once; see `addcat.training.Trainer`."""
         order = self._plan.order(self._data.count, seed)
         state = self._state(weights)
-        if not self._programs:
-            self._programs = self._compile()
+        self._compile()
         if self._scan:
             arrays = (self._data.inputs, self._data.targets, self._held.inputs, self._held.targets)
             return np.asarray(self._programs[0](state, order, *arrays), np.float64)
@@ -73,7 +72,8 @@ class JaxTrainer:
             return OVERHEAD + FLOPS_PER_WEIGHT * weights * self._plan.batch / FLOPS
         order = self._plan.order(self._data.count, 0)
         batch = self._data.rows(order[0, 0])
-        step = self._jax.jit(self._step)
+        self._compile()
+        step = self._programs[0]
         state = self._jax.block_until_ready(step(self._state(None), batch.inputs, batch.targets))
         start = time.perf_counter()
         for _ in range(3):
@@ -90,10 +90,14 @@ class JaxTrainer:
         other = [by_id[id(variable)] for variable in model.non_trainable_variables]
         return trainable, other, [jnp.array(slot) for slot in self._slots]
 
-    def _compile(self) -> tuple[Any, ...]:
+    def _compile(self) -> None:
+        """Make the programs, once; JAX compiles them when they are first called."""
         jax = self._jax
+        if self._programs:
+            return
         if not self._scan:
-            return jax.jit(self._step, donate_argnums=0), jax.jit(self._evaluate)
+            self._programs = jax.jit(self._step, donate_argnums=0), jax.jit(self._evaluate)
+            return
 
         def whole(state: Any, order: Any, inputs: Any, targets: Any, held: Any, truth: Any) -> Any:
             def one(state: Any, index: Any) -> Any:
@@ -106,7 +110,7 @@ class JaxTrainer:
 
             return jax.lax.scan(part, state, order)[1]
 
-        return (jax.jit(whole),)
+        self._programs = (jax.jit(whole),)
 
     def _step(self, state: Any, inputs: Any, targets: Any) -> Any:
         trainable, other, slots = state

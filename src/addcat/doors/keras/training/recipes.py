@@ -1,5 +1,6 @@
 """How a Keras model was trained, read from the optimiser that it carries."""
 
+import copy
 from typing import Any
 
 from addcat.frameworks import keras
@@ -43,7 +44,7 @@ def build_optimizer(recipe: Recipe, steps: int) -> Any:
     optimizers = keras().optimizers
     if recipe.optimizer is None:
         return optimizers.AdamW(optimizers.schedules.CosineDecay(RATE, steps), weight_decay=DECAY)
-    optimizer: Any = optimizers.deserialize(recipe.optimizer)
+    optimizer: Any = optimizers.deserialize(copy.deepcopy(recipe.optimizer))  # Keras takes some configs apart
     inner = _inner(optimizer)
     schedule = inner._learning_rate
     if isinstance(schedule, optimizers.schedules.LearningRateSchedule):

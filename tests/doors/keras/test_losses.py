@@ -1,0 +1,191 @@
+"""Which loss a model is judged by, and every way in which targets do not fit it."""
+
+import re
+
+import numpy as np
+import pytest
+from networks import Input, keras, layers, ops
+
+from addcat.doors.keras.losses import loss_name, per_example, resolve_loss
+from addcat.errors import DataError, OptionError
+
+CLASSES = np.array([0, 2, 1])
+ONE_HOT = np.eye(3, dtype=int)
+
+
+def ends_in(*heads, name="net"):
+    """A model of one output for each (units, activation)."""
+    x = Input((4,), name="x")
+    outputs = [layers.Dense(units, activation=f, name=f"out{n}")(x) for n, (units, f) in enumerate(heads)]
+    return keras.Model(x, outputs if len(outputs) > 1 else outputs[0], name=name)
+
+
+@pytest.fixture(scope="module")
+def nets():
+    heads = {"logits": (3, None), "softmax": (3, "softmax"), "sigmoid": (1, "sigmoid"), "one": (1, None)}
+    return {name: ends_in(head, name=name) for name, head in heads.items()}
+
+
+@pytest.mark.parametrize(
+    ("net", "target", "name"),
+    [
+        ("softmax", CLASSES, "sparse_categorical_crossentropy"),
+        ("softmax", CLASSES[:, None], "sparse_categorical_crossentropy"),
+        ("logits", CLASSES, "sparse_categorical_crossentropy from logits"),
+        ("softmax", ONE_HOT, "categorical_crossentropy"),
+        ("logits", ONE_HOT, "categorical_crossentropy from logits"),
+        ("logits", CLASSES[:, None] + ONE_HOT, "mean_squared_error"),  # whole numbers that are no classes
+        ("sigmoid", np.array([0, 1, 1]), "binary_crossentropy"),
+        ("sigmoid", np.array([True, False, True]), "binary_crossentropy"),
+        ("one", np.array([[0], [1], [1]]), "binary_crossentropy from logits"),
+        ("one", np.array([0, 1, 7]), "mean_squared_error"),
+        ("one", np.array([0.0, 1.0, 1.0]), "mean_squared_error"),
+        ("logits", ONE_HOT * 0.5, "mean_squared_error"),
+    ],
+)
+def test_a_loss_is_inferred_from_outputs_and_targets(nets, net, target, name):
+    (loss,), words = resolve_loss(nets[net], None, (target,))
+    assert (loss.name, loss.weight) == (name, 1.0)
+    assert words == f"{name}, inferred from the targets"
+
+
+def probabilities():
+    """Networks that end in probabilities, behind layers that keep them so."""
+    x = Input((4,), name="x")
+    dense = layers.Dense(3)
+    inner = keras.Sequential([Input((4,)), layers.Dense(3), layers.Softmax()])
+    yield keras.Model(x, layers.Activation("linear", dtype="float32")(layers.Dense(3, activation="softmax")(x)))
+    yield keras.Model(x, layers.Softmax()(layers.Dense(3)(x)))
+    yield keras.Model(x, ops.softmax(layers.Dense(3)(x)))
+    yield keras.Model(x, layers.Dropout(0.1)(layers.Flatten()(layers.Reshape((3, 1))(layers.Softmax()(dense(x))))))
+    yield keras.Model(x, inner(x))
+    yield inner
+
+
+def test_probabilities_are_seen_through_layers_that_keep_them():
+    named = [resolve_loss(net, None, (CLASSES,))[0][0].name for net in probabilities()]
+    assert named == ["sparse_categorical_crossentropy"] * 6
+
+
+def test_classes_of_every_position_are_classes():
+    x = Input((5, 4), name="x")
+    net = keras.Model(x, layers.Dense(3, activation="softmax")(x))
+    (loss,), _ = resolve_loss(net, None, (np.zeros((2, 5), int),))
+    assert loss.name == "sparse_categorical_crossentropy"
+
+
+def test_a_compiled_model_says_its_loss(nets):
+    net = keras.models.clone_model(nets["one"])
+    net.compile("sgd", keras.losses.Huber(delta=0.5))
+    assert resolve_loss(net, None, (np.zeros(3),))[1] == "huber_loss, of the compiled model"
+    assert resolve_loss(net, "mae", (np.zeros(3),))[1] == "mean_absolute_error, given"
+
+
+def test_losses_of_several_outputs_are_found_by_name_and_weighted():
+    net = ends_in((1, None), (3, "softmax"))
+    net.compile(
+        "sgd",
+        loss={"out1": "sparse_categorical_crossentropy", "out0": "mae"},
+        loss_weights={"out1": 0.25, "out0": 2.0},
+    )
+    losses, words = resolve_loss(net, None, (np.zeros(3), CLASSES))
+    assert [(loss.name, loss.weight) for loss in losses] == [
+        ("mean_absolute_error", 2.0),
+        ("sparse_categorical_crossentropy", 0.25),
+    ]
+    assert words == "mean_absolute_error, sparse_categorical_crossentropy, of the compiled model"
+
+
+def test_an_output_without_a_loss_counts_nothing():
+    net = ends_in((1, None), (3, None))
+    losses, words = resolve_loss(net, ["mae", None], (np.zeros(3), np.zeros((3, 99))))
+    assert words == "mean_absolute_error, none, given"
+    outputs = (np.ones((3, 1), "float32"), np.full((3, 3), 7, "float32"))
+    assert np.asarray(per_example(losses, (np.zeros(3), np.zeros((3, 3))), outputs)).tolist() == [1, 1, 1]
+
+
+def error_of(net, loss, *targets):
+    with pytest.raises((DataError, OptionError)) as caught:
+        resolve_loss(net, loss, targets)
+    return type(caught.value), str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("net", "loss", "targets", "error"),
+    [
+        ("one", None, (np.zeros(3), np.zeros(3)), "'one' has 1 output, the data have 2 targets. Give one target for each output."),
+        ("one", "mean_squared_eror", (np.zeros(3),), "'mean_squared_eror' is not a Keras loss. Nearest: 'mean_squared_error', 'mean_squared_logarithmic_error', 'mean_absolute_error'."),
+        ("one", ["mse", "mse"], (np.zeros(3),), "2 losses were given for 1 output. Give one, or one for each."),
+        ("softmax", "sparse_categorical_crossentropy", (np.array([0.0, 1.5, 2.0]),), "sparse_categorical_crossentropy needs class indices; the targets hold fractions such as 1.5."),
+        ("softmax", None, (np.array([0, 3, 1]),), "sparse_categorical_crossentropy: labels reach from 0 to 3, the output has 3 classes (0 to 2)."),
+        ("softmax", "sparse_categorical_crossentropy", (np.array([-1, 2, 1]),), "sparse_categorical_crossentropy: labels reach from -1 to 2, the output has 3 classes (0 to 2)."),
+        ("softmax", "sparse_categorical_crossentropy", (ONE_HOT,), "sparse_categorical_crossentropy: targets have shape (3,) for each example, expected class indices of shape ()."),
+        ("softmax", "categorical_crossentropy", (CLASSES,), "categorical_crossentropy: targets have shape () for each example, expected targets of shape (3,)."),
+        ("logits", None, (np.zeros((3, 2)),), "mean_squared_error: targets have shape (2,) for each example, expected targets of shape (3,)."),
+    ],
+)  # fmt: skip
+def test_every_error_says_what_to_do(nets, net, loss, targets, error):
+    kind, text = error_of(nets[net], loss, *targets)
+    assert text == error
+    assert kind is (OptionError if "given for" in text or "not a Keras loss" in text else DataError)
+
+
+def test_two_outputs_one_target():
+    assert error_of(ends_in((1, None), (2, None)), None, np.zeros(3)) == (
+        DataError,
+        "'net' has 2 outputs, the data have 1 target. Give one target for each output.",
+    )
+
+
+def test_a_renamed_loss_for_classes_is_known_by_its_class(nets):
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True, name="xent")
+    assert resolve_loss(nets["logits"], loss, (CLASSES,))[1] == "xent from logits, given"
+    kind, text = error_of(nets["logits"], loss, CLASSES + 1)
+    assert (kind, text) == (DataError, "xent from logits: labels reach from 1 to 3, the output has 3 classes (0 to 2).")
+
+
+def test_a_function_of_the_users_own_takes_what_it_takes(nets):
+    def own(truth, output):
+        return ops.mean(ops.square(output - truth[:, :1]), axis=-1)
+
+    losses, words = resolve_loss(nets["one"], own, (np.ones((3, 5)),))
+    assert words == "own, given"
+    found = per_example(losses, (np.ones((3, 5)),), (np.zeros((3, 1), "float32"),))
+    assert np.asarray(found).tolist() == [1, 1, 1]
+
+
+def test_losses_are_those_of_keras_example_by_example(nets):
+    rng = np.random.default_rng(0)
+    scores = rng.normal(size=(6, 3)).astype("float32")
+    labels = rng.integers(0, 3, 6)
+    losses, _ = resolve_loss(nets["logits"], None, (labels,))
+    log = scores - np.log(np.exp(scores).sum(1, keepdims=True))
+    np.testing.assert_allclose(per_example(losses, (labels,), (scores,)), -log[np.arange(6), labels], rtol=1e-5)
+
+
+def test_positions_are_averaged_and_outputs_summed_with_their_weights():
+    x = Input((5, 4), name="x")
+    net = keras.Model(x, [layers.Dense(1)(x), layers.Dense(2)(x)])
+    net.compile("sgd", ["mae", "mse"], loss_weights=[1.0, 3.0])
+    first, second = np.arange(10.0).reshape(2, 5), np.ones((2, 5, 2))
+    losses, _ = resolve_loss(net, None, (first, second))
+    outputs = (np.zeros((2, 5, 1), "float32"), np.zeros((2, 5, 2), "float32"))
+    assert np.asarray(per_example(losses, (first, second), outputs)).tolist() == [2 + 3, 7 + 3]
+
+
+def test_half_precision_outputs_are_judged_in_single_precision(nets):
+    losses, _ = resolve_loss(nets["one"], "mse", (np.zeros(2),))
+    near, far = np.float16(300.0), np.float16(0.001)
+    found = np.asarray(per_example(losses, (np.zeros(2),), (np.array([[near], [far]]),)))
+    assert found.dtype == np.float32
+    np.testing.assert_allclose(found, [90_000, float(far) ** 2], rtol=1e-6)  # float16 ends at 65,504
+
+
+def test_names_of_losses():
+    class Own(keras.losses.Loss):
+        def call(self, y_true, y_pred):
+            return y_true - y_pred
+
+    assert loss_name(Own(name="mine")) == "mine"
+    assert re.fullmatch("<lambda>", loss_name(lambda a, b: a - b))
+    assert loss_name(None) == "none"

@@ -1,0 +1,242 @@
+"""Training on JAX is what `fit` does on the same batches; on torch too, in a process of its own."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import small
+from networks import Input, keras, layers, randomised
+
+from addcat.doors.keras import losses_of, recipe_of, resolve_loss, state, trainer
+from addcat.doors.keras.training.recipes import build_optimizer
+from addcat.errors import OptionError
+from addcat.training import Examples, Plan, Recipe
+
+TESTS = Path(__file__).parents[2]
+PLAN = Plan(2, 3, 8)
+RNG = np.random.default_rng(0)
+
+
+def draw(n):
+    x = RNG.normal(size=(n, 4)).astype("float32")
+    return Examples((x,), ((x[:, :1] * 2 - np.tanh(x[:, 1:2])).astype("float32"),))
+
+
+DATA, HELD = draw(20), draw(7)
+
+
+def plain(optimizer=None, *, seed=0, loss="mse"):
+    """x and a Dense of it, added; `optimizer` compiles it."""
+    x = Input((4,), name="x")
+    merged = layers.Add(name="merge")([x, layers.Dense(4, activation="tanh", name="block")(x)])
+    net = randomised(keras.Model(x, layers.Dense(1, name="head")(merged)), seed)
+    if optimizer is not None:
+        net.compile(optimizer, loss)
+    return net
+
+
+def with_state():
+    """Batch norm, a regulariser: what a training step changes or adds besides gradients."""
+    x = Input((4,), name="x")
+    h = layers.Dense(3, activation="relu", kernel_regularizer=keras.regularizers.L2(0.1))(x)
+    return randomised(keras.Model(x, layers.Dense(1)(layers.BatchNormalization(momentum=0.5)(h))))
+
+
+def recipe(net):
+    return recipe_of(net, batch=8, examples=DATA.count)
+
+
+def made_for(net, *, held=HELD, plan=PLAN, from_recipe=None):
+    losses, _ = resolve_loss(net, "mse", DATA.targets)
+    return trainer(net, losses, from_recipe or recipe(net), plan, DATA, held)
+
+
+def by_keras(net, seed=0):
+    """The curve of Keras' own training steps on the batches of the plan."""
+    losses, _ = resolve_loss(net, "mse", DATA.targets)
+    curve = []
+    for rows in PLAN.order(DATA.count, seed):
+        for index in rows:
+            batch = DATA.rows(index)
+            net.train_on_batch(batch.inputs[0], batch.targets[0])
+        curve.append(losses_of(net, losses, HELD))
+    return np.stack(curve)
+
+
+@pytest.mark.parametrize(
+    "optimizer",
+    [
+        keras.optimizers.SGD(0.05, momentum=0.9, nesterov=True),
+        keras.optimizers.AdamW(0.01, weight_decay=0.1, clipnorm=0.5),
+    ],
+    ids=["sgd", "adamw"],
+)
+def test_the_curve_is_that_of_fit(optimizer):
+    net = plain(optimizer)
+    ours = made_for(net).run(0)
+    assert ours.shape == (3, 7)
+    np.testing.assert_allclose(ours, by_keras(net), rtol=2e-5)
+    assert ours[-1].mean() < ours[0].mean()
+
+
+def test_statistics_and_regularisers_train_as_in_fit():
+    net = with_state()
+    net.compile(keras.optimizers.SGD(0.05), "mse")
+    ours = made_for(net).run(0)
+    np.testing.assert_allclose(ours, by_keras(net), rtol=2e-5)
+
+
+@pytest.fixture(scope="module")
+def sgd():
+    net = plain(keras.optimizers.SGD(0.05))
+    return net, made_for(net)
+
+
+def test_scan_and_loop_agree(sgd, monkeypatch):
+    net, scanned = sgd
+    looped = made_for(net)
+    assert scanned._scan
+    looped._scan = False
+    monkeypatch.setattr("addcat.doors.keras.training.jax_trainer.BATCH", 4)  # the held-out set in two parts
+    np.testing.assert_allclose(looped.run(0), scanned.run(0), rtol=1e-6)
+
+
+def test_convolutions_take_the_loop():
+    x = Input((4, 1), name="x")
+    net = randomised(keras.Model(x, layers.Dense(1)(layers.Flatten()(layers.Conv1D(2, 3)(x)))))
+    assert not made_for(net)._scan
+
+
+def test_a_run_is_that_of_its_seed_and_weights_and_leaves_the_model_alone(sgd):
+    net, made = sgd
+    before = small.state(net)
+    first, again, other = made.run(0), made.run(0), made.run(1)
+    assert np.array_equal(first, again)
+    assert not np.array_equal(first, other)
+    elsewhere = plain(keras.optimizers.SGD(0.05), seed=5)
+    moved = made.run(0, state(elsewhere))
+    np.testing.assert_allclose(moved, made_for(elsewhere).run(0), rtol=1e-6)
+    assert not np.allclose(moved, first)
+    assert np.array_equal(made.run(0), first)
+    small.assert_untouched(net, before)
+    assert int(net.optimizer.iterations.numpy()) == 0
+
+
+def test_frozen_layers_stay_and_dropout_is_drawn_by_the_model():
+    x = Input((4,), name="x")
+    frozen = layers.Dense(3, name="frozen", trainable=False)
+    head = layers.Dense(1, name="head")
+    net = randomised(keras.Model(x, head(layers.Dropout(0.5, seed=1)(frozen(x)))))
+    made = made_for(net)
+    assert np.array_equal(made.run(0), made.run(0))
+    assert len(made._state(None)[0]) == 2
+    without = randomised(keras.Model(x, head(frozen(x))))
+    assert not np.allclose(made.run(0), made_for(without).run(0))
+
+
+def test_a_network_without_weights_to_train_stays_as_it_is():
+    x = Input((4,), name="x")
+    net = keras.Model(x, layers.GlobalAveragePooling1D()(layers.Reshape((4, 1))(x)))
+    curve = made_for(net).run(0)
+    assert np.array_equal(curve[0], curve[-1])
+
+
+def test_float16_trains_with_its_scaled_loss():
+    x = Input((4,), name="x", dtype="float16")
+    half = layers.Dense(1, dtype="mixed_float16", name="head")
+    net = randomised(keras.Model(x, half(x)))
+    net.compile(keras.optimizers.LossScaleOptimizer(keras.optimizers.SGD(0.05), initial_scale=1024.0), "mse")
+    full = keras.Model(full_x := Input((4,)), layers.Dense(1, name="head")(full_x))
+    full.compile(keras.optimizers.SGD(0.05), "mse")
+    full.set_weights(net.get_weights())
+    given = recipe(net)
+    assert given.source == "SGD as compiled, 1500 steps"
+    for _ in range(2):  # a recipe serves both arms
+        np.testing.assert_allclose(made_for(net, from_recipe=given).run(0), made_for(full).run(0), rtol=0.02, atol=2e-3)
+
+
+def test_a_schedule_runs_through_in_the_steps_of_the_run():
+    schedule = keras.optimizers.schedules.ExponentialDecay(0.1, 100, 0.5)
+    net = plain(keras.optimizers.SGD(schedule))
+    short = build_optimizer(Recipe(keras.optimizers.serialize(net.optimizer), 200, 8, ""), 20)
+    for step in (0, 7, 20):
+        assert float(short._learning_rate(step)) == pytest.approx(float(schedule(10 * step)))
+    assert float(schedule(20)) > 0.08  # untouched
+    curve = made_for(net, from_recipe=Recipe(keras.optimizers.serialize(net.optimizer), 6000, 8, "")).run(0)
+    last = np.abs(np.diff(curve.mean(1)))
+    assert last[1] < last[0] / 100  # after 4 of 6 steps the rate is 0.1 / 2^40
+
+
+def test_recipes():
+    net = plain()
+    assert recipe_of(net, batch=None, examples=1000) == Recipe(
+        None, 1500, 128, "AdamW, cosine decay over 1500 steps (the model is not compiled)"
+    )
+    assert recipe_of(net, batch=32, examples=20).batch == 20
+    default = build_optimizer(Recipe(None, 1500, 128, ""), 30)
+    assert type(default).__name__ == "AdamW"
+    assert float(default._learning_rate(30)) == pytest.approx(0, abs=1e-9)
+    net.compile(keras.optimizers.Adam(0.01), "mse")
+    assert recipe(net).source == "Adam as compiled, 1500 steps"
+    net.optimizer.iterations.assign(240)
+    assert (recipe(net).steps, recipe(net).source) == (240, "Adam as compiled, 240 steps as it was trained")
+
+
+def test_seconds_of_a_step(sgd):
+    net, made = sgd
+    looped = made_for(net)
+    looped._scan = False
+    assert 0 < made.step_seconds() < 1
+    assert 0 < looped.step_seconds() < 1
+
+
+def test_other_backends_are_refused(sgd, monkeypatch):
+    net, _ = sgd
+    monkeypatch.setattr(keras.backend, "backend", lambda: "tensorflow")
+    with pytest.raises(OptionError) as caught:
+        made_for(net)
+    assert str(caught.value) == (
+        "addcat trains on the JAX and torch backends of Keras, not on 'tensorflow'. Set KERAS_BACKEND=jax."
+    )
+
+
+TORCH = """
+import numpy as np
+from doors.keras import test_training as on
+from networks import keras
+from addcat.doors.keras import gradient, resolve_loss
+assert keras.backend.backend() == "torch"
+net = on.plain(keras.optimizers.AdamW(0.01, clipnorm=0.5))
+made = on.made_for(net)
+first = made.run(0)
+assert np.array_equal(first, made.run(0)) and made.step_seconds() > 0
+other = on.plain(keras.optimizers.AdamW(0.01, clipnorm=0.5), seed=5)
+moved = made.run(0, on.state(other))
+np.testing.assert_allclose(moved, on.made_for(other).run(0), rtol=1e-6)
+np.testing.assert_allclose(first, made.run(0), rtol=1e-6)
+np.testing.assert_allclose(first, on.by_keras(on.plain(keras.optimizers.AdamW(0.01, clipnorm=0.5))), rtol=2e-5)
+losses, _ = resolve_loss(other, "mse", on.HELD.targets)
+found = gradient(other, losses, on.HELD, ["head"])
+print(",".join(f"{v:.5f}" for v in [*found["head", "kernel"].ravel(), *found["head", "bias"]]), f"{first.mean():.5f}")
+"""
+
+
+def test_torch_trains_alike():
+    pytest.importorskip("torch")
+    environment = {**os.environ, "KERAS_BACKEND": "torch", "PYTHONPATH": str(TESTS)}
+    command = [sys.executable, "-W", "error::UserWarning", "-c", TORCH]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)  # noqa: S603
+    assert done.returncode == 0, done.stderr
+    from addcat.doors.keras import gradient
+
+    numbers, mean = done.stdout.split()
+    other = plain(seed=5)
+    losses, _ = resolve_loss(other, "mse", HELD.targets)
+    found = gradient(other, losses, HELD, ["head"])
+    ours = [*found["head", "kernel"].ravel(), *found["head", "bias"]]
+    np.testing.assert_allclose([float(v) for v in numbers.split(",")], ours, atol=2e-5)
+    on_jax = made_for(plain(keras.optimizers.AdamW(0.01, clipnorm=0.5))).run(0)
+    assert float(mean) == pytest.approx(on_jax.mean(), rel=1e-4)

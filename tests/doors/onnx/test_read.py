@@ -1,0 +1,118 @@
+"""What each ONNX operator is in canonical words."""
+
+import numpy as np
+import pytest
+
+from addcat.doors.onnx.read import read
+from tests.doors.onnx.models import MODELS, model, random
+
+
+def ops(graph):
+    return {node.outputs and name: node.op for name, node in graph.nodes.items() if node.op != "input"}
+
+
+def listed(name):
+    graph = read(MODELS[name]())
+    return [node.op for node in graph.nodes.values() if node.op != "input"]
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("residual", "conv batch_norm activation add"),
+        ("constants", "shift gain shift opaque gain shift shift"),
+        ("dense", "dense dense opaque dense opaque add opaque dense shift"),
+        ("merges", "subtract multiply maximum minimum average concat opaque opaque reshape"),
+        ("upsampling", "resize resize resize resize concat"),
+        (
+            "rearranging",
+            "split pad pool pool pool opaque add depthwise_conv conv depth_to_space conv_transpose activation "
+            "global_pool conv add global_pool global_pool flatten dense add",
+        ),
+        ("subgraphs", "add activation opaque opaque opaque opaque"),
+        ("functions", "opaque opaque opaque"),
+        ("names", "add opaque"),
+        ("optional_input", "add"),
+    ],
+)
+def test_canonical_ops(name, expected):
+    assert listed(name) == expected.split()
+
+
+def test_weights_are_canonical_and_lazy():
+    proto = MODELS["dense"]()
+    arrays = {t.name: np.frombuffer(t.raw_data, np.float32).reshape(t.dims) for t in proto.graph.initializer}
+    gemm = read(proto).nodes["Gemm_2"]
+    assert gemm.weights["kernel"].shape == (3, 6)
+    np.testing.assert_array_equal(gemm.weight("kernel"), arrays["w"].T * 0.5)
+    np.testing.assert_array_equal(gemm.weight("bias"), arrays["c"] * 2.0)
+
+
+def test_constants_of_each_sign():
+    graph = read(MODELS["constants"]())
+    plus, minus, over = (graph.nodes[name].weight("value") for name in ("Add_1", "Sub_3", "Div_5"))
+    np.testing.assert_array_equal(minus, -plus)
+    np.testing.assert_allclose(over, 1 / graph.nodes["Mul_2"].weight("value"), rtol=1e-6)
+    assert graph.nodes["Add_6"].weight("value") == 3.0
+    assert not graph.nodes["Add_7"].weights  # one value for each position is not one for each channel
+
+
+def test_methods_of_resizing():
+    nodes = [node for node in read(MODELS["upsampling"]()).nodes.values() if node.op == "resize"]
+    assert [(node.attrs["method"], node.attrs["factor"]) for node in nodes] == [
+        ("nearest", (2, 2)),
+        ("bilinear", (2, 2)),
+        ("bilinear, align_corners", (2, 2)),
+        ("nearest, half_pixel, ceil", (2, 2)),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("centres", "rounding", "plain"),
+    [
+        ("asymmetric", "floor", True),
+        ("half_pixel", "round_prefer_floor", True),
+        ("half_pixel", "round_prefer_ceil", True),
+        ("half_pixel", "floor", False),
+        ("asymmetric", "round_prefer_ceil", False),
+        ("align_corners", "floor", False),
+    ],
+)
+def test_nearest_means_plain_repetition(centres, rounding, plain):
+    proto = model(
+        f"""g (float[1,1,1,5] x) => (float[1,1,1,10] y) {{
+            y = Resize<mode="nearest", coordinate_transformation_mode="{centres}", nearest_mode="{rounding}">(x, , f)
+        }}""",
+        f=np.array([1, 1, 1, 2], np.float32),
+    )
+    assert (read(proto).nodes["Resize_1"].attrs["method"] == "nearest") is plain
+
+
+def test_tensors_that_a_subgraph_captures_are_read():
+    graph = read(MODELS["subgraphs"]())
+    assert [edge.node for edge in graph.nodes["If_6"].inputs] == ["Greater_5", "Add_2", "Relu_3"]
+    assert [edge.node for edge in graph.nodes["Loop_7"].inputs] == ["x", "Relu_3"]
+
+
+def test_channels():
+    graph = read(MODELS["rearranging"]())
+    assert (graph.nodes["Split_1"].channel_axis, graph.nodes["MatMul_19"].channel_axis) == (1, 1)
+    tokens = read(model("g (float[N,5,4] x) => (float[N,5,4] y) { a = Add(x, b) y = Relu(a) }", b=random(4)))
+    assert tokens.nodes["Add_1"].weights["value"].shape == (4,)
+    rows = read(model("g (float[N,4,5] x) => (float[N,4,5] y) { a = Relu(x) y = Add(a, b) }", b=random(4, 1)))
+    assert rows.nodes["Add_2"].channel_axis == 1
+
+
+def test_hidden_merge():
+    assert read(MODELS["dense"]()).nodes["Gemm_8"].attrs["hidden"] == "adds its third input to a product"
+
+
+def test_unknown_rank_is_not_looked_into():
+    proto = model("g (float[N,4] x) => (float y) { a = com.microsoft.Anything(x) b = Relu(a) y = Add(b, b) }")
+    proto.graph.output[0].type.tensor_type.ClearField("shape")
+    assert [node.op for node in read(proto).nodes.values()] == ["input", "opaque", "opaque", "opaque"]
+
+
+def test_other_input_shapes():
+    graph = read(MODELS["residual"](), shapes=((5, 8, 16, 16),))
+    assert graph.nodes["Add_4"].shape == (5, 8, 16, 16)
