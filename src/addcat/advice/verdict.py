@@ -3,7 +3,7 @@
 The rule is small, and the same for every network:
 
 1. Add is the cheaper merge, so it is chosen unless Concatenate gains more than the margin, a share of Add's loss.
-2. A verdict is given where the interval of the gain lies on one side of the margin; each side is a claim at 95 %.
+2. A verdict is given where the interval of the gain lies on one side of the margin (levels: `addcat.evidence.judging`).
 3. Only networks trained anew show what training both would. Where that is out of reach, what a switch would gain from
    here speaks, and only for Concatenate: no gain from an Add network is no evidence for Add, since a network that has
    fitted its data shows no wish for more.

@@ -29,8 +29,8 @@ FEWEST = 40
 """Held-out examples below which a half has too few for a direction and a t test."""
 STEP = 1e-2
 """By how much of their size the kernels move to measure a derivative; central, so the error is of second order."""
-SIZES = (1.0, 0.5, 0.25, 0.1, 0.03)
-"""Steps that are tried on the half that found the direction."""
+SIZES = (8.0, 4.0, 2.0, 1.0, 0.5, 0.25, 0.1, 0.03)
+"""Steps that are tried on the half that found the direction: how the loss curves in the outputs is not known before."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ Blind to order: where branches share their weights, Add cannot tell x + y from y
 """
 
 import time
+from collections import Counter
 
 from addcat.evidence.nouns import Evidence
 from addcat.evidence.problem import Problem
@@ -82,14 +83,21 @@ def _is_pointwise(graph: Graph, name: str) -> bool:
 
 
 def shares_weights(graph: Graph, merge: Merge) -> bool:
-    """Whether all branches are computed by the same layers, from different tensors."""
+    """Whether all branches are computed by the same layers, each as often, from different tensors."""
     if len({branch.edge for branch in merge.branches}) < merge.arity:
         return False
-    layers: list[frozenset[str]] = []
-    for branch in merge.branches:
-        chain = [graph.nodes[branch.producer], *(graph.nodes[name] for name in graph.ancestors(branch.producer))]
-        layers.append(frozenset(node.layer for node in chain if node.weights or node.body is not None))
-    return bool(layers[0]) and len(set(layers)) == 1
+    layers = [_layers(graph, branch.producer) for branch in merge.branches]
+    weighty = any(isinstance(layer, str) for layer in layers[0])
+    return weighty and all(other == layers[0] for other in layers[1:])
+
+
+def _layers(graph: Graph, producer: str) -> Counter[str | tuple[str, str]]:
+    """What a branch is computed by, from the inputs on: layers with weights by name, others by what they do."""
+    chain = [graph.nodes[producer], *(graph.nodes[name] for name in graph.ancestors(producer))]
+    return Counter(
+        node.layer if node.weights or node.body is not None else (node.op, str(node.attrs.get("function", "")))
+        for node in chain
+    )
 
 
 def disguised(graph: Graph, merge: Merge) -> bool:

@@ -4,8 +4,8 @@ An Add network is a Concatenate network under W_1 = ... = W_k. Opened by the exa
 G_i = E[delta x_i'] for each part of the kernel. What the tied kernel could do as well is no reason to untie, so each
 branch is first regressed on the sum s and a constant, and only the residual r_i = x_i - B_i s - b_i counts:
 E[delta r_i'] = G_i - (sum_j G_j) B_i' - g b_i', with g the gradient of the bias. The step taken is
-D_i = -E[delta r_i'] R_i^-1 with R_i = E[r_i r_i'], the input side of a Kronecker-factored natural step (Martens and
-Grosse 2015).
+D_i = -(1 - 1/k) E[delta r_i'] R_i^-1 with R_i = E[r_i r_i'], the input side of a Kronecker-factored natural step
+(Martens and Grosse 2015).
 
 Under W_1 = ... = W_k the derivative of the loss along D has mean zero on examples that D has not seen: Rao's score test
 in one direction, with the examples' own variance (White 1982), since networks are not at a maximum. Both halves can be
@@ -96,6 +96,9 @@ def residuals(moments: Moments, arity: int) -> list[Residual]:
 def natural_step(kernel: Float64, bias: Float64 | None, rests: Sequence[Residual]) -> Step:
     """The step D that untying would take first.
 
+    Residuals of k branches sum to zero, so a step in each is counted k / (k - 1) times where branches are alike, and
+    exactly twice for two: the step is shortened by as much, and for squared errors |e|^2 / 2 it is Newton's.
+
     Args:
         kernel: Gradient of the mean loss in the kernel that reads the stacked branches, of shape (out, k c, *taps).
         bias: The same in the bias, of shape (out,); None where there is none, and then offsets are left alone.
@@ -111,7 +114,7 @@ def natural_step(kernel: Float64, bias: Float64 | None, rests: Sequence[Residual
         own = part - np.einsum("oc...,dc->od...", of_sum, rest.slope)
         if bias is not None:
             own = own - (bias[:, None] * rest.offset).reshape(*own.shape[:2], *(1,) * (own.ndim - 2))
-        step = -np.einsum("oc...,cd->od...", own, rest.inverse)
+        step = -(1 - 1 / len(parts)) * np.einsum("oc...,cd->od...", own, rest.inverse)
         steps.append(step)
         change_sum -= np.einsum("od...,dc->oc...", step, rest.slope)
         change_bias -= step.reshape(*step.shape[:2], -1).sum(axis=2) @ rest.offset

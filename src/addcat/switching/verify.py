@@ -74,8 +74,9 @@ def compare_outputs(
 
 
 def _coarsest(graph: Graph) -> str:
-    """The least precise floating-point type in which a model computes anything."""
-    dtypes = {tensor.dtype for node in flatten(graph).nodes.values() for tensor in node.outputs}
+    """The least precise floating-point type in which a layer computes; of functions Keras may declare a wrong one."""
+    nodes = [n for n in flatten(graph).nodes.values() if n.op != "input" and n.attrs.get("is_layer", True)]
+    dtypes = {tensor.dtype for node in nodes for tensor in node.outputs}
     return max(dtypes & set(TOLERANCE), key=TOLERANCE.__getitem__, default="float32")
 
 

@@ -204,7 +204,12 @@ def test_other_backends_are_refused(sgd, monkeypatch):
 
 
 TORCH = """
-import numpy as np
+import numpy as np, problems
+from addcat.evidence.finetune import finetune
+from addcat.evidence.forward import forward
+from addcat.evidence.refit import refit
+from addcat.evidence.retrain import retrain
+from addcat.evidence.score import score
 from doors.keras import test_training as on
 from networks import keras
 from addcat.doors.keras import gradient, resolve_loss
@@ -218,8 +223,13 @@ moved = made.run(0, on.state(other))
 np.testing.assert_allclose(moved, on.made_for(other).run(0), rtol=1e-6)
 np.testing.assert_allclose(first, made.run(0), rtol=1e-6)
 np.testing.assert_allclose(first, on.by_keras(on.plain(keras.optimizers.AdamW(0.01, clipnorm=0.5))), rtol=2e-5)
-losses, _ = resolve_loss(other, "mse", on.HELD.targets)
-found = gradient(other, losses, on.HELD, ["head"])
+fresh = on.plain(seed=5)  # a trainer of torch trains the model that it was given
+losses, _ = resolve_loss(fresh, "mse", on.HELD.targets)
+found = gradient(fresh, losses, on.HELD, ["head"])
+data = problems.two_inputs(120, lambda x, y: x[:, 0] - y[:, 0])
+site = problems.problem(problems.encoded_pair("add"), data, data, steps=20)
+for method in (forward, score, refit, finetune, lambda one: retrain(one, 0.02)):
+    assert np.isfinite(method(site).estimate)
 print(",".join(f"{v:.5f}" for v in [*found["head", "kernel"].ravel(), *found["head", "bias"]]), f"{first.mean():.5f}")
 """
 

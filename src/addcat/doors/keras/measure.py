@@ -19,8 +19,8 @@ BATCH = 512
 
 
 def state(model: Any) -> Arrays:
-    """The values of all variables of a model, in its order."""
-    return [variable.value for variable in model.variables]
+    """Copies of the values of all variables of a model, in its order."""
+    return [np.array(keras().ops.convert_to_numpy(variable.value)) for variable in model.variables]
 
 
 def losses_of(model: Any, losses: Losses, examples: Examples) -> NDArray[np.float64]:
