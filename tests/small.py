@@ -3,7 +3,9 @@
 They are built in Keras, with every weight drawn at random; `Sketch` (in `graphs`) draws graphs that need no framework.
 """
 
+from contextlib import ExitStack
 from typing import Any
+from unittest.mock import patch
 
 import networks
 import numpy as np
@@ -114,3 +116,16 @@ def taken(graph: Graph, site: str, rung: str, *, widen: str = "project", fresh: 
     """What becomes of one site without data: an `Outcome` or a `Refusal`. No framework is needed."""
     setting = Setting(None, (), widen, 0)  # pyright: ignore[reportArgumentType]
     return (fresh_site if fresh else switch_site)(graph, site, parse_rung(rung), setting)
+
+
+def published(name: str, **settings: Any) -> Any:
+    """A network of `keras.applications`, its weights drawn by numpy: JAX would compile a draw for each shape."""
+    rng = np.random.default_rng(0)
+
+    def drawn(_: Any, shape: Any, dtype: Any = None, **__: Any) -> Array:
+        return rng.standard_normal(tuple(shape), dtype="float32") / np.sqrt(max(1, np.prod(shape[:-1])))
+
+    with ExitStack() as stack:
+        for kind in ("VarianceScaling", "RandomNormal", "TruncatedNormal"):
+            stack.enter_context(patch.object(getattr(keras.initializers, kind), "__call__", drawn))
+        return getattr(keras.applications, name)(weights=None, **settings)

@@ -109,6 +109,13 @@ def test_broadcasting(shapes, words):
     assert found(model(inputs, layers.Add(name="add")(inputs))) == [("AC207", "add", words)]
 
 
+def test_a_gate_broadcasts_on_purpose():
+    x = Input((8, 8, 4), name="x")
+    gate = layers.Dense(4, activation="sigmoid")(layers.GlobalAveragePooling2D(keepdims=True)(x))
+    assert codes(model(x, layers.Multiply()([x, gate]))) == []
+    assert [code for code, _ in codes(model(x, layers.Maximum()([x, gate])))] == ["AC207"]
+
+
 def test_a_shared_merge_layer():
     words = (
         "one Add layer is called at 'add', 'add#2'. Keras keeps the rank rule of its first call, so a later "

@@ -8,7 +8,7 @@
 | AC204 | the same tensor merged with itself |
 | AC205 | a Concatenate that only feeds another Concatenate on the same axis |
 | AC206 | a Concatenate of the batch |
-| AC207 | an element by element merge that broadcasts |
+| AC207 | an element by element merge, other than a product, that broadcasts |
 | AC208 | one merge layer called at several places |
 | AC209 | a mask that the merge drops |
 | AC210 | a merge hidden inside another layer |
@@ -92,7 +92,7 @@ def _stack(graph: Graph, merge: Merge) -> Iterator[Finding]:
 
 
 def _shapes(merge: Merge) -> Iterator[Finding]:
-    if merge.op in ("concat", "stack", "dot"):
+    if merge.op in ("concat", "stack", "dot", "multiply"):  # a gate that is multiplied broadcasts on purpose
         return
     shapes = [branch.shape for branch in merge.branches]
     if len({len(shape) for shape in shapes}) > 1 or any(

@@ -5,7 +5,6 @@ from typing import Any
 import numpy as np
 
 from addcat.evidence.problem import Laboratory
-from addcat.graph import Array, Graph
 from addcat.training import Examples
 
 
@@ -30,11 +29,3 @@ def beats_constant(door: Laboratory, model: Any, losses: Any, held: Examples) ->
     difference = other - own
     error = float(difference.std(ddof=1)) / len(difference) ** 0.5
     return float(own.mean()), bool(difference.mean() > 2 * error)
-
-
-def check_activations(outputs: list[Array], graph: Graph) -> str:
-    """Name an output of the network that is not finite; "" where all are."""
-    for edge, output in zip(graph.outputs, outputs, strict=True):
-        if not np.isfinite(np.asarray(output, np.float64)).all():
-            return edge.node
-    return ""

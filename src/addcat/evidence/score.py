@@ -5,6 +5,7 @@ examples and judged on the other, then the halves change places; `untying` has t
 """
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,7 +19,7 @@ from addcat.evidence.tensors import inputs_of, require_finite
 from addcat.evidence.untying import Step, joined_interval, natural_step, residuals, slope_test
 from addcat.flatten import flatten
 from addcat.forms import blocker, widths
-from addcat.graph import Array, Graph, Node
+from addcat.graph import Array, Edge, Graph, Node
 from addcat.merges import subgraph, with_subgraph
 from addcat.moments import Moments
 from addcat.report import rows
@@ -55,6 +56,7 @@ class _Opened:
 
 Direction = dict[str, Step]
 """A step for each kernel, by its path."""
+Run = Callable[[list[Array]], list[Array]]
 
 
 def score(problem: Problem) -> Evidence:
@@ -81,8 +83,8 @@ def score(problem: Problem) -> Evidence:
     halves = [held.rows(np.arange(half, held.count, 2)) for half in (0, 1)]
     slopes: list[NDArray[np.float64]] = []
     gains: list[NDArray[np.float64]] = []
-    for found, judged in (halves, halves[::-1]):
-        direction = _direction(problem, opened, found)
+    directions = _directions(problem, opened, halves)  # both before any step moves the model
+    for direction, found, judged in zip(directions, halves, halves[::-1], strict=True):
         size = _best_size(problem, opened, direction, found)
         slopes.append(_slope(problem, opened, direction, judged))
         gains.append(_gain(problem, opened, direction, size, judged))
@@ -123,11 +125,20 @@ def _open(problem: Problem) -> _Opened:
     return _Opened(graph, problem.door.write(graph), kernels)
 
 
-def _direction(problem: Problem, opened: _Opened, examples: Examples) -> Direction:
-    """The step for every kernel, in canonical layout."""
+def _directions(problem: Problem, opened: _Opened, parts: list[Examples]) -> list[Direction]:
+    """The step for every kernel, in canonical layout, as each part of the examples would have it."""
+    flat = flatten(opened.graph)
+    edges = {path: inputs_of(flat, path) for path in opened.kernels}
+    run = problem.door.probe(opened.graph, [edge for group in edges.values() for edge in group])
+    return [_direction(problem, opened, part, edges, run) for part in parts]
+
+
+def _direction(
+    problem: Problem, opened: _Opened, examples: Examples, edges: dict[str, list[Edge]], run: Run
+) -> Direction:
     gradients = problem.door.gradient(opened.model, problem.losses, examples, list(opened.kernels))
     total, found = sum(widths(problem.merge)), Direction()
-    for path, moments in _moments(problem, opened, examples, total).items():
+    for path, moments in _moments(opened, examples, total, edges, run).items():
         start, whole = opened.kernels[path], gradients[path, "kernel"]
         own = whole[:, start : start + total]
         step = natural_step(own, gradients.get((path, "bias")), residuals(moments, problem.merge.arity))
@@ -137,11 +148,10 @@ def _direction(problem: Problem, opened: _Opened, examples: Examples) -> Directi
     return found
 
 
-def _moments(problem: Problem, opened: _Opened, examples: Examples, total: int) -> dict[str, Moments]:
+def _moments(
+    opened: _Opened, examples: Examples, total: int, edges: dict[str, list[Edge]], run: Run
+) -> dict[str, Moments]:
     """Of the branches as each kernel reads them, behind whatever pooling or normalisation lies between."""
-    flat = flatten(opened.graph)
-    edges = {path: inputs_of(flat, path) for path in opened.kernels}
-    run = problem.door.probe(opened.graph, [edge for group in edges.values() for edge in group])
     found = {path: Moments.empty(total) for path in opened.kernels}
     for batch in batches(examples):
         tensors = iter(run(batch))

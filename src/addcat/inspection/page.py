@@ -1,7 +1,9 @@
 """An inspection as a page: the table of merges, what was found, and the totals."""
 
 from collections import Counter
+from collections.abc import Iterator
 
+from addcat.findings import Finding
 from addcat.graph import Refusal
 from addcat.inspection.nouns import InspectedMerge, Inspection
 from addcat.report import rows
@@ -21,6 +23,7 @@ COLUMNS = (
     Column("switch"),
 )
 MOST_ROWS = 400
+MOST_SITES = 4
 
 
 def inspection_page(found: Inspection) -> Page:
@@ -38,13 +41,13 @@ def inspection_page(found: Inspection) -> Page:
         blocks.append(Paragraph(_legend(found), "muted"))
     if found.findings:
         blocks.append(Heading("Findings"))
-        blocks.append(Bullets(tuple(f"{f.code} {f.site}: {f.words}" for f in found.findings)))
+        blocks.append(Bullets(tuple(_findings(found.findings))))
     blocks.extend([Heading("Totals, for one example"), _totals(found)])
     if found.totals.uncounted:
         names = ", ".join(found.totals.uncounted[:3]) + (", ..." if len(found.totals.uncounted) > 3 else "")
-        words = (
-            f"Not in the multiply-adds: {len(found.totals.uncounted)} layers that addcat does not look into ({names})."
-        )
+        number = len(found.totals.uncounted)
+        counted = "1 layer" if number == 1 else f"{number} layers"
+        words = f"Not in the multiply-adds: {counted} that addcat does not look into ({names})."
         blocks.append(Paragraph(words, "muted"))
     return Page(tuple(blocks))
 
@@ -55,6 +58,16 @@ def _summary(found: Inspection) -> str:
     hidden = sum(finding.code == "AC210" for finding in found.findings)
     more = f" {hidden} more hidden inside other layers." if hidden else ""
     return (f"{listed}." if listed else "No merge.") + more
+
+
+def _findings(findings: tuple[Finding, ...]) -> Iterator[str]:
+    """One sentence for all sites of which the same is to be said."""
+    alike: dict[tuple[str, str], list[str]] = {}
+    for finding in findings:
+        alike.setdefault((finding.code, finding.words), []).append(finding.site)
+    for (code, words), sites in alike.items():
+        more = f" and {len(sites) - MOST_SITES} more" if len(sites) > MOST_SITES else ""
+        yield f"{code} {', '.join(sites[:MOST_SITES])}{more}: {words}"
 
 
 def _row(inspected: InspectedMerge) -> tuple[str | Cell, ...]:
