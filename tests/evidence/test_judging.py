@@ -68,14 +68,15 @@ def test_a_margin_is_a_share_of_the_loss_of_add():
 
 
 def test_looking_four_times_errs_seldom():
-    """Gain exactly at the margin: every verdict is wrong. The claim is 6.25 % over the looks at 4, 8, 16 and 32 pairs."""
+    """The gain lies right on the margin, so that "concat" is wrong: in 9.25 % of all cases at the most, says LEVELS."""
     wrong = 0
     for seed in range(400):
         rng = np.random.default_rng(seed)
         add = np.ones((32, 30))
         concat = add - 0.02 - 0.1 * rng.normal(size=(32, 1)) - 0.1 * rng.normal(size=(32, 30))
-        wrong += any(choose(add[:n], concat[:n], 0.02) != "undecided" for n in (4, 8, 16, 32))
-    assert wrong / 400 < 0.125  # each side may err so often
+        verdicts = (choose(add[:n], concat[:n], 0.02) for n in (4, 8, 16, 32))
+        wrong += next((verdict for verdict in verdicts if verdict != "undecided"), "") == "concat"
+    assert wrong / 400 < 0.0925 + 0.03  # two standard errors of 400 repetitions
 
 
 def heavy(rng, kind, n):
@@ -98,20 +99,25 @@ def test_the_paired_interval_covers_the_difference_of_two_trained_networks(kind,
 
 
 def test_it_covers_after_the_best_evaluation_has_been_chosen():
-    """What is covered is the difference at the evaluations that were chosen, in the mean of both halves."""
+    """What is covered is the difference at the evaluations that were chosen, in the mean of both halves.
+
+    Readings of one example at different evaluations go together, as here, since they are of one network on its way.
+    Were they independent, the choices would tie the halves to each other, and 91 % would be covered.
+    """
     rng, covered = np.random.default_rng(1), 0
     truth = {"add": np.array([1.3, 1.1, 1.12]), "concat": np.array([1.2, 1.05, 1.0])}
-    for _ in range(600):
+    for _ in range(1000):
         difficulty = rng.gamma(0.5, 2, size=120) - 1
         losses, expected = {}, {}
         for name, means in truth.items():
-            curve = means[:, None] + difficulty + 0.4 * rng.standard_t(4, (3, 120))
+            own = 0.4 * (0.95 * rng.standard_t(4, 120) + 0.3 * rng.standard_t(4, (3, 120)))
+            curve = means[:, None] + difficulty + own
             losses[name] = cross_fitted(curve)
             chosen = [curve[:, 1 - half :: 2].mean(axis=1).argmin() for half in (0, 1)]
             expected[name] = means[chosen].mean()
         found = t_interval(losses["add"] - losses["concat"])
         covered += found.low <= expected["add"] - expected["concat"] <= found.high
-    assert 0.93 <= covered / 600 <= 0.985
+    assert 0.93 <= covered / 1000 <= 0.985
 
 
 def test_a_network_that_has_learnt_something_beats_shuffled_labels():

@@ -68,7 +68,7 @@ def advise(
     """
     _check_options(effort, margin, time_limit)
     start = time.monotonic()
-    door = cast("Laboratory", door_for(model))
+    door = cast("Laboratory", door_for(model, "advise"))
     graph = door.read(model)
     merges = _wanted(graph, sites)
     fit, held = _examples(graph, data, validation, seed)

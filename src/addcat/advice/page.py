@@ -42,7 +42,7 @@ def advice_page(advice: Advice) -> Page:
         blocks.append(Paragraph("The model has no Add or Concatenate that could be the other one."))
         return Page(tuple(blocks))
     blocks.append(Table(VERDICTS, tuple(verdict_row(verdict) for verdict in advice.verdicts)))
-    blocks.append(Bullets(tuple(verdict.reason for verdict in advice.verdicts)))
+    blocks.append(Bullets(tuple(f"{verdict.site}: {verdict.reason}" for verdict in advice.verdicts)))
     if advice.together is not None:
         blocks.append(Paragraph(advice.together.words))
     blocks.append(Heading("Evidence"))

@@ -85,12 +85,11 @@ def _command(problem: Problem, choice: str) -> str:
 def _reason(
     problem: Problem, made: Climb, best: Evidence | None, choice: str, margin: float, loss: float, cost: Price
 ) -> str:
-    site = problem.merge.site
     if made.evidence[0].facts["disguised"]:
-        return f"{site}: this {problem.merge.label} already computes an Add, and Add is the cheaper way to write it."
+        return f"This {problem.merge.label} already computes an Add, and Add is the cheaper way to write it."
     if best is None:
         why = made.path[-1] if made.path else "Only facts were asked for, and facts alone do not decide."
-        return f"{site}: undecided. {why}"
+        return f"Undecided. {why}"
     gain = _gain(best)
     figures = f"{rows.signed(gain.estimate)} {rows.interval_text(gain.low, gain.high)}"
     share = rows.percent(gain.estimate / loss) if loss else ""
@@ -98,13 +97,13 @@ def _reason(
     basis = f"trained anew over {best.n} pairs" if anew else f"from here ({best.method})"
     if choice == "concat":
         lowers = f"Concatenate lowers the loss by {figures}, {share} of Add's {rows.decimal(loss)}"
-        return f"{site}: {lowers}, {basis}{_more(problem, cost)}."
+        return f"{lowers}, {basis}{_more(problem, cost)}."
     against = f"{figures} against a margin of {rows.decimal(margin)}"
     if choice == "add":
         worse = "Concatenate does worse" if gain.high < 0 else "Concatenate gains too little to pay for itself"
-        return f"{site}: {worse}, {against}, {basis}{_saved(problem, cost)}."
+        return f"{worse}, {against}, {basis}{_saved(problem, cost)}."
     hint = "more time (time_limit) would narrow it" if anew else "that is no evidence for Add either"
-    return f"{site}: undecided, Concatenate gains {against}, {basis}; {hint}."
+    return f"Undecided: Concatenate gains {against}, {basis}; {hint}."
 
 
 def _parameters(problem: Problem, cost: Price) -> int | None:

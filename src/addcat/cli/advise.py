@@ -44,7 +44,7 @@ def advise(
     from addcat.doors.references import load_model  # noqa: PLC0415
 
     network = load_model(model, unsafe=unsafe)
-    door = door_for(network)
+    door = door_for(network, "advise")
     graph = door.read(network)
     inputs = [(name, graph.nodes[name].shape) for name in graph.inputs]
     with _progress() as progress:

@@ -49,7 +49,7 @@ def switch(
     if data is not None:
         from addcat.data import load_data  # noqa: PLC0415
 
-        graph = door_for(network).read(network)
+        graph = door_for(network, "switch").read(network)
         examples = load_data(data, inputs=[(name, graph.nodes[name].shape) for name in graph.inputs])
     switched = switch_model(network, wanted, data=examples, widen=widen, fresh=fresh, seed=seed)
     save_model(switched.model, output, source=model)

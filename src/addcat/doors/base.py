@@ -39,21 +39,24 @@ class Door(Protocol):
         ...
 
 
-def door_for(model: Any) -> Door:
+def door_for(model: Any, verb: str = "") -> Door:
     """The door of the framework that a model comes from, told by its class alone; loads no other framework.
 
     Args:
-        model: A Keras model.
+        model: A Keras or ONNX model.
+        verb: A verb that needs to train or to write Keras models; the ONNX door cannot serve it.
 
     Returns:
         The door.
 
     Raises:
-        ModelError: if no door takes such an object.
+        ModelError: if no door takes such an object, or its door cannot serve the verb.
     """
     homes = {cls.__module__.split(".")[0] for cls in type(model).__mro__}
     if "keras" in homes:
         return cast("Door", import_module("addcat.doors.keras"))
+    if homes & {"onnx", "onnx_ir"} and verb:
+        raise ModelError(f"{verb!r} takes Keras models, and this is an ONNX model. 'inspect' and 'optimize' take both.")
     if homes & {"onnx", "onnx_ir"}:
         return cast("Door", import_module("addcat.doors.onnx"))
     raise ModelError(

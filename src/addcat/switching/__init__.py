@@ -84,7 +84,7 @@ def switch(
     wanted = {site: parse_rung(rung) for site, rung in changes.items()}
     if widen not in ("project", "pad"):
         raise OptionError(f"widen={widen!r} is not a way to widen a branch. Expected 'project' or 'pad'.")
-    door, drawn = door_for(model), 0 if seed is None else seed
+    door, drawn = door_for(model, "switch"), 0 if seed is None else seed
     graph = door.read(model)
     merges = {merge.site: merge for merge in find_merges(graph)}
     _require_sites(list(wanted), list(merges))

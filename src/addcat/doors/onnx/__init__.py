@@ -2,3 +2,14 @@
 
 It stands on onnx-ir, whose tensors are read lazily, so a model may be larger than memory.
 """
+
+from addcat.doors.onnx.read import read
+from addcat.doors.onnx.write import write
+from addcat.graph import Graph, Shape
+
+__all__ = ["read", "reshape_inputs", "write"]
+
+
+def reshape_inputs(graph: Graph, shapes: tuple[Shape, ...]) -> Graph:
+    """The graph of the same model with every shape inferred anew from these input shapes, batch first."""
+    return read(graph.native.model, shapes)
