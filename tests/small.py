@@ -53,7 +53,7 @@ def run(net: Any, *arrays: Array) -> list[Array]:
 def relative(old: Any, new: Any) -> float:
     """Largest difference of any output, as a share of the largest value of that output."""
     return max(
-        float(np.abs(np.asarray(a, np.float64) - np.asarray(b, np.float64)).max() / np.abs(a).max())
+        float(np.abs(np.asarray(a, np.float64) - np.asarray(b, np.float64)).max() / (np.abs(a).max() or 1.0))
         for a, b in zip(old, new, strict=True)
     )
 

@@ -5,7 +5,7 @@ import re
 
 import networks
 import pytest
-from networks import Input, keras, layers
+from networks import Input, layers
 from small import assert_untouched, model, published, state
 
 import addcat

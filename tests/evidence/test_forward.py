@@ -160,9 +160,7 @@ def test_activations_that_are_not_finite_are_named():
     data = two_inputs(10, lambda x, y: x[:, 0])
     with pytest.raises(DataError) as caught:
         forward(problem(net, data, data))
-    assert str(caught.value) == (
-        "'other' gives NaN or infinite activations. Check the inputs and the model's weights."
-    )
+    assert str(caught.value) == ("'other' gives NaN or infinite activations. Check the inputs and the model's weights.")
 
 
 def test_a_merge_can_be_too_wide(monkeypatch):

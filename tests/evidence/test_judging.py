@@ -1,4 +1,4 @@
-"""From curves to a difference: honest choices of the best evaluation, sides of the margin, coverage of the intervals."""
+"""From curves to a difference: honest choices of the best evaluation, sides of the margin, coverage of intervals."""
 
 import numpy as np
 import pytest
@@ -39,8 +39,14 @@ def test_an_evaluation_that_is_not_finite_is_never_the_best():
 
 @pytest.mark.parametrize(
     ("low", "high", "expected"),
-    [(0.03, 0.2, "concat"), (0.01, 0.2, "undecided"), (-0.3, 0.01, "add"), (-0.3, -0.1, "add"), (0.02, 0.2, "undecided")],
-)  # fmt: skip
+    [
+        (0.03, 0.2, "concat"),
+        (0.01, 0.2, "undecided"),
+        (0.02, 0.2, "undecided"),
+        (-0.3, 0.01, "add"),
+        (-0.3, -0.1, "add"),
+    ],
+)
 def test_sides_of_a_margin(low, high, expected):
     assert side(Interval((low + high) / 2, low, high, 0.95, 4), 0.02) == expected
 

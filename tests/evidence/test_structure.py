@@ -2,7 +2,8 @@
 
 import numpy as np
 import pytest
-from networks import Input, keras, layers, network
+from networks import Input, layers, network
+from problems import encoded_pair, linear_pair, problem, two_inputs
 from small import difference, mlp, model, relative, run
 
 from addcat.doors.keras import read, write
@@ -10,7 +11,6 @@ from addcat.evidence.structure import disguised, equal_power, shares_weights, st
 from addcat.merges import find_merges, subgraph
 from addcat.switching.ladder import Rung
 from addcat.switching.site import Outcome, Setting, switch_site
-from problems import encoded_pair, linear_pair, problem, two_inputs
 
 
 def only_merge(net):
@@ -106,15 +106,16 @@ def test_branches_through_one_nested_model_share():
 def shared(kind):
     x, y = Input((4,), name="x"), Input((4,), name="y")
     dense = layers.Dense(4, name="dense")
+    once = dense(x)
     a, b = {
-        "siamese": lambda: (dense(x), dense(y)),
+        "siamese": lambda: (once, dense(y)),
         "siamese with functions": lambda: (layers.ReLU()(dense(x)), layers.ReLU()(dense(y))),
         "own": lambda: (dense(x), layers.Dense(4, name="other")(y)),
         "no weights": lambda: (x, y),
         "in a row": lambda: (dense(x), dense(dense(x))),
         "one bent": lambda: (dense(x), layers.ReLU()(dense(y))),
         "bent otherwise": lambda: (layers.Activation("tanh")(dense(x)), layers.Activation("elu")(dense(y))),
-        "same tensor": lambda: (lambda z: (z, z))(dense(x)),
+        "same tensor": lambda: (once, once),
         "residual": lambda: (x, dense(x)),
     }[kind]()
     inputs = [x] if kind in ("in a row", "same tensor", "residual") else [x, y]

@@ -52,7 +52,7 @@ def advise(
         sites: Names of the merges to advise on; every Add and Concatenate where left out.
         effort: "auto" climbs from cheap methods to dear ones as far as the verdict needs; the name of a method runs
             that one alone.
-        time_limit: Seconds for everything; 20 a merge under "auto" where left out, none for a named method.
+        time_limit: Seconds for everything; 60 a merge under "auto" where left out, none for a named method.
         margin: Share of Add's loss below which a gain does not count, because Add is cheaper.
         seed: Of everything drawn.
         progress: Called with what is being done, the seconds spent and the seconds allowed.

@@ -110,24 +110,52 @@ def error_of(net, loss, *targets):
     return type(caught.value), str(caught.value)
 
 
+SPARSE, WHOLE = "sparse_categorical_crossentropy", np.zeros(3)
+
+
 @pytest.mark.parametrize(
-    ("net", "loss", "targets", "error"),
+    ("net", "loss", "target", "error"),
     [
-        ("one", None, (np.zeros(3), np.zeros(3)), "'one' has 1 output, the data have 2 targets. Give one target for each output."),
-        ("one", "mean_squared_eror", (np.zeros(3),), "'mean_squared_eror' is not a Keras loss. Nearest: 'mean_squared_error', 'mean_squared_logarithmic_error', 'mean_absolute_error'."),
-        ("one", ["mse", "mse"], (np.zeros(3),), "2 losses were given for 1 output. Give one, or one for each."),
-        ("softmax", "sparse_categorical_crossentropy", (np.array([0.0, 1.5, 2.0]),), "sparse_categorical_crossentropy needs class indices; the targets hold fractions such as 1.5."),
-        ("softmax", None, (np.array([0, 3, 1]),), "sparse_categorical_crossentropy: labels reach from 0 to 3, the output has 3 classes (0 to 2)."),
-        ("softmax", "sparse_categorical_crossentropy", (np.array([-1, 2, 1]),), "sparse_categorical_crossentropy: labels reach from -1 to 2, the output has 3 classes (0 to 2)."),
-        ("softmax", "sparse_categorical_crossentropy", (ONE_HOT,), "sparse_categorical_crossentropy: targets have shape (3,) for each example, expected class indices of shape ()."),
-        ("softmax", "categorical_crossentropy", (CLASSES,), "categorical_crossentropy: targets have shape () for each example, expected targets of shape (3,)."),
-        ("logits", None, (np.zeros((3, 2)),), "mean_squared_error: targets have shape (2,) for each example, expected targets of shape (3,)."),
+        ("softmax", SPARSE, np.array([0.0, 1.5, 2.0]), " needs class indices; the targets hold fractions such as 1.5."),
+        ("softmax", None, np.array([0, 3, 1]), ": labels reach from 0 to 3, the output has 3 classes (0 to 2)."),
+        ("softmax", SPARSE, np.array([-1, 2, 1]), ": labels reach from -1 to 2, the output has 3 classes (0 to 2)."),
+        ("softmax", SPARSE, ONE_HOT, ": targets have shape (3,) for each example, expected class indices of shape ()."),
+        (
+            "softmax",
+            "categorical_crossentropy",
+            CLASSES,
+            ": targets have shape () for each example, expected targets of shape (3,).",
+        ),
+        (
+            "logits",
+            None,
+            np.zeros((3, 2)),
+            ": targets have shape (2,) for each example, expected targets of shape (3,).",
+        ),
     ],
-)  # fmt: skip
-def test_every_error_says_what_to_do(nets, net, loss, targets, error):
-    kind, text = error_of(nets[net], loss, *targets)
-    assert text == error
-    assert kind is (OptionError if "given for" in text or "not a Keras loss" in text else DataError)
+)
+def test_targets_that_do_not_fit_the_loss(nets, net, loss, target, error):
+    name = loss or (SPARSE if target.ndim == 1 else "mean_squared_error")
+    assert error_of(nets[net], loss, target) == (DataError, name + error)
+
+
+def test_losses_that_do_not_exist_or_are_too_many(nets):
+    assert error_of(nets["one"], "mean_squared_eror", WHOLE) == (
+        OptionError,
+        "'mean_squared_eror' is not a Keras loss. Nearest: 'mean_squared_error', 'mean_squared_logarithmic_error', "
+        "'mean_absolute_error'.",
+    )
+    assert error_of(nets["one"], ["mse", "mse"], WHOLE) == (
+        OptionError,
+        "2 losses were given for 1 output. Give one, or one for each.",
+    )
+
+
+def test_one_output_two_targets(nets):
+    assert error_of(nets["one"], None, WHOLE, WHOLE) == (
+        DataError,
+        "'one' has 1 output, the data have 2 targets. Give one target for each output.",
+    )
 
 
 def test_two_outputs_one_target():
