@@ -252,9 +252,7 @@ def test_input_shapes_of_the_command_line():
     assert parse_input_shapes(["1x8x8x3", "?x4"]) == ((1, 8, 8, 3), (None, 4))
     with pytest.raises(ModelError) as caught:
         parse_input_shapes(["224"])
-    assert str(caught.value) == (
-        "--input 224 has no batch: expected the batch first, then sizes, such as 1x224x224x3."
-    )
+    assert str(caught.value) == ("--input 224 has no batch: expected the batch first, then sizes, such as 1x224x224x3.")
 
 
 @pytest.mark.parametrize(

@@ -38,7 +38,6 @@ NETS = {
     "nested heads": (nested_heads, "merge", (0,)),
     "late merge": (nested_heads, "late", (0,)),
     "shared before and after": (shared_before_and_after, "merge", (0,)),
-    "residual": (lambda: network("residual"), "block1_add", (0,)),
     "unet": (lambda: network("unet"), "skip2", (0,)),
     "branches of an input each": (lambda: mlp(4, 3), "merge", (0,)),
     "codes of a shared encoder": (lambda: network("two_tower_shared"), "codes", (0,)),

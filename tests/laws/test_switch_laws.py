@@ -21,7 +21,7 @@ from addcat.switching.site import Outcome
 RUNGS = ("drop", "add", "scale", "channel_scale", "low_rank:1", "concat")
 EXACT = {"tie", "project", "twice", "equal parts", "absorb", "raise", "lower", "unchanged"}
 relaxed = settings(max_examples=150, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
-few = settings(relaxed, max_examples=200)
+few = settings(relaxed, max_examples=20)
 
 
 @st.composite
@@ -137,15 +137,14 @@ def _assert_switch(model: Any, changes: dict[str, str]) -> None:
         done = switch(model, changes)
     except RefusedError as refused:
         # switching one site can block another, but never free it
-        assert {refusal.site for refusal in refused.refusals} >= {site for site, no in alone.items() if no}
+        named = {refusal.site for refusal in refused.refusals}
+        assert named >= {site for site, no in alone.items() if no}  # noqa: PT017
     else:
         assert {step.site: step.now for step in done.record.steps} == changes
         assert not any(alone.values())
         assert done.record.exact
         assert difference(model, done.model) < 2e-5
-        assert done.record.steps[-1:] == () or (
-            done.record.steps[-1].after.parameters == done.model.count_params()
-        )
+        assert done.record.steps[-1:] == () or (done.record.steps[-1].after.parameters == done.model.count_params())
     assert_untouched(model, before)
 
 
@@ -170,7 +169,7 @@ def test_any_keras_site(site: Site, rung: str) -> None:
     _assert_switch(built_site(site), {"merge": rung})
 
 
-@settings(relaxed, max_examples=100)
+@settings(relaxed, max_examples=12)
 @given(sites(op="concat"), st.sampled_from(["project", "pad"]))
 def test_a_fitted_site_keeps_the_shapes_and_tells_what_is_lost(site: Site, widen: str) -> None:
     model = built_site(site)

@@ -25,7 +25,7 @@ def decoder() -> Graph:
 
 def test_names_and_codes_are_unique_and_goals_are_known() -> None:
     assert len({rule.name for rule in RULES}) == len({rule.code for rule in RULES}) == len(RULES)
-    assert all(re.fullmatch(r"AC2\d\d", rule.code) for rule in RULES)
+    assert all(re.fullmatch(r"AC3\d\d", rule.code) for rule in RULES)
     assert all(set(rule.goals) <= {"latency", "memory", "parameters"} and rule.goals for rule in RULES)
 
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from rules.checks import ops, proposals, reasons, rewritten
 
 from addcat.graph import Edge
-from addcat.rules.split_resized import SPLIT_RESIZED
+from addcat.rules.split_resized import SPLIT_RESIZED, SPLIT_WIDE
 
 
 @given(
@@ -73,3 +73,29 @@ def test_a_branch_that_cannot_be_done_small_stays_large() -> None:
     graph = sketch.graph()
     assert proposals(SPLIT_RESIZED, graph)[0].nodes == ("head", "concat1", "near")
     assert sorted(ops(rewritten(SPLIT_RESIZED, graph))) == ["add", "conv", "conv_transpose", "resize"]
+
+
+def uneven(seed: int = 0, *, first: bool = True, small: int = 1, activation: str = "linear") -> Sketch:
+    sketch = Sketch(seed, first=first)
+    few = sketch.resize(sketch.input(small, (4, 4), name="a"), 2, "bilinear", name="few")
+    many = sketch.resize(sketch.input(3, (2, 2), name="b"), 4, "bilinear", name="many")
+    full = sketch.input(2, (8, 8), name="full")
+    sketch.conv(sketch.concat(few, many, full, name="cat"), 8, 1, name="head", activation=activation)
+    return sketch
+
+
+@given(seed=st.integers(0, 99), first=st.booleans(), activation=st.sampled_from(["linear", "relu"]))
+def test_branches_of_few_channels_stay_joined(seed: int, first: bool, activation: str) -> None:
+    sketch = uneven(seed, first=first, activation=activation)
+    result = rewritten(SPLIT_WIDE, sketch.graph(), inputs=sketch.inputs())
+    resized = {node.name: node.channels for node in result.nodes.values() if node.op == "resize"}
+    assert sorted(resized.values()) == [1, 8]
+    assert resized["few"] == 1
+    assert [node.channels for node in result.nodes.values() if node.op == "concat"] == [3]
+    (found,) = proposals(SPLIT_WIDE, sketch.graph())
+    assert found.nodes == ("head", "cat", "many")
+    assert found.words == "cut the kernel of 'head', apply its parts before 'many', and one to the other branches"
+
+
+def test_without_branches_of_both_kinds_there_is_nothing_to_leave() -> None:
+    assert reasons(SPLIT_WIDE, uneven(small=2).graph()) == []

@@ -1,4 +1,4 @@
-"""Every exact rule on graphs computed in float64 by definition: the same function to 1e-12, weights cut where they lie."""
+"""Every exact rule on graphs computed in float64 by definition: the same function to 1e-12, weights cut in place."""
 
 import numpy as np
 import pytest
@@ -216,8 +216,7 @@ def test_twice():
     graph = sketch.graph(sketch.conv(sketch.concat(x, x, x, name="merge"), 4, 3))
     new, rule = switched(graph, "add")
     assert rule == "twice"
-    back, rule = switched(new, "concat")
-    assert rule == "tie"
+    assert switched(new, "concat")[1] == "tie"
 
 
 def test_a_separable_convolution_that_reads_one_tensor_twice_has_no_single_kernel():
@@ -245,8 +244,7 @@ def test_up_the_ladder_and_down_again(rung, first):
     lowered, rule = switched(raised, "add")
     assert rule == "lower"
     assert lowered.nodes["merge"].op == "add"
-    opened, rule = switched(raised, "concat")
-    assert rule == "project"
+    assert switched(raised, "concat")[1] == "project"
 
 
 def trained(graph, seed=3):
@@ -261,8 +259,7 @@ def test_a_trained_rung_opens_exactly(rung):
     sketch = Sketch()
     graph = sketch.graph(sketch.relu(sketch.add(*branches(sketch, (4, 4, 4)), name="merge")))
     raised = trained(taken(graph, "merge", rung).graph)
-    new, rule = switched(raised, "concat")
-    assert rule == "project"
+    assert switched(raised, "concat")[1] == "project"
 
 
 @pytest.mark.parametrize("last", ["conv", "separable", "norm", "dense"])

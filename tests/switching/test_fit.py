@@ -1,5 +1,7 @@
 """Kernels fitted to data: patches as convolutions read them, least squares by brute force, and what is said of it."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from graphs import Sketch, feed
@@ -106,7 +108,7 @@ def test_batches_are_pooled_and_the_examples_that_judge_are_counted_through():
     before, now, _ = pairs(old, new, 60, size=())
     whole = fit_kernel(old, new, lambda _: (before, now), [[before]], seed=0)
     cut = [0, 7, 20, 60]
-    parts = [(before[a:b], now[a:b]) for a, b in zip(cut, cut[1:], strict=False)]
+    parts = [(before[a:b], now[a:b]) for a, b in pairwise(cut)]
     queue = iter(parts)
     pooled = fit_kernel(old, new, lambda _: next(queue), [[part[0]] for part in parts], seed=0)
     assert np.allclose(whole.kernel, pooled.kernel, atol=1e-10)

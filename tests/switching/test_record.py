@@ -1,6 +1,7 @@
 """The record of a switch: enough to repeat it, the same in JSON and on the page, and its numbers are the models'."""
 
 import json
+from itertools import pairwise
 
 import networks
 import numpy as np
@@ -67,7 +68,7 @@ def test_every_step_starts_where_the_one_before_ended(done):
     steps = made.record.steps
     assert [step.site for step in steps] == ["first", "second", "third"]
     assert [step.rule for step in steps] == ["tie", "fit", "unchanged"]
-    for one, two in zip(steps, steps[1:], strict=False):
+    for one, two in pairwise(steps):
         assert one.after.parameters == two.before.parameters
         assert one.after.peak == two.before.peak
     assert steps[0].before.parameters == net.count_params()

@@ -165,7 +165,8 @@ x = Input((5, 5, 4), dtype="float64", name="x")
 y = layers.Conv2D(4, 3, padding="same")(x)
 first = layers.Add(name="first")([x, y])
 second = first + layers.Conv2D(4, 1)(layers.ReLU()(first))
-z = layers.Conv2D(4, 3, name="head")(layers.Concatenate(name="third")([layers.Conv2D(2, 1)(second), layers.Conv2D(3, 1)(x)]))
+third = layers.Concatenate(name="third")([layers.Conv2D(2, 1)(second), layers.Conv2D(3, 1)(x)])
+z = layers.Conv2D(4, 3, name="head")(third)
 net = model(x, z)
 site = second._keras_history.operation.name
 there = switch(net, {"first": "concat", site: "low_rank:2"})
@@ -179,7 +180,7 @@ print(json.dumps(out))
 def test_double_precision_is_exact_to_the_last_digits():
     """In another process: on the torch backend, whose default device computes in float64."""
     code = FLOAT64.replace("import json, sys", "import json, os, sys\nos.environ['KERAS_BACKEND'] = 'torch'")
-    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)  # noqa: S603
     assert ran.returncode == 0, ran.stderr
     found = json.loads(ran.stdout.splitlines()[-1])
     assert found["dtypes"] == ["float64"]
@@ -239,8 +240,8 @@ def test_a_layer_of_the_ladder_would_pass_masks_on_that_a_function_drops():
         with pytest.raises(RefusedError) as caught:
             switch(net, {site: "scale"}, fresh=fresh)
         assert str(caught.value) == (
-            f"{site!r} cannot become scale: {site!r} is a function and drops the masks of its inputs; a layer for scale "
-            "would pass them on. Make it a keras.layers.Add first [AC113]."
+            f"{site!r} cannot become scale: {site!r} is a function and drops the inputs' masks; scale is a layer, "
+            "which passes them on. Make it a keras.layers.Add first [AC113]."
         )
 
 

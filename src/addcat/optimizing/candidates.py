@@ -15,7 +15,7 @@ from addcat.rules.base import Blocked, Proposal, Rule
 
 TIDY = ("passing", "cancel", "flatten", "twice", "affine-after", "affine-before", "affine-chain", "fold", "pad-into")
 """Rules that leave less to do wherever they apply."""
-FOLLOWING = (*TIDY, "before-resize", "exchange-resize", "exchange-pool", "compose", "gather")
+FOLLOWING = (*TIDY, "before-resize", "exchange-resize", "exchange-pool", "compose", "gather", "linear-last")
 """Rules that may follow up another where they are expected to pay."""
 OPENING = ("over-concat", "split-resized", "split")
 """Rules that gain little alone and open the way; a variant of each candidate follows these up as well."""

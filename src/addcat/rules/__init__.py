@@ -22,8 +22,9 @@ from addcat.rules.over_concat import OVER_CONCAT
 from addcat.rules.passing import PASSING
 from addcat.rules.phases import PHASES_EACH, PHASES_ONE
 from addcat.rules.split import SPLIT
-from addcat.rules.split_resized import SPLIT_RESIZED
+from addcat.rules.split_resized import SPLIT_RESIZED, SPLIT_WIDE
 from addcat.rules.stack import STACK
+from addcat.rules.sum_order import DEEPEST_LAST, LINEAR_LAST
 from addcat.rules.transposed_compose import TRANSPOSED_COMPOSE
 from addcat.rules.twice import TWICE
 
@@ -41,6 +42,7 @@ RULES: tuple[Rule, ...] = (
     EXCHANGE_POOL,
     BEFORE_RESIZE,
     SPLIT_RESIZED,
+    SPLIT_WIDE,
     NEAREST_CONV,
     TRANSPOSED_COMPOSE,
     COMPOSE,
@@ -48,6 +50,8 @@ RULES: tuple[Rule, ...] = (
     STACK,
     OVER_CONCAT,
     SPLIT,
+    LINEAR_LAST,
+    DEEPEST_LAST,
     PHASES_EACH,
     PHASES_ONE,
 )

@@ -3,7 +3,13 @@
 W [resize(x); y] = W_1 resize(x) + W_2 y by `split`; then W_1 resize(x) = resize(W_1 x) for one tap
 (`exchange_resize`), or a transposed convolution of x for several (`nearest_conv`). The split alone gains little, what
 it makes possible much, so the two are proposed as one.
+
+Before the map a resize acts on the channels of its branch, behind it on those of the result. Where these are many
+more, what the map saves the resize takes again; `split-wide` leaves such branches joined, with one kernel for them:
+W [x; r(y); r(z)] = [W_x W_y] [x; r(y)] + r(W_z z).
 """
+
+import numpy as np
 
 from addcat.graph import Edge, Graph, Node
 from addcat.rules import facts
@@ -13,6 +19,9 @@ from addcat.rules.nearest_conv import NEAREST_CONV
 from addcat.rules.split import SPLITTABLE, check, split_reader
 
 THEN = (EXCHANGE_RESIZE, NEAREST_CONV)
+GROWTH = 4
+"""How many times its own channels a branch may be enlarged with under `split-wide`."""
+JOINABLE = ("dense", "conv")
 
 
 def plan(graph: Graph, node: Node) -> Plan | None:
@@ -36,6 +45,41 @@ def plan(graph: Graph, node: Node) -> Plan | None:
     names = ", ".join(map(repr, movable))
     words = f"cut the kernel of {node.name!r} at the branches of {concat.name!r} and apply its parts before {names}"
     return Plan((node.name, concat.name, *movable), words, lambda: _change(split, [parts[name] for name in movable]))
+
+
+def plan_wide(graph: Graph, node: Node) -> Plan | None:
+    """Do so for the branches with enough channels, and leave the others joined."""
+    every = plan(graph, node) if node.op in JOINABLE else None
+    if every is None:
+        return None
+    concat = facts.producer(graph, node)
+    sizes = dict(zip(concat.inputs, check(graph, node, concat), strict=True))
+    wide = [name for name in every.nodes[2:] if GROWTH * sizes[Edge(name)] >= (node.channels or 0)]
+    if not wide or len(wide) == len(every.nodes) - 2:
+        return None
+    joined = _joined(graph, node, concat, [edge for edge in concat.inputs if edge.node not in wide])
+    split = plan(joined, joined.nodes[node.name])
+    if split is None:
+        return None
+    names = ", ".join(map(repr, wide))
+    words = f"cut the kernel of {node.name!r}, apply its parts before {names}, and one to the other branches"
+    return Plan((node.name, concat.name, *wide), words, split.change)
+
+
+def _joined(graph: Graph, node: Node, concat: Node, together: list[Edge]) -> Graph:
+    """The graph with some branches of a Concatenate joined by one of their own, and the kernel in their order."""
+    sizes = check(graph, node, concat)
+    starts = dict(zip(concat.inputs, np.cumsum([0, *sizes]), strict=False))
+    apart = [edge for edge in concat.inputs if edge not in together]
+    known = dict(zip(concat.inputs, sizes, strict=True))
+    columns = np.concatenate([starts[edge] + np.arange(known[edge]) for edge in (*together, *apart)])
+    axis = facts.joined_axis(concat)
+    inner = facts.merge("concat", graph.fresh_name(f"{concat.name}_rest"), tuple(together), concat, axis=axis)
+    total = sum(known[edge] for edge in together)
+    inner = facts.moved(inner, inner.name, outputs=(facts.sized(concat.outputs[0], axis, total),))
+    outer = facts.moved(concat, concat.name, inputs=(Edge(inner.name), *apart))
+    weights = {**{key: node.weight(key) for key in node.weights}, "kernel": node.weight("kernel")[:, columns].copy()}
+    return graph.edit(put=[inner, outer, facts.made(node, node.name, weights=weights)])
 
 
 def _follow_up(graph: Graph, part: Node) -> Plan | None:
@@ -64,3 +108,4 @@ def _change(graph: Graph, parts: list[str]) -> Graph:
 
 
 SPLIT_RESIZED = Rule("split-resized", "AC321", ("latency", "memory"), plan)
+SPLIT_WIDE = Rule("split-wide", "AC327", ("latency", "memory"), plan_wide)

@@ -103,7 +103,7 @@ def _distortion(judged: Moments, kernel: NDArray[np.float64], bias: NDArray[np.f
     offset = residual @ mean - bias
     lost = float(np.trace(residual @ cov @ residual.T) + offset @ offset)
     total = float(np.trace(cov[inputs:, inputs:]))
-    return lost / total if total > 0 else 0.0
+    return max(lost, 0.0) / total if total > 0 else 0.0
 
 
 def _places(node: Node, shape: tuple[int, ...], rng: np.random.Generator) -> NDArray[np.int64]:

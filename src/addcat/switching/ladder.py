@@ -69,7 +69,7 @@ def mask_refusal(node: Node, site: str, rung: Rung) -> Refusal | None:
     masks = node.attrs.get("masks", ())
     if rung.name not in OP_OF or rung.name == "add" or node.attrs.get("is_layer", True) or not (masks and all(masks)):
         return None
-    reason = f"{node.name!r} is a function and drops the masks of its inputs; a layer for {rung.text} would pass them on"
+    reason = f"{node.name!r} is a function and drops the inputs' masks; {rung.text} is a layer, which passes them on"
     return Refusal("AC113", site, f"{reason}. Make it a keras.layers.Add first")
 
 

@@ -172,6 +172,16 @@ def test_a_renamed_loss_for_classes_is_known_by_its_class(nets):
     assert (kind, text) == (DataError, "xent from logits: labels reach from 1 to 3, the output has 3 classes (0 to 2).")
 
 
+def test_a_class_that_the_loss_ignores_need_not_exist(nets):
+    loss = keras.losses.SparseCategoricalCrossentropy(ignore_class=255)
+    losses, _ = resolve_loss(nets["softmax"], loss, (np.array([0, 255, 2]),))
+    found = per_example(losses, (np.array([0, 255, 2]),), (np.full((3, 3), 1 / 3, "float32"),))
+    np.testing.assert_allclose(found, [np.log(3), 0, np.log(3)], rtol=1e-5)
+    assert error_of(nets["softmax"], loss, np.array([0, 254, 2]))[1] == (
+        "sparse_categorical_crossentropy: labels reach from 0 to 254, the output has 3 classes (0 to 2)."
+    )
+
+
 def test_a_function_of_the_users_own_takes_what_it_takes(nets):
     def own(truth, output):
         return ops.mean(ops.square(output - truth[:, :1]), axis=-1)

@@ -1,6 +1,7 @@
 """Malformed, truncated and hostile files: one clear error each, read whole."""
 
 import re
+import sys
 
 import numpy as np
 import onnx
@@ -205,7 +206,7 @@ def test_wrong_shapes():
 
 
 def test_large_model_is_saved_with_its_weights_beside_it(tmp_path, monkeypatch):
-    monkeypatch.setattr("addcat.doors.onnx.write.PROTO_LIMIT", 1000)
+    monkeypatch.setattr(sys.modules["addcat.doors.onnx.write"], "PROTO_LIMIT", 1000)
     proto = model("g (float[N,64] x) => (float[N,64] y) { y = MatMul(x, w) }", w=random(64, 64))
     path = tmp_path / "out.onnx"
     save(write(read(proto)), path)

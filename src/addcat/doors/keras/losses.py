@@ -149,7 +149,8 @@ def _check(loss: OutputLoss, output: Any, target: Array) -> None:
         return  # what a function of the user's own takes is the user's to know
     name, expected, got = loss.name, tuple(output.shape[1:]), target.shape[1:]
     if _takes_classes(loss.given):
-        _check_classes(name, expected[-1], target)
+        ignored = loss.given.get_config().get("ignore_class") if hasattr(loss.given, "get_config") else None
+        _check_classes(name, expected[-1], target if ignored is None else target[target != ignored])
         takes = (expected[:-1], (*expected[:-1], 1))
         expected = expected[:-1]
     else:
