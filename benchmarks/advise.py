@@ -3,9 +3,10 @@
     python benchmarks/advise.py BANK [--json FILE]
 
 BANK holds one folder a task with `add.keras`, `concat.keras`, `train.npz` and `calibration.npz`, and `truth.json` with
-the losses of both arms trained over paired seeds. A task counts where the whole interval of the true gain lies on one side
-of 2 % of Add's loss. Rules of thumb and proxies see the same files: always Add, always Concatenate, more parameters,
-the norm of the gradient, SNIP (Lee et al. 2019) and synflow (Tanaka et al. 2020) of both arms, at fresh weights.
+the losses of both arms trained over paired seeds. A task counts where the whole interval of the true gain lies on one
+side of 2 % of Add's loss. Rules of thumb and proxies see the same files: always Add, always Concatenate, more
+parameters, the norm of the gradient, SNIP (Lee et al. 2019) and synflow (Tanaka et al. 2020) of both arms, at fresh
+weights.
 """
 
 import argparse

@@ -49,6 +49,18 @@ def test_the_p_value_is_that_of_the_arrays(target, seed):
     assert (found.method, found.question, found.unit, found.n) == ("score", "from here", "loss", 200)
 
 
+def test_a_kernel_that_reads_more_than_the_merge_is_untied_where_it_reads_the_merge():
+    """Two more channels stand before the merged ones, with weights of zero: the test is the same."""
+    x, y, z = (Input((size,), name=name) for name, size in (("x", 4), ("y", 4), ("z", 2)))
+    joined = layers.Concatenate(name="joined")([z, layers.Add(name="merge")([x, y])])
+    net = keras.Model([x, y, z], layers.Dense(1, name="head")(joined))
+    net.get_layer("head").set_weights([np.r_[np.zeros((2, 1)), KERNEL], [0.0]])
+    held = two_inputs(200, apart, noise=1.0, seed=3)
+    wider = examples((*held.inputs, np.random.default_rng(9).normal(size=(200, 2))), held.targets)
+    found = score(problem(net, wider, wider, site="merge"))
+    assert found.facts["p"] == pytest.approx(by_hand(held), rel=1e-2, abs=1e-6)
+
+
 def test_a_target_that_add_expresses_is_let_be():
     held = two_inputs(400, summed, noise=1.0, seed=4)
     found = score(problem(at_the_truth(), held, held))

@@ -3,7 +3,6 @@
 Both sides are computed in float64 by `apply`, a plain correlation that knows none of the identities.
 """
 
-# ruff: noqa: PLR0917  (hypothesis passes what it draws by position)
 import itertools
 
 import hypothesis.strategies as st

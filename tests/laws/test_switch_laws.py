@@ -138,7 +138,7 @@ def _assert_switch(model: Any, changes: dict[str, str]) -> None:
     except RefusedError as refused:
         # switching one site can block another, but never free it
         named = {refusal.site for refusal in refused.refusals}
-        assert named >= {site for site, no in alone.items() if no}  # noqa: PT017
+        assert named >= {site for site, no in alone.items() if no}
     else:
         assert {step.site: step.now for step in done.record.steps} == changes
         assert not any(alone.values())
