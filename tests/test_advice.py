@@ -277,10 +277,15 @@ def test_weights_that_are_not_finite():
 
 
 def test_a_method_that_does_not_apply_is_an_error(add):
-    assert error(add, DATA, effort="swap") == (
-        DataError,
-        "'merge' is an Add, which no exchange of branches can change; 'swap' asks Concatenates.",
-    )
+    text = "'merge' is an Add, which no exchange of branches can change; 'swap' asks Concatenates."
+    assert error(add, DATA, effort="swap", sites="merge") == (DataError, text)
+
+
+def test_a_method_that_does_not_apply_is_passed_over_where_no_site_was_named(add):
+    (verdict,) = addcat.advise(add, DATA, effort="swap").verdicts
+    assert verdict.choice == "undecided"
+    assert verdict.path[-1].startswith("'merge' is an Add")
+    assert verdict.reason == f"Undecided. {verdict.path[-1]}"
 
 
 def test_nested_merges_are_advised_on():

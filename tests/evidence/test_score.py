@@ -54,7 +54,7 @@ def test_a_kernel_that_reads_more_than_the_merge_is_untied_where_it_reads_the_me
     x, y, z = (Input((size,), name=name) for name, size in (("x", 4), ("y", 4), ("z", 2)))
     joined = layers.Concatenate(name="joined")([z, layers.Add(name="merge")([x, y])])
     net = keras.Model([x, y, z], layers.Dense(1, name="head")(joined))
-    net.get_layer("head").set_weights([np.r_[np.zeros((2, 1)), KERNEL], [0.0]])
+    net.get_layer("head").set_weights([np.r_[np.zeros((2, 1)), KERNEL], np.zeros(1)])
     held = two_inputs(200, apart, noise=1.0, seed=3)
     wider = examples((*held.inputs, np.random.default_rng(9).normal(size=(200, 2))), held.targets)
     found = score(problem(net, wider, wider, site="merge"))

@@ -34,7 +34,7 @@ def advise(
     *,
     validation: Any = None,
     loss: Any = None,
-    sites: Sequence[str] | None = None,
+    sites: Sequence[str] | str | None = None,
     effort: str = "auto",
     time_limit: float | None = None,
     margin: float = 0.02,
@@ -94,7 +94,7 @@ def advise(
         share = (start + allowed - now) / (len(merges) - place)
         inside, _ = subgraph(graph, merge.site)
         problem = Problem(door, graph, inside, merge, fit, held, losses, recipe, seed, now + share, tell)
-        verdicts.append(verdict_of(problem, climb(problem, effort, margin), margin, value))
+        verdicts.append(verdict_of(problem, climb(problem, effort, margin, named=sites is not None), margin, value))
         problems.append(problem)
     return Advice(
         model=graph.name,
@@ -117,9 +117,11 @@ def _check_options(effort: str, margin: float, time_limit: float | None) -> None
         raise OptionError(f"time_limit={time_limit} is out of range. Expected seconds, above 0.")
 
 
-def _wanted(graph: Graph, sites: Sequence[str] | None) -> list[Merge]:
+def _wanted(graph: Graph, sites: Sequence[str] | str | None) -> list[Merge]:
     """The merges to advise on: those that were named, else every one that has another merge."""
     merges = {merge.site: merge for merge in find_merges(graph)}
+    if isinstance(sites, str):
+        sites = [sites]
     if sites is None:
         return [merge for merge in merges.values() if unswitchable(merge) is None]
     for site in sites:
@@ -130,7 +132,7 @@ def _wanted(graph: Graph, sites: Sequence[str] | None) -> list[Merge]:
         refusal = unswitchable(merges[site])
         if refusal is not None:
             raise SiteError(f"{site!r} cannot be advised on: {refusal.reason} [{refusal.code}].")
-    return [merges[site] for site in sites]
+    return [merges[site] for site in dict.fromkeys(sites)]
 
 
 def _examples(graph: Graph, data: Any, validation: Any, seed: int) -> tuple[Examples, Examples]:

@@ -39,13 +39,14 @@ class Climb:
         return next((one for one in self.evidence if one.method == method), None)
 
 
-def climb(problem: Problem, effort: str, margin: float) -> Climb:
+def climb(problem: Problem, effort: str, margin: float, *, named: bool = True) -> Climb:
     """Measure one merge.
 
     Args:
         problem: The merge.
         effort: One of `EFFORTS`.
         margin: Share of the loss below which a gain does not count.
+        named: Whether the user named this merge; a method that does not apply to it is then an error.
 
     Returns:
         The evidence and the path.
@@ -58,8 +59,11 @@ def climb(problem: Problem, effort: str, margin: float) -> Climb:
     if effort == "auto":
         _automatic(problem, margin, made)
     elif effort != "structure":
-        made.evidence.append(_named(problem, effort, margin))
         made.path.append(f"Only {effort} was asked for.")
+        if named:
+            made.evidence.append(_named(problem, effort, margin))
+        else:
+            _try(problem, made, lambda p: _named(p, effort, margin))
     return made
 
 

@@ -1,6 +1,7 @@
 """Advice as a page: a table of verdicts, the reasons, what was measured, and how to switch."""
 
 from addcat.advice.nouns import Advice, Verdict
+from addcat.evidence.nouns import Evidence
 from addcat.report import rows
 from addcat.report.page import Block, Bullets, Cell, Column, Heading, Page, Paragraph, Table, Tone
 from addcat.vocabulary import OPS
@@ -78,14 +79,22 @@ def evidence_rows(verdict: Verdict) -> list[tuple[str, ...]]:
             verdict.site,
             one.method,
             one.question,
-            rows.NONE if one.estimate is None else rows.signed(one.estimate),
-            rows.NONE if one.low is None else rows.interval_text(one.low, one.high),
+            *_figures(one),
             one.unit or rows.NONE,
             rows.count(one.n) if one.n else rows.NONE,
             rows.seconds_text(one.seconds),
         )
         for one in verdict.evidence
     ]
+
+
+def _figures(one: Evidence) -> tuple[str, str]:
+    """Estimate and interval; a share has no sign, a difference has."""
+    if one.estimate is None:
+        return rows.NONE, rows.NONE
+    if one.unit.startswith("share"):
+        return rows.percent(one.estimate), f"[{rows.percent(one.low)}, {rows.percent(one.high)}]"
+    return rows.signed(one.estimate), rows.interval_text(one.low, one.high)
 
 
 def _data(advice: Advice) -> str:

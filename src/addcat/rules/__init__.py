@@ -24,7 +24,7 @@ from addcat.rules.phases import PHASES_EACH, PHASES_ONE
 from addcat.rules.split import SPLIT
 from addcat.rules.split_resized import SPLIT_RESIZED, SPLIT_WIDE
 from addcat.rules.stack import STACK
-from addcat.rules.sum_order import DEEPEST_LAST, LINEAR_LAST
+from addcat.rules.sum_order import LINEAR_LAST
 from addcat.rules.transposed_compose import TRANSPOSED_COMPOSE
 from addcat.rules.twice import TWICE
 
@@ -51,7 +51,6 @@ RULES: tuple[Rule, ...] = (
     OVER_CONCAT,
     SPLIT,
     LINEAR_LAST,
-    DEEPEST_LAST,
     PHASES_EACH,
     PHASES_ONE,
 )
