@@ -3,7 +3,8 @@
     python benchmarks/inspect_time.py [--repeats N]
 
 `model.summary()` is Keras' own. torchinfo reads the same network in torch, built below, and runs it once, as it always
-does; the row is left out where torchinfo is not installed. Each row is the median over fresh runs in this process; building is timed once, after Keras has been loaded.
+does; the row is left out where torchinfo is not installed. Each row is the median over fresh runs in this process;
+building is timed once, after Keras has been loaded.
 """
 
 import argparse
@@ -27,7 +28,7 @@ def main():
     repeats = parser.parse_args().repeats
     build, (model, *_) = timed(lambda: keras().applications.DenseNet201(weights=None), 1)
     look, (found, *_) = timed(lambda: inspect(model), repeats)
-    written, _ = timed(lambda: found.page(), repeats)
+    written, _ = timed(found.page, repeats)
     summary, _ = timed(lambda: model.summary(print_fn=lambda *_, **__: None), repeats)
     rows = [
         ("build DenseNet201 in Keras", build),

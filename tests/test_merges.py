@@ -27,6 +27,7 @@ def test_constants_biases_scalars_and_weights_are_not_merges():
     x = Input((5, 4), name="x")
     y = ops.add(x, np.arange(4, dtype="float32")) + 3
     y = 2 * y - np.ones((5, 1), "float32")
+    y = y + np.ones((1, 5, 4), "float32")  # Keras says that the batch is 1 from here on
     y = keras.layers.Dense(4)(y)  # a bias
 
     class Positions(layers.Layer):
