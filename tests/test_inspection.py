@@ -294,3 +294,10 @@ def test_what_is_to_be_said_of_many_sites_is_said_once():
         y = layers.Add(name=f"add{n}")([y, y])
     text = " ".join(render(inspect(model(x, y)).page(), width=120).split())
     assert "- AC204 add0, add1, add2, add3 and 2 more: Add reads one tensor more than once" in text
+
+
+def test_on_a_narrow_page_the_shape_gives_way_before_names_are_broken():
+    wide, narrow = (render(inspect(net).page(), width=80) for net in (networks.network("unet"), shown()))
+    assert "shape" in wide
+    assert "shape" not in narrow
+    assert "shape" in render(inspect(shown()).page(), width=100)

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 
 from addcat.findings import Finding
 from addcat.graph import Refusal
@@ -37,7 +38,8 @@ def inspection_page(found: Inspection) -> Page:
     """
     blocks: list[Block] = [Heading(f"Merges of {found.model}"), Paragraph(_summary(found))]
     if found.merges:
-        blocks.append(Table(COLUMNS, tuple(_row(merge) for merge in found.merges[:MOST_ROWS])))
+        lines = tuple(_row(merge) for merge in found.merges[:MOST_ROWS])
+        blocks.append(Table(_columns(lines), lines))
         blocks.append(Paragraph(_legend(found), "muted"))
     if found.findings:
         blocks.append(Heading("Findings"))
@@ -50,6 +52,15 @@ def inspection_page(found: Inspection) -> Page:
         words = f"Not in the multiply-adds: {counted} that addcat does not look into ({names})."
         blocks.append(Paragraph(words, "muted"))
     return Page(tuple(blocks))
+
+
+def _columns(lines: tuple[tuple[str | Cell, ...], ...]) -> tuple[Column, ...]:
+    """The columns; on a narrow page the shape gives way before the names of sites are broken."""
+    texts = [[cell if isinstance(cell, str) else cell.text for cell in line] for line in lines]
+    widths = [max(len(column.title), *map(len, cells)) for column, *cells in zip(COLUMNS, *texts, strict=True)]
+    kept = [width for column, width in zip(COLUMNS, widths, strict=True) if not column.at_least]
+    needed = sum(kept) + 3 * (len(kept) - 1)
+    return tuple(replace(c, at_least=min(needed, 100)) if c.title == "shape" else c for c in COLUMNS)
 
 
 def _summary(found: Inspection) -> str:
