@@ -23,7 +23,7 @@ STEPS, BATCH = 1000, 128
 SECONDS = 14.0
 """Time for each verdict, so that the whole demonstration stays under a minute and a half."""
 
-Data = tuple[list[Array], Array]
+Data = tuple[list[Array] | Array, Array]
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +75,7 @@ def residual() -> Any:
 def one_noisy(images: Array, labels: Array, rng: np.random.Generator, count: int) -> Data:
     """A noisy image; its digit is asked."""
     pick = rng.integers(len(images), size=count)
-    return [_noisy(images[pick], 0.3, rng)], labels[pick]
+    return _noisy(images[pick], 0.3, rng), labels[pick]
 
 
 def larger(images: Array, labels: Array, rng: np.random.Generator, count: int) -> Data:
