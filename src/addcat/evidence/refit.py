@@ -20,7 +20,7 @@ from addcat.report import rows
 from addcat.statistics import t_interval
 from addcat.switching.ladder import Rung
 from addcat.switching.site import Setting, switch_site
-from addcat.training import Examples, plan
+from addcat.training import plan
 
 PASSES = 20
 """Passes over the data, as the design's prototypes had them."""
@@ -112,8 +112,7 @@ def compare_from_here(problem: Problem, method: str, passes: int, start: float) 
 def _arms(problem: Problem) -> tuple[dict[str, Graph], str]:
     """The network as it is, and with the merge switched: exactly where that can be, else fitted to the data."""
     other = "concat" if problem.now == "add" else "add"
-    some: Examples = problem.data
-    setting = Setting(problem.door, tuple(batches(some)[:64]), "project", problem.seed)
+    setting = Setting(problem.door, tuple(batches(problem.data)[:64]), "project", problem.seed)
     outcome = switch_site(problem.root, problem.merge.site, Rung(other), setting)
     if isinstance(outcome, Refusal):
         raise DataError(f"{problem.merge.site!r} cannot be switched: {outcome.reason}.")
