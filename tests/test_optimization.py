@@ -6,13 +6,12 @@ import onnx_ir
 import pytest
 
 from addcat.errors import ModelError, OptionError
-from addcat.graph import Edge, Graph, Node, Tensor
+from addcat.graph import Edge
 from addcat.optimization import ONNX_RULES, Settings, _Task, optimize
 from addcat.optimizing import judge, predict
 from addcat.optimizing.candidates import expand, find, replay, tidy
 from addcat.optimizing.measure import Ratio, interleave, ratio_of
 from addcat.optimizing.nouns import KEPT, REFUSED, WRONG
-from addcat.optimizing.peak import memory
 from addcat.optimizing.subject import OnnxSubject, subject_of
 from addcat.optimizing.verify import difference, scaled_tolerance
 from addcat.rules import Plan, Rule
@@ -326,16 +325,6 @@ def test_interval_of_the_ratio_holds_its_level():
 
 def test_one_outlier_moves_nothing():
     assert ratio_of([(1.0, 0.9)] * 31 + [(1.0, 50.0)]).high == pytest.approx(0.9)
-
-
-def test_memory_counts_what_is_alive_at_one_time():
-    shape = Tensor((1, 4, 4))
-    x = Node("x", "input", outputs=(shape,))
-    a, b = (Node(n, "activation", (Edge("x"),), (shape,), {"function": "relu"}) for n in "ab")
-    both = Node("both", "concat", (Edge("a"), Edge("b")), (Tensor((1, 8, 4)),), {"axis": 1})
-    graph = Graph.of([x, a, b, both], inputs=["x"], outputs=[Edge("both")])
-    assert memory(graph).peak == 4 * (16 + 16 + 32)
-    assert memory(graph).norm < memory(graph).peak
 
 
 def test_difference_of_outputs():

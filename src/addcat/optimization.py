@@ -6,30 +6,33 @@ higher peak of live activations under "memory".
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from addcat.cost import parameters, total_multiply_adds
 from addcat.errors import OptionError, RefusedError
 from addcat.graph import Graph, Refusal
-from addcat.optimizing.candidates import find, replay, tidy
+from addcat.optimizing.candidates import MEMORY_SLACK, SAVING, find, replay, tidy
 from addcat.optimizing.check import Checker
-from addcat.optimizing.judge import ByTime, Judge, by_expected_time, by_memory, by_parameters
+from addcat.optimizing.judge import ByMemory, ByTime, Judge, by_expected_time, by_parameters, by_time_at_no_memory
 from addcat.optimizing.measure import Ratio
 from addcat.optimizing.nouns import KEPT, REFUSED, WRONG, Optimized, Point, Price, Record, Step, Verification
-from addcat.optimizing.peak import memory
+from addcat.optimizing.peak import memory, near_peak
 from addcat.optimizing.search import Kept, Progress, Search, usable
 from addcat.optimizing.subject import OnnxSubject, Shapes, Subject, subject_of
 from addcat.rules import RULES, Rule
 from addcat.rules.pad_into import PAD_INTO
 from addcat.rules.resize_product import RESIZE_PRODUCT, SUM_PRODUCT
+from addcat.rules.split_shared import SPLIT_SHARED
 
-ONNX_RULES = (PAD_INTO, *RULES, RESIZE_PRODUCT, SUM_PRODUCT)
+ONNX_RULES = (PAD_INTO, *RULES, SPLIT_SHARED, RESIZE_PRODUCT, SUM_PRODUCT)
 """Rules for ONNX alone come on top: other frameworks have no operation for what they make."""
 GOALS = ("latency", "memory", "parameters")
 FINAL_SECONDS = 10.0
 """Seconds that the last measurement, of the whole model, may take."""
+PROCESS_NOISE = 0.05
+"""By how much the memory of a process differs from run to run."""
 
 
 def optimize(
@@ -124,7 +127,7 @@ class _Task:
 
     def _judge(self) -> Judge:
         if self.goal == "memory":
-            return by_memory
+            return ByMemory()
         if self.goal == "parameters":
             return by_parameters
         if self.settings.measure and isinstance(self.subject, OnnxSubject):
@@ -134,20 +137,45 @@ class _Task:
     def run(self) -> Optimized:
         """Search, verify, and measure the whole."""
         self.settings.progress("reading")
-        start = self.subject.graph
+        start, sized = self.subject.graph, self.subject.sized
         refusals = find(start, self.rules)[1]
-        first = self._tidied(start)
-        search = Search(self.rules, self.judge, self.until, progress=self.settings.progress)
-        search.run(first[-1].graph if first else start)
-        self.steps += search.steps
+        first = self._tidied(sized)
+        found = self._searched(first[-1].graph if first else sized)
+        if sized is not start:  # what holds for the sizes of the run need not hold for all
+            first = self._again(start, first)
+            found = self._again(first[-1].graph if first else start, found)
         self.settings.progress("verifying")
         checker = Checker(self.subject, tolerance=self.settings.tolerance, seed=self.settings.seed)
-        kept, model, verification = self._verified(start, [*first, *search.kept], checker)
+        kept, model, verification = self._verified(start, [*first, *found], checker)
         self.settings.progress("measuring the whole")
         ratio = None
         if kept:
-            model, verification, ratio = self._confirmed(start, kept, first, model, verification, checker)
+            model, verification, ratio = self._confirmed(start, kept, len(first), (model, verification), checker)
         return self._result(start, model, verification, ratio, refusals)
+
+    def _searched(self, graph: Graph) -> list[Kept]:
+        """What the search keeps. For memory, what saves time at no cost of memory comes first, and opens the way."""
+        progress = self.settings.progress
+        if self.goal != "memory":
+            searches = [Search(self.rules, self.judge, self.until, progress=progress)]
+        else:
+            saving = [rule for rule in self.rules if rule.name in SAVING]
+            searches = [
+                Search(saving, by_time_at_no_memory, self.until, progress=progress),
+                Search(
+                    self.rules,
+                    self.judge,
+                    self.until,
+                    progress=progress,
+                    slack=MEMORY_SLACK,
+                    local=False,
+                    focus=near_peak,
+                ),
+            ]
+        for search in searches:
+            graph = search.run(graph)
+            self.steps += search.steps
+        return [kept for search in searches for kept in search.kept]
 
     def _tidied(self, graph: Graph) -> list[Kept]:
         """Rewrites that leave less to do, as a whole: kept unless the judge finds them to lose."""
@@ -201,35 +229,50 @@ class _Task:
         return found
 
     def _confirmed(
-        self,
-        start: Graph,
-        kept: list[Kept],
-        first: list[Kept],
-        model: Any,
-        verification: Verification | None,
-        checker: Checker,
+        self, start: Graph, kept: list[Kept], tidying: int, whole: tuple[Any, Verification | None], checker: Checker
     ) -> tuple[Any, Verification | None, Ratio | None]:
         """Hold the whole against the original; fall back on less where it does not gain."""
-        subject = self.subject
+        ratio = None
+        for number, (model, verification) in enumerate(self._options(start, kept, tidying, whole, checker)):
+            holds, measured = self._holds(model)
+            ratio = ratio or measured
+            if holds:
+                if number:
+                    self.notes.append("The parts alone promised more than the whole kept; only some of them are in.")
+                return model, verification, measured
+        words = "The whole is not faster beyond the noise" if self.goal == "latency" else "Nothing lowers the peak"
+        self.notes.append(f"{words}, so the model is the original.")
+        return self.subject.original, None, ratio
+
+    def _options(
+        self, start: Graph, kept: list[Kept], tidying: int, whole: tuple[Any, Verification | None], checker: Checker
+    ) -> Iterator[tuple[Any, Verification | None]]:
+        yield whole
+        for fewer in self._fewer(start, kept, tidying):
+            model = self.subject.write(fewer)
+            verification = checker.check(model)
+            if verification.passed:
+                yield model, verification
+
+    def _holds(self, model: Any) -> tuple[bool, Ratio | None]:
+        """Whether a model keeps what the goal promises, and its time as a share of the original's."""
+        subject, ratio = self.subject, None
         if self.goal == "memory":
             before, after = (memory(subject.read(one)) for one in (subject.original, model))
-            if before is not None and after is not None and after.peak > before.peak:
-                self.notes.append("Nothing lowers the peak, so the model is the original.")
-                return subject.original, None, None
-        if not self.settings.measure or not isinstance(subject, OnnxSubject):
-            return model, verification, None
-        ratio = subject.compare_whole(subject.original, model, limit=FINAL_SECONDS)
-        if self.goal != "latency" or ratio.faster:
-            return model, verification, ratio
-        for fewer in self._fewer(start, kept, len(first)):
-            other = subject.write(fewer)
-            second = subject.compare_whole(subject.original, other, limit=FINAL_SECONDS)
-            checked = checker.check(other)
-            if second.faster and checked.passed:
-                self.notes.append("The parts alone promised more than the whole kept; only some of them are in.")
-                return other, checked, second
-        self.notes.append("The whole is not faster beyond the noise, so the model is the original.")
-        return subject.original, None, ratio
+            if before is not None and after is not None and not after.lower_than(before):
+                return False, None
+        if self.settings.measure and isinstance(subject, OnnxSubject):
+            if self.goal == "memory" and self._process_grows(subject, model):
+                return False, None
+            ratio = subject.compare_whole(subject.original, model, limit=FINAL_SECONDS)
+        return self.goal != "latency" or ratio is None or ratio.faster, ratio
+
+    def _process_grows(self, subject: OnnxSubject, model: Any) -> bool:
+        """Whether a process that runs the model needs more than with the original, beyond the noise."""
+        before = subject.known_peak(subject.original)
+        most = None if before is None else (1 + PROCESS_NOISE) * before
+        peaks = (subject.process_peak(model) for _ in range(2))
+        return most is not None and all(peak is not None and peak > most for peak in peaks)
 
     def _fewer(self, start: Graph, kept: list[Kept], tidying: int) -> list[Graph]:
         """Graphs with the more promising half of what was kept, and with the tidying alone."""
@@ -271,7 +314,7 @@ def price(subject: Subject, model: Any, *, process: bool = False) -> Price:
     """What a model costs, at the shapes of the subject."""
     graph = subject.read(model)
     alive = memory(graph)
-    grown = subject.process_peak(model) if process and isinstance(subject, OnnxSubject) else None
+    grown = subject.known_peak(model) if process and isinstance(subject, OnnxSubject) else None
     operations = sum(node.op != "input" for node in graph.nodes.values())
     return Price(operations, parameters(graph), total_multiply_adds(graph)[0], alive and alive.peak, grown)
 

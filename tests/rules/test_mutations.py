@@ -94,7 +94,7 @@ MUTANTS: dict[str, tuple[Rule, Callable[[], Graph], list[tuple[Any, str, Any]]]]
     "every branch gets the first channels": (
         over_concat.OVER_CONCAT,
         joined_norm,
-        [(over_concat, "_rows", lambda array, start, stop: array[: stop - start])],
+        [(over_concat, "rows", lambda array, start, stop: array[: stop - start])],
     ),
     "a bias passes zeros that count": (
         exchange_pool.EXCHANGE_POOL,

@@ -17,15 +17,26 @@ TIDY = ("passing", "cancel", "flatten", "twice", "affine-after", "affine-before"
 """Rules that leave less to do wherever they apply."""
 FOLLOWING = (*TIDY, "before-resize", "exchange-resize", "exchange-pool", "compose", "gather", "linear-last")
 """Rules that may follow up another where they are expected to pay."""
+SAVING = ("exchange-pool", "exchange-resize", "before-resize", "compose", "gather")
+"""Rules that leave less arithmetic to do."""
 OPENING = ("over-concat", "split-resized", "split")
 """Rules that gain little alone and open the way; a variant of each candidate follows these up as well."""
 FINISHING = ("resize-product", "sum-product")
 """Rules that write an operation in another way, which no other rule sees through: they come last."""
 PHASES = ("phases-each", "phases-one")
 """Two other ways to write a transposed convolution; which of the three is quickest depends on the runtime."""
-VARIANTS = (FOLLOWING, (*FOLLOWING, *OPENING), (*FOLLOWING, *FINISHING), *((*FOLLOWING, phase) for phase in PHASES))
-SLACK: Mapping[str, float] = {**dict.fromkeys(OPENING, 0.1), **dict.fromkeys(PHASES, 1.0)}
+VARIANTS = (
+    FOLLOWING,
+    (*FOLLOWING, *OPENING),
+    (*FOLLOWING, *FINISHING),
+    *((*FOLLOWING, phase) for phase in PHASES),
+    (*FOLLOWING, "recompute"),
+)
+Slack = Mapping[str, float]
+SLACK: Slack = {**dict.fromkeys(OPENING, 0.1), **dict.fromkeys(PHASES, 1.0)}
 """How much longer than what it replaces a follow-up may be expected to take, as a share."""
+MEMORY_SLACK: Slack = {**dict.fromkeys((*OPENING, "recompute"), 2.0), **dict.fromkeys(PHASES, 1.0)}
+"""The same where memory is what counts."""
 MOST_STEPS = 60
 
 
@@ -69,13 +80,14 @@ def find(graph: Graph, rules: Sequence[Rule]) -> tuple[list[Proposal], list[Refu
     return proposals, refusals
 
 
-def expand(graph: Graph, proposal: Proposal, rules: Mapping[str, Rule]) -> list[Candidate]:
+def expand(graph: Graph, proposal: Proposal, rules: Mapping[str, Rule], slack: Slack = SLACK) -> list[Candidate]:
     """A proposal with what follows it: without and with the rules that open the way further.
 
     Args:
         graph: The graph that it was found in.
         proposal: Where to begin.
         rules: All rules that may be used, by name.
+        slack: How much longer a follow-up may take.
 
     Returns:
         One candidate, or different ones; none where the proposal does not hold.
@@ -85,19 +97,20 @@ def expand(graph: Graph, proposal: Proposal, rules: Mapping[str, Rule]) -> list[
     except RefusedError:
         return []
     found: list[Candidate] = []
-    for names in VARIANTS:
-        steps, result = follow_up(graph, first, [rules[name] for name in names if name in rules])
+    variants = dict.fromkeys(tuple(name for name in names if name in rules) for names in VARIANTS)
+    for names in variants:
+        steps, result = follow_up(graph, first, [rules[name] for name in names], slack)
         if all((proposal, *steps) != other.steps for other in found):
             nodes = frozenset(proposal.nodes)
             found.append(Candidate((proposal, *steps), result, predict.change(graph, result), nodes))
     return found
 
 
-def follow_up(old: Graph, new: Graph, rules: Sequence[Rule]) -> tuple[list[Proposal], Graph]:
+def follow_up(old: Graph, new: Graph, rules: Sequence[Rule], slack: Slack = SLACK) -> tuple[list[Proposal], Graph]:
     """Apply rules to what differs between two graphs, as long as one applies and is not expected to cost time."""
     steps: list[Proposal] = []
     while len(steps) < MOST_STEPS:
-        step = next(_steps(old, new, rules), None)
+        step = next(_steps(old, new, rules, slack), None)
         if step is None:
             break
         steps.append(step[0])
@@ -105,7 +118,7 @@ def follow_up(old: Graph, new: Graph, rules: Sequence[Rule]) -> tuple[list[Propo
     return steps, new
 
 
-def _steps(old: Graph, new: Graph, rules: Sequence[Rule]) -> Iterator[tuple[Proposal, Graph]]:
+def _steps(old: Graph, new: Graph, rules: Sequence[Rule], slack: Slack) -> Iterator[tuple[Proposal, Graph]]:
     for node in _touched(old, new):
         for rule in rules:
             try:
@@ -116,8 +129,8 @@ def _steps(old: Graph, new: Graph, rules: Sequence[Rule]) -> Iterator[tuple[Prop
                 continue
             result = plan.change()
             cost = predict.change(new, result)
-            slack = SLACK.get(rule.name, 0.0) * (_seconds(new, plan.nodes) or 0.0)
-            if rule.name in TIDY or (cost is None and rule.name in SLACK) or (cost is not None and cost <= slack):
+            most = slack.get(rule.name, 0.0) * (_seconds(new, plan.nodes) or 0.0)
+            if rule.name in TIDY or (cost is None and rule.name in slack) or (cost is not None and cost <= most):
                 yield Proposal(rule.name, node.name, plan.nodes, plan.words), result
 
 

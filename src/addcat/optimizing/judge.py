@@ -8,6 +8,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from math import inf
 from typing import Protocol
 
 from addcat.cost import parameters
@@ -15,12 +16,16 @@ from addcat.errors import ModelError
 from addcat.graph import Graph
 from addcat.optimizing import predict
 from addcat.optimizing.measure import Ratio
-from addcat.optimizing.peak import memory
+from addcat.optimizing.peak import Memory, memory
 
 WORTH = 0.985
 """A part must be at least this much faster: the last percent may be layout at the borders of the part."""
 CERTAIN = 0.93
 """A part that is this much faster beyond the noise is not measured again."""
+WORTH_MEMORY = 0.9999
+"""A rewrite must bring memory down by at least this factor."""
+BEARABLE = 1.5
+"""Times as long as before that a model which needs less memory may be expected to take."""
 HOPELESS = 1.3
 """A part that is expected to take this much longer is not measured."""
 
@@ -104,16 +109,47 @@ def by_expected_time(old: Graph, new: Graph) -> Judgement:
     return Judgement(added < 0, -added, None, reason, measured=False)
 
 
-def by_memory(old: Graph, new: Graph) -> Judgement:
-    """Judge by the memory of live activations."""
+@dataclass
+class ByMemory:
+    """Judges by the memory of live activations, at no more than a bearable cost of time.
+
+    Attributes:
+        known: The current best and its memory.
+        most: Seconds that a graph may be expected to take.
+    """
+
+    known: tuple[Graph, Memory | None] | None = None
+    most: float | None = None
+
+    def __call__(self, old: Graph, new: Graph) -> Judgement:
+        """Judge by counting."""
+        if self.known is None or self.known[0] is not old:
+            self.known = old, memory(old)
+        expected = predict.seconds(new)
+        if self.most is None:
+            self.most = BEARABLE * (predict.seconds(old) or inf)
+        if expected is not None and expected > self.most:
+            words = f"the whole is expected to take more than {BEARABLE} times as long as before"
+            return Judgement(False, 0.0, None, words, measured=False)
+        before, after = self.known[1], memory(new)
+        if before is None or after is None:
+            return Judgement(False, 0.0, None, "a size is unknown", measured=False)
+        if after.rises_from(before):
+            return Judgement(False, 0.0, None, "the peak of live activations rises")
+        better = after.norm < before.norm * WORTH_MEMORY
+        reason = "less memory is alive" if better else "no less memory is alive"
+        return Judgement(better, before.norm - after.norm, None, reason)
+
+
+def by_time_at_no_memory(old: Graph, new: Graph) -> Judgement:
+    """Judge by the cost model, where no more memory is alive."""
+    judgement = by_expected_time(old, new)
+    if not judgement.better:
+        return judgement
     before, after = memory(old), memory(new)
-    if before is None or after is None:
-        return Judgement(False, 0.0, None, "a size is unknown", measured=False)
-    if after.peak > before.peak:
-        return Judgement(False, 0.0, None, "the peak of live activations rises")
-    better = after.norm < before.norm * (1 - 1e-9)
-    reason = "less memory is alive" if better else "no less memory is alive"
-    return Judgement(better, before.norm - after.norm, None, reason)
+    if before is None or after is None or after.rises_from(before) or after.norm > before.norm:
+        return Judgement(False, 0.0, None, "more memory is alive", measured=False)
+    return judgement
 
 
 def by_parameters(old: Graph, new: Graph) -> Judgement:

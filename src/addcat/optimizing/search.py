@@ -7,12 +7,12 @@ it has changed.
 """
 
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from addcat.errors import RefusedError
 from addcat.graph import Graph, Node
-from addcat.optimizing.candidates import FINISHING, TIDY, Candidate, expand, find, replay
+from addcat.optimizing.candidates import FINISHING, SLACK, TIDY, Candidate, Slack, expand, find, replay
 from addcat.optimizing.judge import Judge, Judgement
 from addcat.optimizing.nouns import KEPT, REFUSED, SKIPPED, Step
 from addcat.rules.base import Proposal, Rule
@@ -45,6 +45,9 @@ class Search:
         until: When to stop, on `time.perf_counter`.
         banned: Candidates not to try, by their first step.
         progress: Told what is being tried.
+        slack: How much longer rewrites that follow up others may take.
+        local: Whether a judgement depends on what a candidate changes alone, so that it holds until that changes.
+        focus: Names the nodes of a graph around which it is worth searching; None for all.
     """
 
     rules: Sequence[Rule]
@@ -52,6 +55,9 @@ class Search:
     until: float
     banned: Collection[Proposal] = ()
     progress: Progress = lambda _: None
+    slack: Slack = field(default_factory=lambda: SLACK)
+    local: bool = True
+    focus: Callable[[Graph], Collection[str] | None] = lambda _: None
     steps: list[Step] = field(default_factory=list[Step])
     kept: list[Kept] = field(default_factory=list[Kept])
     _expanded: dict[object, tuple[tuple[Node, ...], list[Candidate]]] = field(default_factory=dict)  # pyright: ignore[reportUnknownVariableType]
@@ -72,6 +78,8 @@ class Search:
         """Rounds until no candidate that some rules open improves."""
         moved = True
         while moved and not self._late():
+            if not self.local:
+                self._refused.clear()
             candidates = self._candidates(graph, openers)
             moved, done = False, set[int]()
             for candidate in candidates:
@@ -94,25 +102,23 @@ class Search:
         by_name = {rule.name: rule for rule in self.rules}
         proposals, _ = find(graph, openers)
         found: list[Candidate] = []
+        focus = self.focus(graph)
         for proposal in proposals:
+            if focus is not None and not any(name in focus for name in proposal.nodes):
+                continue
             nodes = tuple(graph.nodes[name] for name in proposal.nodes if name in graph.nodes)
             key = (proposal.rule, proposal.site, tuple(map(id, nodes)))
             if proposal in self.banned or key in self._refused:
                 continue
             if key not in self._expanded:
-                self._expanded[key] = (nodes, expand(graph, proposal, by_name))
+                self._expanded[key] = (nodes, expand(graph, proposal, by_name, self.slack))
             found += self._expanded[key][1]
         return sorted(found, key=lambda c: 0.0 if c.predicted is None else c.predicted)
 
     def _best(self, graph: Graph, rivals: list[Candidate]) -> Graph | None:
         """Judge candidates for the same nodes; apply the best, or None."""
-        by_name = {rule.name: rule for rule in self.rules}
         judged: list[tuple[Judgement, Candidate, Graph]] = []
-        for rival in rivals:
-            try:
-                result = replay(graph, rival.steps, by_name)
-            except RefusedError:  # what was kept before has changed what is around it; the next round asks again
-                continue
+        for rival, result in self._replayed(graph, rivals):
             self.progress(f"{' + '.join(rival.rules)} at {rival.site}")
             judged.append((self.judge(graph, result), rival, result))
         winner = max((entry for entry in judged if entry[0].better), key=lambda entry: entry[0].gain, default=None)
@@ -129,6 +135,18 @@ class Search:
                     self._refuse(graph, rival)
                 self.steps.append(_step(rival, outcome, judgement))
         return None if winner is None else winner[2]
+
+    def _replayed(self, graph: Graph, rivals: list[Candidate]) -> Iterator[tuple[Candidate, Graph]]:
+        """Candidates and what comes of them; those that no longer hold as they are expanded anew."""
+        by_name = {rule.name: rule for rule in self.rules}
+        stale: dict[Proposal, None] = {}
+        for rival in rivals:
+            try:
+                yield rival, replay(graph, rival.steps, by_name)
+            except RefusedError:  # what was kept before has changed what is around it
+                stale[rival.steps[0]] = None
+        for proposal in stale:
+            yield from ((fresh, fresh.graph) for fresh in expand(graph, proposal, by_name, self.slack))
 
     def _refuse(self, graph: Graph, candidate: Candidate) -> None:
         first = candidate.steps[0]

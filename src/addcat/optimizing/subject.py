@@ -23,6 +23,7 @@ from addcat.errors import ModelError, OptionError
 from addcat.frameworks import keras
 from addcat.graph import Array, Graph, Node, Shape
 from addcat.optimizing.measure import Clock, Ratio, interleave
+from addcat.optimizing.peak import scheduled
 
 Shapes = Mapping[str, Shape] | Sequence[Shape] | None
 Run = Callable[[Mapping[str, Array]], list[Array]]
@@ -31,9 +32,19 @@ REFERENCE_ELEMENTS = 200_000
 
 
 class Subject(Protocol):
-    """What the search and the verification ask of a model."""
+    """What the search and the verification ask of a model.
+
+    Attributes:
+        graph: Its graph.
+        sized: The same with the sizes at which it is run, where `graph` leaves more of them open than the batch: the
+            search counts and measures there, and what it finds is done to `graph`.
+        original: The model as it was passed.
+        shapes: Shapes of the inputs at which it is run.
+        can_run: Whether it can be timed.
+    """
 
     graph: Graph
+    sized: Graph
     original: Any
     shapes: dict[str, tuple[int, ...]]
     can_run: bool
@@ -69,11 +80,13 @@ class OnnxSubject:
 
     original: Any
     graph: Graph
+    sized: Graph
     shapes: dict[str, tuple[int, ...]]
     runtime: str
     threads: int
     as_ir: bool
     can_run: bool = True
+    _peaks: dict[int, tuple[Any, int | None]] = field(default_factory=dict)  # pyright: ignore[reportUnknownVariableType]
     _parts: dict[tuple[int, int], tuple[Graph, Graph]] = field(default_factory=dict)  # pyright: ignore[reportUnknownVariableType]
 
     @staticmethod
@@ -81,12 +94,15 @@ class OnnxSubject:
         """Read a model from memory or a file."""
         original = load(source).model
         chosen = input_shapes(original, shapes)
-        graph = read_onnx(normalise(original))
-        return OnnxSubject(original, graph, chosen, runtime, threads, isinstance(source, ir().Model))
+        simple = normalise(original)
+        graph = sized = read_onnx(simple)
+        if any(None in tensor.shape[1:] for node in graph.nodes.values() for tensor in node.outputs):
+            sized = read_onnx(simple, tuple(chosen.values()))
+        return OnnxSubject(original, graph, sized, chosen, runtime, threads, isinstance(source, ir().Model))
 
     def write(self, graph: Graph) -> Any:
-        """The model of a graph."""
-        return write_onnx(graph)
+        """The model of a graph, in the order that keeps least alive."""
+        return write_onnx(scheduled(graph))
 
     def read(self, model: Any) -> Graph:
         """The graph of a model at the shapes where it is run."""
@@ -121,8 +137,16 @@ class OnnxSubject:
         return model if self.as_ir or size > PROTO_LIMIT else to_proto(model)
 
     def process_peak(self, model: Any) -> int | None:
-        """Bytes that a process grows by when it loads and runs a model."""
-        return process_peak(model, self.feeds(0), threads=self.threads)
+        """Bytes that a process grows by when it loads and runs a model; the least that was seen."""
+        peak = process_peak(model, self.feeds(0), threads=self.threads)
+        known = self._peaks.get(id(model), (model, None))[1]
+        least = peak if known is None or peak is None else min(peak, known)
+        self._peaks[id(model)] = model, least
+        return least
+
+    def known_peak(self, model: Any) -> int | None:
+        """The same, measured once."""
+        return self._peaks[id(model)][1] if id(model) in self._peaks else self.process_peak(model)
 
     def compare_whole(self, old: Any, new: Any, *, limit: float) -> Ratio:
         """Time two models against each other."""
@@ -194,6 +218,7 @@ class KerasSubject:
 
     original: Any
     graph: Graph
+    sized: Graph
     shapes: dict[str, tuple[int, ...]]
     can_run: bool = False
 
@@ -210,7 +235,7 @@ class KerasSubject:
         else:
             given = dict(zip(graph.inputs, shapes or (), strict=False))
         sizes = {name: _sizes(name, given.get(name, graph.nodes[name].shape)) for name in graph.inputs}
-        return KerasSubject(model, graph, sizes)
+        return KerasSubject(model, graph, graph, sizes)
 
     def write(self, graph: Graph) -> Any:
         """The Keras model of a graph."""

@@ -17,10 +17,12 @@ from addcat.rules.exchange_resize import EXCHANGE_RESIZE
 from addcat.rules.flatten import FLATTEN
 from addcat.rules.fold import FOLD
 from addcat.rules.gather import GATHER
+from addcat.rules.hidden import HIDDEN_EIGHTHS, HIDDEN_HALVES, HIDDEN_QUARTERS
 from addcat.rules.nearest_conv import NEAREST_CONV
 from addcat.rules.over_concat import OVER_CONCAT
 from addcat.rules.passing import PASSING
 from addcat.rules.phases import PHASES_EACH, PHASES_ONE
+from addcat.rules.recompute import RECOMPUTE
 from addcat.rules.split import SPLIT
 from addcat.rules.split_resized import SPLIT_RESIZED, SPLIT_WIDE
 from addcat.rules.stack import STACK
@@ -53,6 +55,10 @@ RULES: tuple[Rule, ...] = (
     LINEAR_LAST,
     PHASES_EACH,
     PHASES_ONE,
+    HIDDEN_HALVES,
+    HIDDEN_QUARTERS,
+    HIDDEN_EIGHTHS,
+    RECOMPUTE,
 )
 
 __all__ = ["RULES", "Plan", "Proposal", "Rule"]

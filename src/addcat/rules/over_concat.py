@@ -65,7 +65,7 @@ def _change(graph: Graph, node: Node, concat: Node, sizes: list[int]) -> Graph:
         name = graph.fresh_name(f"{node.name}_part{number}")
         outputs = (facts.sized(node.outputs[0], axis, stop - start),)
         if node.weights:
-            weights = {key: _rows(node.weight(key), start, stop) for key in node.weights}
+            weights = {key: rows(node.weight(key), start, stop) for key in node.weights}
             parts.append(facts.made(node, name, weights=weights, inputs=(edge,), outputs=outputs))
         else:
             parts.append(facts.moved(node, name, inputs=(edge,), outputs=outputs))
@@ -81,7 +81,7 @@ def _change(graph: Graph, node: Node, concat: Node, sizes: list[int]) -> Graph:
     )
 
 
-def _rows(array: Array, start: int, stop: int) -> Array:
+def rows(array: Array, start: int, stop: int) -> Array:
     """The channels of a branch; a single number serves all."""
     return array if array.ndim == 0 or array.shape[0] == 1 != stop - start else array[start:stop].copy()
 

@@ -78,7 +78,7 @@ def load(source: Any, shapes: tuple[Shape, ...] | None = None) -> Loaded:
     _check_opset(proto, name)
     for tensor in _tensors(proto):
         _check_tensor(tensor, name, folder)
-    small = _small_copy(proto)
+    small = small_copy(proto)
     _check(small, name)
     try:
         model = ir().from_proto(proto)
@@ -200,7 +200,7 @@ def _number(text: str | None) -> int | None:
         return -1
 
 
-def _small_copy(proto: Any) -> Any:
+def small_copy(proto: Any) -> Any:
     """The model without large initialisers; they become inputs of the same type, which is all that inference needs."""
     small = onnx().ModelProto()
     small.ir_version = max(proto.ir_version, 4)

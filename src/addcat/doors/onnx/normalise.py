@@ -1,13 +1,15 @@
 """An exporter's graph without its scaffolding: constants folded, transposes and casts that cancel taken out.
 
-ONNX Runtime does this to every model before it runs it; here its first level, which keeps to standard operators, is
-written down, so that rewrites see what is really there. It is kept only where nothing new comes in.
+Arithmetic on shapes asks the model's inputs then (`grounded`). ONNX Runtime does the rest to every model before it
+runs it; here its first level, which keeps to standard operators, is written down, so that rewrites see what is really
+there. It is kept only where nothing new comes in.
 """
 
 import tempfile
 from pathlib import Path
 from typing import Any
 
+from addcat.doors.onnx.grounded import grounded
 from addcat.doors.onnx.load import ir
 from addcat.doors.onnx.write import PROTO_LIMIT, to_proto
 from addcat.frameworks import load
@@ -39,8 +41,10 @@ def normalise(model: Any) -> Any:
         options.optimized_model_filepath = str(path)
         try:
             data = to_proto(model).SerializeToString()
-            onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
-            simple = ir().from_proto(load("onnx", extra="onnx").load(path))
+            onnxruntime.InferenceSession(
+                data, options, providers=["CPUExecutionProvider"], disabled_optimizers=["MatMulAddFusion"]
+            )
+            simple = ir().from_proto(grounded(load("onnx", extra="onnx").load(path)))
         except Exception:  # a model that the runtime does not take is left as it is
             return model
     if not _domains(simple) <= _domains(model) or _size(simple) > 1.1 * size + 2**20:
@@ -50,6 +54,8 @@ def normalise(model: Any) -> Any:
     for field in ("producer_name", "producer_version", "doc_string", "model_version", "domain", "ir_version"):
         setattr(simple, field, getattr(model, field))
     simple.metadata_props.update(model.metadata_props)
+    for old, new in zip(model.graph.outputs, simple.graph.outputs, strict=True):
+        new.type, new.shape = old.type, old.shape  # as declared, though more may be known of them
     return simple
 
 

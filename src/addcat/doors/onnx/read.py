@@ -16,6 +16,7 @@ from addcat.doors.onnx.channels import with_channel_axes
 from addcat.doors.onnx.constants import Constant, Constants
 from addcat.doors.onnx.load import infer, load, put_constants
 from addcat.doors.onnx.look import FLOATS, Found, Look
+from addcat.doors.onnx.symbolic import refined
 from addcat.graph import Array, Edge, Graph, Node, Shape, Tensor, Weight
 
 UNKNOWN = Tensor((), "unknown")
@@ -74,10 +75,12 @@ def read(source: Any, shapes: tuple[Shape, ...] | None = None) -> Graph:
         graph = reader.graph()
         now = reader.constants.learnt()
         if now.keys() <= learnt:
-            return graph
+            break
         learnt |= now.keys()
         put_constants(loaded, now)
         types = infer(loaded)
+    more = refined(loaded, types)
+    return graph if more == types else _Reader(loaded.model, more).graph()
 
 
 class _Reader:

@@ -57,7 +57,12 @@ def save(model: Any, path: str | Path) -> None:
 
 def to_proto(model: Any) -> Any:
     """An `onnx_ir.Model` below 2 GiB as an `onnx.ModelProto` with its weights inside."""
-    return ir().to_proto(_own_tensors(model))
+    proto = ir().to_proto(_own_tensors(model))
+    weights = {tensor.name for tensor in proto.graph.initializer}
+    others = [info for info in proto.graph.value_info if info.name not in weights]
+    del proto.graph.value_info[:]
+    proto.graph.value_info.extend(others)
+    return proto
 
 
 def _own_tensors(model: Any) -> Any:

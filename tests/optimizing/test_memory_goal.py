@@ -1,0 +1,182 @@
+"""`optimize(goal="memory")`: the peak falls, or the model stays; sizes that are passed reach the search."""
+
+import numpy as np
+import onnx
+import pytest
+
+from addcat.optimization import optimize
+from addcat.optimizing.judge import ByMemory, by_time_at_no_memory
+from addcat.optimizing.nouns import KEPT
+from addcat.optimizing.order import sizes
+from addcat.optimizing.peak import memory, profile
+from addcat.optimizing.subject import OnnxSubject, subject_of
+from addcat.rules.hidden import HIDDEN_EIGHTHS, HIDDEN_HALVES
+from addcat.rules.stack import STACK
+from tests.doors.onnx.models import model, random
+from tests.doors.onnx.test_round_trip import inputs_of, run
+from tests.test_optimization import head, plain, same
+
+
+def expansion():
+    """A wide hidden layer between narrow ones."""
+    return model(
+        """g (float[N,4,64,64] x) => (float[N,4,64,64] y) {
+            wide = Conv(x, expand)
+            act = Relu(wide)
+            taps = Conv<group=64, pads=[1,1,1,1]>(act, each)
+            act2 = Relu(taps)
+            narrow = Conv(act2, project)
+            y = Add(narrow, x)
+        }""",
+        expand=random(64, 4, 1, 1),
+        each=random(64, 1, 3, 3),
+        project=random(4, 64, 1, 1),
+    )
+
+
+def open_sizes():
+    """The same kind of network for images of any size."""
+    return model(
+        """g (float[N,4,H,W] x) => (float[N,4,H,W] y) {
+            wide = Conv(x, expand)
+            act = Relu(wide)
+            narrow = Conv(act, project)
+            y = Add(narrow, x)
+        }""",
+        expand=random(64, 4, 1, 1),
+        project=random(4, 64, 1, 1),
+    )
+
+
+def peak_of_file(proto):
+    """The peak of a model run node by node in the order of its file, counted apart from our graph."""
+    inferred = onnx.shape_inference.infer_shapes(proto)
+    infos = [*inferred.graph.value_info, *inferred.graph.input, *inferred.graph.output]
+    known = {i.name: 4 * int(np.prod([d.dim_value or 1 for d in i.type.tensor_type.shape.dim])) for i in infos}
+    weights = {tensor.name for tensor in proto.graph.initializer}
+    last = {name: place for place, node in enumerate(proto.graph.node) for name in node.input}
+    last |= {output.name: len(proto.graph.node) for output in proto.graph.output}
+    live = sum(known[i.name] for i in proto.graph.input)
+    peak = live
+    for place, node in enumerate(proto.graph.node):
+        live += sum(known[name] for name in node.output)
+        peak = max(peak, live)
+        live -= sum(known[name] for name in {*node.input, *node.output} - weights if last.get(name, -1) == place)
+    return peak
+
+
+def test_a_hidden_layer_is_never_whole():
+    proto = expansion()
+    result = optimize(proto, goal="memory", measure=False)
+    assert same(proto, result.model)
+    assert result.record.after.peak < 0.5 * result.record.before.peak
+    assert any("hidden-eighths" in step.rules for step in result.record.steps if step.outcome == KEPT)
+
+
+def test_the_file_is_in_the_order_that_was_counted():
+    proto = expansion()
+    result = optimize(proto, goal="memory", measure=False)
+    assert peak_of_file(result.model) < 0.5 * peak_of_file(proto)
+    found = memory(subject_of(result.model, runtime="onnxruntime", threads=1, shapes=None).sized)
+    assert peak_of_file(result.model) == found.apart
+
+
+@pytest.mark.parametrize("build", [plain, head, expansion])
+def test_the_peak_falls_or_the_model_stays(build):
+    proto = build()
+    result = optimize(proto, goal="memory", time_limit=10)
+    changed = [n.op_type for n in result.model.graph.node] != [n.op_type for n in proto.graph.node]
+    assert changed == (result.record.after.peak < result.record.before.peak)
+
+
+def test_a_process_that_grows_gives_the_original(monkeypatch):
+    proto = expansion()
+    peaks = iter([100, 120, 110, 120, 110, 120, 110])
+    monkeypatch.setattr("addcat.optimizing.subject.process_peak", lambda *_, **__: next(peaks))
+    result = optimize(proto, goal="memory")
+    assert result.record.notes == ("Nothing lowers the peak, so the model is the original.",)
+    assert [n.op_type for n in result.model.graph.node] == [n.op_type for n in proto.graph.node]
+
+
+def test_the_least_of_two_processes_counts(monkeypatch):
+    peaks = iter([100, 120, 104])
+    monkeypatch.setattr("addcat.optimizing.subject.process_peak", lambda *_, **__: next(peaks))
+    result = optimize(expansion(), goal="memory")
+    assert result.record.notes == ()
+    assert (result.record.before.process, result.record.after.process) == (100, 104)
+
+
+def test_sizes_that_are_passed_reach_the_search():
+    proto = open_sizes()
+    result = optimize(proto, goal="memory", shapes={"x": (1, 4, 128, 128)}, measure=False)
+    assert result.record.after.peak < 0.5 * result.record.before.peak
+    assert same(proto, result.model)
+    dims = [d.dim_param for d in result.model.graph.input[0].type.tensor_type.shape.dim]
+    assert dims == ["N", "", "H", "W"]
+    for size in ((2, 4, 5, 7), (1, 4, 16, 3)):
+        data = {"x": np.random.default_rng(0).standard_normal(size).astype("float32")}
+        assert np.allclose(run(proto, data)[0], run(result.model, data)[0], atol=1e-5)
+
+
+def test_declared_outputs_stay_as_they_are():
+    proto = model(
+        """g (float[1,4,8,8] x) => (float[a,4,b,b] y) {
+            s = Conv(x, one)
+            y = Resize<mode="nearest">(s, , twice)
+        }""",
+        one=random(4, 4, 1, 1),
+        twice=np.array([1, 1, 2, 2], np.float32),
+    )
+    subject = OnnxSubject.of(proto, runtime="onnxruntime", threads=1, shapes=None)
+    written = subject.give(subject.write(subject.graph))
+    assert [d.dim_param for d in written.graph.output[0].type.tensor_type.shape.dim] == ["a", "", "b", "b"]
+
+
+def test_the_original_comes_back_as_it_was():
+    proto = plain()
+    result = optimize(proto, time_limit=2)
+    assert [n.op_type for n in result.model.graph.node] == [n.op_type for n in proto.graph.node]
+    assert list(result.model.graph.value_info) == []
+    assert len(result.model.graph.initializer) == len(proto.graph.initializer)
+
+
+# the judges
+
+
+def graphs():
+    start = subject_of(expansion(), runtime="onnxruntime", threads=1, shapes=None).graph
+    site = next(node for node in start.nodes.values() if node.channels == 4 and node.op == "conv")
+    halves, eighths = (rule.plan(start, site).change() for rule in (HIDDEN_HALVES, HIDDEN_EIGHTHS))
+    return start, halves, eighths
+
+
+def test_judged_by_memory():
+    start, halves, eighths = graphs()
+    judge = ByMemory()
+    one, two = judge(start, halves), judge(start, eighths)
+    assert one.better
+    assert two.gain > one.gain
+    assert judge(halves, start).reason == "the peak of live activations rises"
+    assert judge(start, start).reason == "no less memory is alive"
+
+
+def test_what_takes_too_long_is_not_worth_it(monkeypatch):
+    start, halves, _ = graphs()
+    judge = ByMemory(most=1e-12)
+    assert judge(start, halves).reason == "the whole is expected to take more than 1.5 times as long as before"
+
+
+def test_time_is_saved_only_where_memory_allows_it(monkeypatch):
+    start, halves, _ = graphs()
+    monkeypatch.setattr("addcat.optimizing.predict.change", lambda old, new: -1.0)
+    assert by_time_at_no_memory(start, halves).better
+    assert by_time_at_no_memory(halves, start).reason == "more memory is alive"
+
+
+def test_stacking_is_the_other_way_round():
+    """Cut in parts and stacked again, a layer is what it was."""
+    start, halves, _ = graphs()
+    assert STACK.find(halves) is not None
+    steps = profile(start, list(start.nodes), sizes(start))
+    assert max(steps) == memory(start).peak
+    assert inputs_of(expansion())
