@@ -24,7 +24,7 @@ from addcat.doors.onnx.runtime import input_shapes, random_inputs, start
 from addcat.optimization import optimize
 from addcat.optimizing.measure import interleave
 
-SECONDS = 20.0
+SECONDS = 15.0
 
 
 def simplified(proto: onnx.ModelProto) -> onnx.ModelProto:
@@ -62,7 +62,7 @@ def runner(proto: Any, runtime: str) -> Callable[[], object]:
 
 def share(base: onnx.ModelProto, other: onnx.ModelProto, runtime: str) -> str:
     runs = runner(base, runtime), runner(other, runtime)
-    ratio = interleave(*runs, limit=SECONDS, level=0.9, clock=time.process_time)
+    ratio = interleave(*runs, limit=SECONDS, level=0.9, clock=time.process_time, stop_early=False)
     return f"{ratio.estimate:.3f}"
 
 

@@ -313,6 +313,11 @@ def test_equal_runs_are_neither_faster_nor_slower():
     assert not ratio.slower
 
 
+def test_a_ratio_for_the_report_takes_all_pairs():
+    clock, (old, new) = clock_of(0.010, 0.008)
+    assert interleave(old, new, clock=clock, stop_early=False).pairs == 64
+
+
 def test_interval_of_the_ratio_holds_its_level():
     rng = np.random.default_rng(0)
     missed = 0

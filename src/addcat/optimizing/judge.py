@@ -62,11 +62,13 @@ class ByTime:
     """Measures the part that changes; parts that look the same are measured once.
 
     Attributes:
-        compare: Runs the parts of two graphs that differ against each other; None where they cannot be run alone.
+        compare: Runs the parts of two graphs that differ against each other.
+        closely: The same with more time.
         signature: A key of the two parts that ignores names and values.
     """
 
     compare: Callable[[Graph, Graph], Ratio]
+    closely: Callable[[Graph, Graph], Ratio]
     signature: Callable[[Graph, Graph], object]
     known: dict[object, Ratio] = field(default_factory=dict[object, Ratio])
 
@@ -93,11 +95,21 @@ class ByTime:
         return Judgement(False, 0.0, ratio, words)
 
     def _compared(self, old: Graph, new: Graph) -> Ratio:
-        """Measure; a small gain twice, since among many candidates some look faster by luck."""
+        """Measure; what looks a little faster once more and longer, since among many candidates some do by luck."""
         ratio = self.compare(old, new)
-        if ratio.faster and CERTAIN < ratio.estimate <= WORTH:
-            ratio = max(ratio, self.compare(old, new), key=lambda one: one.high)
+        if ratio.estimate <= WORTH and not (ratio.faster and ratio.estimate <= CERTAIN):
+            ratio = self.closely(old, new)
         return ratio
+
+    def prefers(self, one: Graph, other: Graph) -> bool:
+        """Whether, of two graphs that both improve, the second is faster beyond the noise."""
+        key = self.signature(one, other)
+        if key not in self.known:
+            try:
+                self.known[key] = self.closely(one, other)
+            except ModelError:
+                return False
+        return self.known[key].faster
 
 
 def by_expected_time(old: Graph, new: Graph) -> Judgement:

@@ -13,11 +13,14 @@ from dataclasses import dataclass, field, replace
 from addcat.errors import RefusedError
 from addcat.graph import Graph, Node
 from addcat.optimizing.candidates import FINISHING, SLACK, TIDY, Candidate, Slack, expand, find, replay
-from addcat.optimizing.judge import Judge, Judgement
+from addcat.optimizing.judge import ByTime, Judge, Judgement
 from addcat.optimizing.nouns import KEPT, REFUSED, SKIPPED, Step
 from addcat.rules.base import Proposal, Rule
 
 Progress = Callable[[str], None]
+Judged = tuple[Judgement, Candidate, Graph]
+RIVALS = 2
+"""How many of the candidates that promise most are held directly against the simplest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,11 +120,11 @@ class Search:
 
     def _best(self, graph: Graph, rivals: list[Candidate]) -> Graph | None:
         """Judge candidates for the same nodes; apply the best, or None."""
-        judged: list[tuple[Judgement, Candidate, Graph]] = []
+        judged: list[Judged] = []
         for rival, result in self._replayed(graph, rivals):
             self.progress(f"{' + '.join(rival.rules)} at {rival.site}")
             judged.append((self.judge(graph, result), rival, result))
-        winner = max((entry for entry in judged if entry[0].better), key=lambda entry: entry[0].gain, default=None)
+        winner = self._winner([entry for entry in judged if entry[0].better])
         for entry in judged:
             judgement, rival, result = entry
             if entry is winner:
@@ -130,11 +133,26 @@ class Search:
             else:
                 outcome = REFUSED if judgement.measured else SKIPPED
                 if winner is not None and judgement.better:  # it may still apply beside the winner; the next round asks
-                    judgement = replace(judgement, reason=f"{winner[1].steps[0].rule} gains more")
+                    judgement = replace(judgement, reason=f"{winner[1].steps[-1].rule} is preferred")
                 else:
                     self._refuse(graph, rival)
                 self.steps.append(_step(rival, outcome, judgement))
         return None if winner is None else winner[2]
+
+    def _winner(self, better: list[Judged]) -> Judged | None:
+        """The best of those that improve.
+
+        Of what is measured, the simplest stands until another, among those that promise most, beats it directly: a
+        difference of a few percent between two measurements tells little.
+        """
+        ranked = sorted(better, key=lambda entry: -entry[0].gain)
+        if not isinstance(self.judge, ByTime) or len(ranked) < 2 or self._late():
+            return ranked[0] if ranked else None
+        champion = simplest = min(ranked, key=lambda entry: len(entry[2].nodes))
+        for rival in ranked[:RIVALS]:
+            if rival is not simplest and self.judge.prefers(champion[2], rival[2]):
+                champion = rival
+        return champion
 
     def _replayed(self, graph: Graph, rivals: list[Candidate]) -> Iterator[tuple[Candidate, Graph]]:
         """Candidates and what comes of them; those that no longer hold as they are expanded anew."""
