@@ -38,7 +38,7 @@ def size(shape: Shape) -> int | None:
 
 def tensor_bytes(tensor: Tensor) -> int | None:
     """Bytes of a tensor for a batch of one; None where a size is unknown."""
-    elements = size(tensor.shape)
+    elements = None if tensor.dtype == "unknown" else size(tensor.shape)
     return None if elements is None else elements * BYTES.get(tensor.dtype, 4)
 
 

@@ -24,11 +24,12 @@ from addcat.optimizing.search import Kept, Progress, Search, usable
 from addcat.optimizing.subject import OnnxSubject, Shapes, Subject, subject_of
 from addcat.rules import RULES, Rule
 from addcat.rules.pad_into import PAD_INTO
+from addcat.rules.recompute import RECOMPUTE
 from addcat.rules.resize_product import RESIZE_PRODUCT, SUM_PRODUCT
 from addcat.rules.split_shared import SPLIT_SHARED
 
-ONNX_RULES = (PAD_INTO, *RULES, SPLIT_SHARED, RESIZE_PRODUCT, SUM_PRODUCT)
-"""Rules for ONNX alone come on top: other frameworks have no operation for what they make."""
+ONNX_RULES = (PAD_INTO, *RULES, RECOMPUTE, SPLIT_SHARED, RESIZE_PRODUCT, SUM_PRODUCT)
+"""Rules for ONNX alone come on top: Keras has no layer for what they make."""
 GOALS = ("latency", "memory", "parameters")
 CLOSE_SECONDS = 4.0
 """Seconds that a measurement may take where the first one left a doubt."""
@@ -146,8 +147,12 @@ class _Task:
         first = self._tidied(sized)
         found = self._searched(first[-1].graph if first else sized)
         if sized is not start:  # what holds for the sizes of the run need not hold for all
+            wanted = len(first) + len(found)
             first = self._again(start, first)
             found = self._again(first[-1].graph if first else start, found)
+            if len(first) + len(found) < wanted:
+                lost = wanted - len(first) - len(found)
+                self.notes.append(f"{lost} of {wanted} rewrites hold only at the sizes of the run and were left out.")
         self.settings.progress("verifying")
         checker = Checker(self.subject, tolerance=self.settings.tolerance, seed=self.settings.seed)
         kept, model, verification = self._verified(start, [*first, *found], checker)
@@ -206,9 +211,9 @@ class _Task:
     ) -> tuple[list[Kept], Any, Verification | None]:
         """Check the result; take out what changes the outputs until it passes."""
         while kept:
-            if checker.passes(kept[-1].graph):
-                model = self.subject.write(kept[-1].graph)
-                return kept, model, checker.check(model)
+            model, verification = checker.written(kept[-1].graph)
+            if verification is not None and verification.passed:
+                return kept, model, verification
             position = checker.guilty(kept)
             wrong = kept[position].steps
             names, words = tuple(dict.fromkeys(s.rule for s in wrong)), tuple(s.words for s in wrong)
@@ -244,7 +249,14 @@ class _Task:
                 if number:
                     self.notes.append("The parts alone promised more than the whole kept; only some of them are in.")
                 return model, verification, measured
-        words = "The whole is not faster beyond the noise" if self.goal == "latency" else "Nothing lowers the peak"
+        unknown = self.goal == "memory" and memory(self.subject.sized) is None
+        words = (
+            "Sizes are unknown, so no peak can be counted"
+            if unknown
+            else "The whole is not faster beyond the noise"
+            if self.goal == "latency"
+            else "Nothing lowers the peak"
+        )
         self.notes.append(f"{words}, so the model is the original.")
         return self.subject.original, None, ratio
 
@@ -263,7 +275,7 @@ class _Task:
         subject, ratio = self.subject, None
         if self.goal == "memory":
             before, after = (memory(subject.read(one)) for one in (subject.original, model))
-            if before is not None and after is not None and not after.lower_than(before):
+            if before is None or after is None or not after.lower_than(before):
                 return False, None
         if self.settings.measure and isinstance(subject, OnnxSubject):
             if self.goal == "memory" and self._process_grows(subject, model):

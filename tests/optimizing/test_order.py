@@ -70,13 +70,22 @@ def test_the_graph_is_written_in_the_order_that_was_counted() -> None:
 
 def test_counting_with_and_without_work_in_place() -> None:
     shape = (Tensor((1, 8)),)
-    nodes = [Node("x", "input", outputs=shape)]
+    nodes = [Node("x", "input", outputs=(Tensor((1, 2)),)), Node("wide", "dense", (Edge("x"),), shape)]
     for i in range(3):
         nodes.append(Node(f"a{i}", "activation", (Edge(nodes[-1].name),), shape, {"function": "relu"}))
     graph = Graph.of(nodes, inputs=["x"], outputs=[Edge("a2")])
     found = memory(graph)
     assert found is not None
-    assert (found.peak, found.apart) == (32, 64)
+    assert (found.peak, found.apart) == (40, 64)
+
+
+def test_an_input_of_the_model_is_not_overwritten() -> None:
+    shape = (Tensor((1, 8)),)
+    x = Node("x", "input", outputs=shape)
+    a = Node("a", "activation", (Edge("x"),), shape, {"function": "relu"})
+    found = memory(Graph.of([x, a], inputs=["x"], outputs=[Edge("a")]))
+    assert found is not None
+    assert found.peak == 64
 
 
 def test_what_is_read_again_is_not_overwritten() -> None:
@@ -87,6 +96,14 @@ def test_what_is_read_again_is_not_overwritten() -> None:
     found = memory(Graph.of([x, a, both], inputs=["x"], outputs=[Edge("both")]))
     assert found is not None
     assert (found.peak, found.apart) == (64, 96)
+
+
+def test_terms_that_broadcast_stay_together() -> None:
+    full, row = (Tensor((1, 4, 8)),), (Tensor((1, 1, 8)),)
+    nodes = [Node(name, "input", outputs=row if name == "c" else full) for name in "abc"]
+    both = Node("sum", "add", (Edge("c"), Edge("a"), Edge("b")), full)
+    graph = Graph.of([*nodes, both], inputs=list("abc"), outputs=[Edge("sum")])
+    assert chained(graph) is graph
 
 
 def test_rising_and_falling() -> None:

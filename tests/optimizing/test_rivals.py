@@ -87,3 +87,41 @@ def test_a_small_gain_is_measured_again_and_longer() -> None:
     none = ByTime(lambda *_: ratio(1.0), closely, lambda old, new: 0)
     assert not none(graph(3), graph(2)).better
     assert asked == ["quick", "closely"]
+
+
+def decoders(sites: int) -> Graph:
+    from graphs import Sketch
+
+    sketch = Sketch(first=True, dtype="float32")
+    edge = sketch.input(16, (64, 64))
+    for number in range(sites):
+        skip = sketch.input(16, (64, 64), name=f"skip{number}")
+        edge = sketch.relu(sketch.conv(sketch.concat(edge, skip), 16, 3, name=f"conv{number}"))
+    return sketch.graph()
+
+
+@pytest.mark.parametrize(("whole", "kept"), [(0.97, True), (1.0, False)])
+def test_gains_below_the_noise_are_seen_together(whole: float, kept: bool) -> None:
+    from addcat.rules.split import SPLIT
+
+    def key(old: Graph, new: Graph) -> object:
+        return len(old.nodes), len(new.nodes), tuple(new.nodes)
+
+    judge = ByTime(lambda *_: ratio(0.99, 0.02), lambda *_: ratio(whole), key)
+    search = Search([SPLIT], judge, float("inf"))
+    start = decoders(3)
+    result = search.run(start)
+    assert [(step.site, step.outcome) for step in search.steps][-1] == ("3 sites", "kept" if kept else "refused")
+    assert sum(node.op == "concat" for node in result.nodes.values()) == (0 if kept else 3)
+    assert len(search.kept) == kept
+    if kept:
+        assert search.kept[0].graph is result
+
+
+def test_one_site_alone_is_not_asked_again() -> None:
+    from addcat.rules.split import SPLIT
+
+    judge = ByTime(lambda *_: ratio(0.99, 0.02), lambda *_: ratio(0.9), lambda old, new: tuple(new.nodes))
+    search = Search([SPLIT], judge, float("inf"))
+    start = decoders(1)
+    assert search.run(start) is start

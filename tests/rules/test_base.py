@@ -69,7 +69,7 @@ def test_a_stale_proposal_is_refused() -> None:
         "split does not apply at 'conv': the nodes around 'conv' are no longer those of the proposal. "
         "Call find() on this graph again."
     )
-    masked = graph.edit(put=[conv.edit(attrs={"masked": True})])
+    masked = graph.edit(put=[conv.edit(attrs={"masks": (True,)})])
     with pytest.raises(RefusedError) as caught:
         SPLIT.apply(masked, found)
     assert str(caught.value) == (

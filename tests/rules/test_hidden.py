@@ -53,7 +53,7 @@ def test_whatever_treats_channels_alone(seed: int, first: bool, width: int, rule
     block(sketch, sketch.input(3, (4, 6)), width, steps)
     result = rewritten(rule, sketch.graph(), site="project")
     parts = [node for node in result.nodes.values() if node.name.startswith("project_part")]
-    assert len(parts) == len(hidden._widths(width, int({"halves": 2, "quarters": 4}.get(rule.name[7:], 8))))
+    assert len(parts) == len(hidden._widths(width, {"halves": 2, "quarters": 4}.get(rule.name[7:], 8), 8))
     assert max(node.channels or 0 for node in result.nodes.values()) < width
 
 
@@ -155,6 +155,31 @@ def test_more_refusals() -> None:
     assert reasons(HIDDEN_HALVES, sketch.graph()) == ["'scaled' repeats 'gated' along the channels"]
 
 
+def test_a_root_that_needs_the_whole_of_another() -> None:
+    """Attention for each pixel: w * sigmoid(B w) reads all channels of w to make one of its own."""
+    sketch = Sketch()
+    wide = sketch.conv(sketch.input(3), 16, 1, name="wide")
+    gate = sketch.node("activation", sketch.conv(wide, 16, 1, name="gate"), function="sigmoid")
+    sketch.conv(sketch.node("multiply", wide, gate), 2, 1)
+    assert "'gate' needs all channels of 'wide'" in reasons(HIDDEN_HALVES, sketch.graph())
+
+
+def test_groups_are_cut_between_groups() -> None:
+    sketch = Sketch()
+    sketch.conv(sketch.relu(sketch.conv(sketch.input(3), 48, 1)), 6, 1, groups=3, name="grouped")
+    result = rewritten(HIDDEN_HALVES, sketch.graph())
+    assert [node.channels for node in result.nodes.values() if node.op == "activation"] == [32, 16]
+    sketch = Sketch()
+    sketch.conv(sketch.relu(sketch.conv(sketch.input(3), 48, 1)), 6, 1, groups=2, name="grouped")
+    rewritten(HIDDEN_QUARTERS, sketch.graph())
+
+
+def test_groups_too_wide_to_cut() -> None:
+    sketch = Sketch()
+    sketch.conv(sketch.relu(sketch.conv(sketch.input(3), 18, 1)), 6, 1, groups=2, name="grouped")
+    assert reasons(HIDDEN_HALVES, sketch.graph()) == []
+
+
 def test_words() -> None:
     (found,) = proposals(HIDDEN_HALVES, drawn())
     assert found.words == (
@@ -174,7 +199,7 @@ def test_a_wrong_cut_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_parts_are_multiples_of_a_block() -> None:
     for channels, parts in ((96, 4), (100, 2), (64, 8), (70, 8), (1280, 4)):
-        widths = hidden._widths(channels, parts)
+        widths = hidden._widths(channels, parts, hidden.BLOCK)
         assert sum(widths) == channels
         assert all(width % hidden.BLOCK == 0 for width in widths[:-1])
         assert len(widths) <= parts

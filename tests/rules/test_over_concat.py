@@ -80,7 +80,7 @@ def test_words() -> None:
     ("build", "reason"),
     [
         (lambda s, e: (s.relu(e, name="act"), s.pool(e, name="p")), "'cat' is also read by 'p'"),
-        (lambda s, e: s.norm(e, name="n", masked=True), "'n' reads a masked tensor, and the mask would be lost"),
+        (lambda s, e: s.norm(e, name="n", masks=(True,)), "'n' reads a masked tensor, and the mask would be lost"),
     ],
 )
 def test_refusals(build: Any, reason: str) -> None:

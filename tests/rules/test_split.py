@@ -119,7 +119,7 @@ def test_refusals() -> None:
     assert refused(lambda s, cat: s.conv(cat, 10, groups=5, activation="softmax", name="head")) == [
         "'head' ends in softmax, which is not known to treat channels apart"
     ]
-    assert refused(lambda s, cat: s.conv(cat, 5, name="head", masked=True)) == [
+    assert refused(lambda s, cat: s.conv(cat, 5, name="head", masks=(True,))) == [
         "'head' reads a masked tensor, and the mask would be lost"
     ]
     assert refused(lambda s, cat: (s.conv(cat, 5, name="one", layer="w"), s.conv(cat, 5, name="two", layer="w"))) == [

@@ -54,7 +54,7 @@ def test_flatten_refusals() -> None:
     assert reasons(FLATTEN, sketch.graph()) == ["'inner' broadcasts 'gate'"]
     sketch = Sketch()
     a, b = inputs(sketch, 2)
-    sketch.concat(sketch.concat(a, b), a, name="outer", masked=True)
+    sketch.concat(sketch.concat(a, b), a, name="outer", masks=(True,))
     assert reasons(FLATTEN, sketch.graph()) == ["'outer' reads a masked tensor, and the mask would be lost"]
     sketch = Sketch()
     a, b = inputs(sketch, 2)
@@ -93,7 +93,7 @@ def test_passing_refusals() -> None:
         "'sum' is an output of the model of its own, which 'x' cannot stand for"
     ]
     sketch = Sketch()
-    sketch.relu(sketch.node("dropout", sketch.input(), name="drop", masked=True))
+    sketch.relu(sketch.node("dropout", sketch.input(), name="drop", masks=(True,)))
     assert reasons(PASSING, sketch.graph()) == ["'drop' reads a masked tensor, and the mask would be lost"]
     sketch = Sketch()
     x = sketch.input()

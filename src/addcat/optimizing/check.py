@@ -1,6 +1,7 @@
 """Verification of a result, and the rewrite that is to blame where it fails."""
 
 from collections.abc import Mapping, Sequence
+from math import inf
 
 from addcat.errors import AddcatError
 from addcat.graph import Array, Graph
@@ -55,7 +56,7 @@ class Checker:
         """Compare a model with the original."""
         run = self._subject.runner(model)
         pairs = list(zip(self._feeds, self._expected, strict=True))
-        error = max(difference(expected, run(feeds)) for feeds, expected in pairs)
+        error = max(_of_one_type(expected, run(feeds)) for feeds, expected in pairs)
         reference = original = None
         if self._exact is not None:
             found = self._subject.reference(model, self._feeds[0])
@@ -81,7 +82,19 @@ class Checker:
 
     def passes(self, graph: Graph) -> bool:
         """Whether the model of a graph can be written, runs, and gives the original's outputs."""
+        verification = self.written(graph)[1]
+        return verification is not None and verification.passed
+
+    def written(self, graph: Graph) -> tuple[object, Verification | None]:
+        """The model of a graph and how it was checked; None where it cannot be written or run."""
         try:
-            return self.check(self._subject.write(graph)).passed
+            model = self._subject.write(graph)
+            return model, self.check(model)
         except AddcatError:
-            return False
+            return None, None
+
+
+def _of_one_type(expected: Sequence[Array], found: Sequence[Array]) -> float:
+    """The difference of outputs; infinite where they are of other types."""
+    types = [[array.dtype for array in outputs] for outputs in (expected, found)]
+    return difference(expected, found) if types[0] == types[1] else inf

@@ -101,6 +101,16 @@ class ByTime:
             ratio = self.closely(old, new)
         return ratio
 
+    def together(self, old: Graph, new: Graph) -> Judgement:
+        """Judge changes at several places, none of which could be told from the noise alone."""
+        try:
+            ratio = self.closely(old, new)
+        except ModelError as error:
+            return Judgement(False, 0.0, None, str(error), measured=False)
+        if ratio.faster and ratio.estimate <= WORTH:
+            return Judgement(True, ratio.old - ratio.new, ratio, "faster together")
+        return Judgement(False, 0.0, ratio, "no faster together")
+
     def prefers(self, one: Graph, other: Graph) -> bool:
         """Whether, of two graphs that both improve, the second is faster beyond the noise."""
         key = self.signature(one, other)

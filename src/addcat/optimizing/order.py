@@ -21,7 +21,9 @@ def chained(graph: Graph) -> Graph:
     nodes: list[Node] = []
     taken = set(graph.nodes)
     for node in graph.nodes.values():
-        if node.op != "add" or len(node.inputs) < 3 or (node.native is not None and not node.edited):
+        ours = node.op == "add" and (node.native is None or node.edited)
+        alike = all(graph.tensor(edge).shape == node.shape for edge in node.inputs)
+        if not ours or not alike or len(node.inputs) < 3:
             nodes.append(node)
             continue
         total = node.inputs[0]

@@ -54,10 +54,11 @@ def memory(graph: Graph) -> Memory | None:
     Examples:
         >>> from addcat.graph import Node, Tensor
         >>> x = Node("x", "input", outputs=(Tensor((1, 4)),))
-        >>> a = Node("a", "activation", (Edge("x"),), (Tensor((1, 4)),), {"function": "relu"})
-        >>> found = memory(Graph.of([x, a], inputs=["x"], outputs=[Edge("a")]))
+        >>> a = Node("a", "dense", (Edge("x"),), (Tensor((1, 8)),))
+        >>> b = Node("b", "activation", (Edge("a"),), (Tensor((1, 8)),), {"function": "relu"})
+        >>> found = memory(Graph.of([x, a, b], inputs=["x"], outputs=[Edge("b")]))
         >>> found.peak, found.apart
-        (16, 32)
+        (48, 64)
     """
     graph = chained(graph)
     known = sizes(graph)
@@ -77,9 +78,9 @@ def memory(graph: Graph) -> Memory | None:
 
 
 def scheduled(graph: Graph) -> Graph:
-    """A graph in the order in which `memory` counts it; as it is where a size is unknown."""
+    """A graph in the order in which `memory` counts it; in its own, sums of two, where a size is unknown."""
     found = memory(graph)
-    return graph if found is None else found.graph
+    return chained(graph) if found is None else found.graph
 
 
 def profile(graph: Graph, order: Sequence[str], sizes: Sizes, *, in_place: bool = True) -> list[int]:
@@ -95,7 +96,8 @@ def profile(graph: Graph, order: Sequence[str], sizes: Sizes, *, in_place: bool 
         own = sum(sizes[edge] for edge in made)
         live += own
         dying = {edge for edge in {*node.inputs, *made} if last.get(edge, -1) == place}
-        reused = in_place and node.op in IN_PLACE and any(sizes[edge] == own for edge in node.inputs if edge in dying)
+        free = [edge for edge in node.inputs if edge in dying and graph.nodes[edge.node].op != "input"]
+        reused = in_place and node.op in IN_PLACE and any(sizes[edge] == own for edge in free)
         steps.append(live - own if reused else live)
         live -= sum(sizes[edge] for edge in dying)
     return steps

@@ -6,6 +6,7 @@ applied at once, and the next round asks again. A candidate that was refused is 
 it has changed.
 """
 
+import contextlib
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -46,7 +47,6 @@ class Search:
         rules: The rules to use.
         judge: Says what is better.
         until: When to stop, on `time.perf_counter`.
-        banned: Candidates not to try, by their first step.
         progress: Told what is being tried.
         slack: How much longer rewrites that follow up others may take.
         local: Whether a judgement depends on what a candidate changes alone, so that it holds until that changes.
@@ -56,7 +56,6 @@ class Search:
     rules: Sequence[Rule]
     judge: Judge
     until: float
-    banned: Collection[Proposal] = ()
     progress: Progress = lambda _: None
     slack: Slack = field(default_factory=lambda: SLACK)
     local: bool = True
@@ -65,6 +64,7 @@ class Search:
     kept: list[Kept] = field(default_factory=list[Kept])
     _expanded: dict[object, tuple[tuple[Node, ...], list[Candidate]]] = field(default_factory=dict)  # pyright: ignore[reportUnknownVariableType]
     _refused: set[object] = field(default_factory=set[object])
+    _doubtful: list[Candidate] = field(default_factory=list[Candidate])
 
     def run(self, graph: Graph) -> Graph:
         """Search from a graph.
@@ -75,7 +75,7 @@ class Search:
         early = [rule for rule in self.rules if rule.name not in FINISHING]
         for rules in (early, self.rules):
             graph = self._settle(graph, rules)
-        return graph
+        return self._together(graph)
 
     def _settle(self, graph: Graph, openers: Sequence[Rule]) -> Graph:
         """Rounds until no candidate that some rules open improves."""
@@ -98,6 +98,32 @@ class Search:
                     graph, moved = best, True
         return graph
 
+    def _together(self, graph: Graph) -> Graph:
+        """Sites that each seemed to gain, by less than the noise: all that are alike at once, where it can be seen."""
+        if not isinstance(self.judge, ByTime):
+            return graph
+        by_name = {rule.name: rule for rule in self.rules}
+        for rules in dict.fromkeys(candidate.rules for candidate in self._doubtful):
+            steps: list[Proposal] = []
+            result = graph
+            for candidate in self._doubtful:
+                with contextlib.suppress(RefusedError):  # another of them, or what was kept later, is in the way
+                    if candidate.rules == rules:
+                        result = replay(result, candidate.steps, by_name)
+                        steps += candidate.steps
+            sites = {step.site for step in steps if step.rule == rules[0]}
+            if len(sites) < 2 or self._late():
+                continue
+            self.progress(f"{' + '.join(rules)} at {len(sites)} sites")
+            judgement = self.judge.together(graph, result)
+            words = tuple(step.words for step in steps)
+            outcome = KEPT if judgement.better else REFUSED
+            self.steps.append(Step(f"{len(sites)} sites", rules, words, outcome, judgement.ratio, judgement.reason))
+            if judgement.better:
+                self.kept.append(Kept(tuple(steps), result, judgement.gain))
+                graph = result
+        return graph
+
     def _late(self) -> bool:
         return time.perf_counter() > self.until
 
@@ -109,9 +135,11 @@ class Search:
         for proposal in proposals:
             if focus is not None and not any(name in focus for name in proposal.nodes):
                 continue
+            if found and self._late():
+                break
             nodes = tuple(graph.nodes[name] for name in proposal.nodes if name in graph.nodes)
             key = (proposal.rule, proposal.site, tuple(map(id, nodes)))
-            if proposal in self.banned or key in self._refused:
+            if key in self._refused:
                 continue
             if key not in self._expanded:
                 self._expanded[key] = (nodes, expand(graph, proposal, by_name, self.slack))
@@ -122,6 +150,9 @@ class Search:
         """Judge candidates for the same nodes; apply the best, or None."""
         judged: list[Judged] = []
         for rival, result in self._replayed(graph, rivals):
+            if judged and self._late():
+                self._skip([rival])
+                continue
             self.progress(f"{' + '.join(rival.rules)} at {rival.site}")
             judged.append((self.judge(graph, result), rival, result))
         winner = self._winner([entry for entry in judged if entry[0].better])
@@ -133,9 +164,11 @@ class Search:
             else:
                 outcome = REFUSED if judgement.measured else SKIPPED
                 if winner is not None and judgement.better:  # it may still apply beside the winner; the next round asks
-                    judgement = replace(judgement, reason=f"{winner[1].steps[-1].rule} is preferred")
+                    judgement = replace(judgement, reason=f"{' + '.join(winner[1].rules)} is preferred")
                 else:
                     self._refuse(graph, rival)
+                if winner is None and judgement.ratio is not None and judgement.ratio.estimate < 1:
+                    self._doubtful.append(rival)
                 self.steps.append(_step(rival, outcome, judgement))
         return None if winner is None else winner[2]
 

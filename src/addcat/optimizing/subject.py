@@ -4,11 +4,13 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
+from math import prod
 from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 
+from addcat.cost import total_multiply_adds
 from addcat.doors.keras.read import read as read_keras
 from addcat.doors.keras.write import write as write_keras
 from addcat.doors.onnx.load import ir, load
@@ -17,18 +19,18 @@ from addcat.doors.onnx.read import read as read_onnx
 from addcat.doors.onnx.reference import run_float64
 from addcat.doors.onnx.region import regions
 from addcat.doors.onnx.runtime import input_shapes, process_peak, random_inputs, start
-from addcat.doors.onnx.write import PROTO_LIMIT, to_proto
+from addcat.doors.onnx.write import PROTO_LIMIT, put_in_order, to_proto
 from addcat.doors.onnx.write import write as write_onnx
 from addcat.errors import ModelError, OptionError
 from addcat.frameworks import keras
 from addcat.graph import Array, Graph, Node, Shape
 from addcat.optimizing.measure import Clock, Ratio, interleave
-from addcat.optimizing.peak import scheduled
+from addcat.optimizing.peak import memory, scheduled
 
 Shapes = Mapping[str, Shape] | Sequence[Shape] | None
 Run = Callable[[Mapping[str, Array]], list[Array]]
-REFERENCE_ELEMENTS = 200_000
-"""Models whose tensors hold up to this many elements in all are also evaluated in float64."""
+REFERENCE_ELEMENTS, REFERENCE_MULTIPLY_ADDS = 30_000_000, 2_000_000_000
+"""Models whose tensors hold up to so many elements in all, and that multiply so often, are evaluated in float64 too."""
 
 
 class Subject(Protocol):
@@ -101,8 +103,12 @@ class OnnxSubject:
         return OnnxSubject(original, graph, sized, chosen, runtime, threads, isinstance(source, ir().Model))
 
     def write(self, graph: Graph) -> Any:
-        """The model of a graph, in the order that keeps least alive."""
-        return write_onnx(scheduled(graph))
+        """The model of a graph, in the order that keeps least alive at the sizes of the run."""
+        model = write_onnx(scheduled(graph))
+        if graph.native.whole and self.sized is not self.graph:
+            found = memory(self.read(model))
+            put_in_order(model, [] if found is None else list(found.graph.nodes))
+        return model
 
     def read(self, model: Any) -> Graph:
         """The graph of a model at the shapes where it is run."""
@@ -127,9 +133,11 @@ class OnnxSubject:
         )
 
     def reference(self, model: Any, feeds: Mapping[str, Array]) -> list[Array] | None:
-        """Outputs in float64, for small models."""
-        elements = [np.prod([size or 1 for size in t.shape]) for n in self.graph.nodes.values() for t in n.outputs]
-        return run_float64(model, feeds) if sum(elements) <= REFERENCE_ELEMENTS else None
+        """Outputs in float64, for models of moderate size."""
+        elements = sum(prod(size or 1 for size in t.shape) for n in self.sized.nodes.values() for t in n.outputs)
+        count = total_multiply_adds(self.sized)[0]
+        small = elements <= REFERENCE_ELEMENTS and count is not None and count <= REFERENCE_MULTIPLY_ADDS
+        return run_float64(model, feeds) if small else None
 
     def give(self, model: Any) -> Any:
         """An `onnx.ModelProto`, or an `onnx_ir.Model` where one was passed or the model is too large for the other."""
@@ -238,8 +246,8 @@ class KerasSubject:
         return KerasSubject(model, graph, graph, sizes)
 
     def write(self, graph: Graph) -> Any:
-        """The Keras model of a graph."""
-        return write_keras(graph)
+        """The Keras model of a graph, in the order that keeps least alive."""
+        return write_keras(scheduled(graph))
 
     def read(self, model: Any) -> Graph:
         """The graph of a model."""

@@ -22,7 +22,6 @@ from addcat.rules.nearest_conv import NEAREST_CONV
 from addcat.rules.over_concat import OVER_CONCAT
 from addcat.rules.passing import PASSING
 from addcat.rules.phases import PHASES_EACH, PHASES_ONE
-from addcat.rules.recompute import RECOMPUTE
 from addcat.rules.split import SPLIT
 from addcat.rules.split_resized import SPLIT_RESIZED, SPLIT_WIDE
 from addcat.rules.stack import STACK
@@ -58,7 +57,6 @@ RULES: tuple[Rule, ...] = (
     HIDDEN_HALVES,
     HIDDEN_QUARTERS,
     HIDDEN_EIGHTHS,
-    RECOMPUTE,
 )
 
 __all__ = ["RULES", "Plan", "Proposal", "Rule"]

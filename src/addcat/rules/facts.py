@@ -35,7 +35,7 @@ def free(graph: Graph, node: Node) -> None:
     if node.weights and len(calls) > 1:
         sites = ", ".join(map(repr, calls))
         raise Blocked(f"{node.name!r} shares its weights between {sites}, so they cannot change for one of them")
-    if node.attrs.get("masked"):
+    if any(node.attrs.get("masks", ())):
         raise Blocked(f"{node.name!r} reads a masked tensor, and the mask would be lost")
 
 
@@ -187,8 +187,9 @@ def moved(node: Node, name: str, **fields: Any) -> Node:
 
 
 def merge(op: str, name: str, inputs: tuple[Edge, ...], like: Node, **attrs: Any) -> Node:
-    """A new merge with the output of another node."""
-    return Node(name, op, inputs, like.outputs[:1], attrs, channel_axis=like.channel_axis)
+    """A new merge with the output of another node, computed by its dtype policy where it has one."""
+    policy = {"policy": like.attrs["policy"]} if "policy" in like.attrs else {}
+    return Node(name, op, inputs, like.outputs[:1], {**policy, **attrs}, channel_axis=like.channel_axis)
 
 
 def sized(tensor: Tensor, axis: int | None, size: int | None) -> Tensor:

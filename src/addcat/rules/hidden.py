@@ -13,6 +13,7 @@ concatenated: g f(A x) = [g f_1(A_1 x); ...; g f_t(A_t x)].
 from collections.abc import Callable, Sequence
 from functools import partial
 from itertools import accumulate, pairwise
+from math import lcm
 
 from addcat.algebra import Linear
 from addcat.graph import Edge, Graph, Node
@@ -40,7 +41,9 @@ def plan(graph: Graph, node: Node, parts: int) -> Plan | None:
         return None
     try:
         region = _region(graph, node, inner)
-        widths = _widths(inner.channels, parts)
+        widths = _widths(inner.channels, parts, lcm(BLOCK, _group(node)))
+        if len(widths) < 2:
+            return None
         if node.op in ENDS:
             check(graph, node, _joined(graph, node, inner, (Edge(inner.name),)))
         else:
@@ -74,6 +77,10 @@ def _region(graph: Graph, node: Node, inner: Node) -> list[Node]:
         _cuttable(graph, one, inner)
         if one.op not in ROOTS:
             waiting += [name for name in dict.fromkeys(edge.node for edge in one.inputs) if name not in waiting]
+    for one in found:
+        whole = [edge.node for edge in one.inputs if one.op in ROOTS and edge.node in served]
+        if whole:
+            raise Blocked(f"{one.name!r} needs all channels of {whole[0]!r}")
     return found[::-1]
 
 
@@ -100,18 +107,28 @@ def _channelwise(graph: Graph, node: Node, like: Node) -> None:
     if not channelwise(node.op, dict(node.attrs)) or len(node.inputs) != 1:
         raise Blocked(f"{node.name!r} is no map that treats each channel alone")
     held = node.op not in ("shift", "gain") or "value" in node.weights
-    if not held or (node.weights and node.op not in CUT) or node.attrs.get("multiplier", 1) != 1:
+    if (
+        not held
+        or node.op == "instance_norm"
+        or (node.weights and node.op not in CUT)
+        or node.attrs.get("multiplier", 1) != 1
+    ):
         raise Blocked(f"{node.name!r} has weights that cannot be cut")
 
 
-def _widths(channels: int, parts: int) -> list[int]:
-    """Channels of each part: multiples of `BLOCK`, but for the last.
+def _group(node: Node) -> int:
+    """Channels that one group of a convolution reads, between which it cannot be cut; 1 for others."""
+    return node.weights["kernel"].shape[1] if node.attrs.get("groups", 1) > 1 else 1
+
+
+def _widths(channels: int, parts: int, block: int) -> list[int]:
+    """Channels of each part: multiples of a block, but for the last.
 
     Examples:
-        >>> _widths(96, 4), _widths(100, 2)
+        >>> _widths(96, 4, 8), _widths(100, 2, 8)
         ([24, 24, 24, 24], [56, 44])
     """
-    width = -(-channels // (parts * BLOCK)) * BLOCK
+    width = -(-channels // (parts * block)) * block
     return [min(width, channels - start) for start in range(0, channels, width)]
 
 

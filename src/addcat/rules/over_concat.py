@@ -27,7 +27,7 @@ def plan(graph: Graph, node: Node) -> Plan | None:
     facts.free(graph, node)
     facts.free(graph, concat)
     joined = facts.joined_axis(concat)
-    if node.weights and (node.op not in CUT or not _known(node)):
+    if node.op == "instance_norm" or (node.weights and (node.op not in CUT or not _known(node))):
         raise Blocked(f"{node.name!r} has weights that are not understood, so they cannot be cut")
     if node.op in ("shift", "gain") and not node.weights:
         raise Blocked(f"{node.name!r} holds a constant that is not at hand")

@@ -22,7 +22,9 @@ MOST = 16
 
 def plan(graph: Graph, reader: Node) -> Plan | None:
     """Make a copy of a function, and of the affine maps before it, for each linear map that reads it."""
-    node = facts.producer(graph, reader) if reader.op in READERS else reader
+    if reader.op not in READERS:
+        return None
+    node = facts.producer(graph, reader)
     if node.op != "activation" or node.attrs.get("function") not in HOMOGENEOUS:
         return None
     readers = [graph.nodes[name] for name, _ in graph.readers(Edge(node.name))]

@@ -5,8 +5,6 @@ branch where it is small; what comes out is cut in two again. Detectors read the
 convolutions of a CSP block, Wang et al., "CSPNet", 2020).
 """
 
-from functools import partial
-
 from addcat.algebra import stack
 from addcat.graph import Edge, Graph, Node
 from addcat.rules import facts
@@ -41,7 +39,7 @@ def plan(graph: Graph, node: Node) -> Plan | None:
     moved = [one for one in split.nodes if one in graph.nodes and one != node.name]
     names = ", ".join(repr(one.name) for one in readers)
     words = f"make one map of {names}, which all read {node.name!r}, and apply its parts before {', '.join(moved)}"
-    return Plan((node.name, *(one.name for one in readers), *moved), words, partial(split.change))
+    return Plan((node.name, *(one.name for one in readers), *moved), words, split.change)
 
 
 def _settings(node: Node) -> tuple[object, ...]:

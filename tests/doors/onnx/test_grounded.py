@@ -1,6 +1,7 @@
 """Sizes are asked of the model's inputs, not of tensors in the middle."""
 
 import numpy as np
+import onnx
 import pytest
 
 from addcat.doors.onnx.grounded import grounded
@@ -93,6 +94,15 @@ def test_reading_sees_no_reader_where_only_the_shape_is_read():
     graph = read(normalise(from_proto(flattened(np.array(0)))))
     (conv,) = [node for node in graph.nodes.values() if node.op == "conv"]
     assert [graph.nodes[name].op for name, _ in graph.readers(Edge(conv.name))] == ["activation"]
+
+
+def test_a_constant_that_a_caller_may_replace_is_none():
+    proto = flattened(np.array(1))
+    proto.graph.input.append(onnx.helper.make_tensor_value_info("index", onnx.TensorProto.INT64, []))
+    result = grounded(proto)
+    assert any(node.op_type == "Gather" and node.input[1] == "index" for node in result.graph.node)
+    data = {"x": np.random.default_rng(0).standard_normal((1, 4, 5, 6)).astype("float32"), "index": np.array(0)}
+    assert np.array_equal(run(proto, data)[0], run(result, data)[0])
 
 
 def test_names_that_are_taken():

@@ -50,11 +50,11 @@ def test_weights_are_canonical_and_lazy():
 
 def test_constants_of_each_sign():
     graph = read(MODELS["constants"]())
-    plus, minus, over = (graph.nodes[name].weight("value") for name in ("Add_1", "Sub_3", "Div_5"))
+    plus, minus, over = (graph.nodes[name].weight("value") for name in ("Add_2", "Sub_4", "Div_6"))
     np.testing.assert_array_equal(minus, -plus)
-    np.testing.assert_allclose(over, 1 / graph.nodes["Mul_2"].weight("value"), rtol=1e-6)
-    assert graph.nodes["Add_6"].weight("value") == 3.0
-    assert not graph.nodes["Add_7"].weights  # one value for each position is not one for each channel
+    np.testing.assert_allclose(over, 1 / graph.nodes["Mul_3"].weight("value"), rtol=1e-6)
+    assert graph.nodes["Add_7"].weight("value") == 3.0
+    assert not graph.nodes["Add_8"].weights  # one value for each position is not one for each channel
 
 
 def test_methods_of_resizing():
@@ -90,8 +90,8 @@ def test_nearest_means_plain_repetition(centres, rounding, plain):
 
 def test_tensors_that_a_subgraph_captures_are_read():
     graph = read(MODELS["subgraphs"]())
-    assert [edge.node for edge in graph.nodes["If_6"].inputs] == ["Greater_5", "Add_2", "Relu_3"]
-    assert [edge.node for edge in graph.nodes["Loop_7"].inputs] == ["x", "Relu_3"]
+    assert [edge.node for edge in graph.nodes["If_7"].inputs] == ["Greater_6", "Add_2", "Relu_3"]
+    assert [edge.node for edge in graph.nodes["Loop_10"].inputs] == ["x", "Relu_3"]
 
 
 def test_channels():

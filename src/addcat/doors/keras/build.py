@@ -11,6 +11,7 @@ import numpy as np
 
 from addcat.doors.keras import layouts
 from addcat.doors.keras.clone import clone_operation
+from addcat.errors import ModelError
 from addcat.frameworks import keras
 from addcat.graph import Array, Node
 
@@ -22,6 +23,12 @@ MERGES = {
     "maximum": "Maximum",
     "minimum": "Minimum",
     "subtract": "Subtract",
+}
+CONVOLUTIONS = {
+    "conv": "Conv{rank}D",
+    "depthwise_conv": "DepthwiseConv{rank}D",
+    "separable_conv": "SeparableConv{rank}D",
+    "conv_transpose": "Conv{rank}DTranspose",
 }
 LADDER = {"scaled_add": "ScaledAdd", "channel_scaled_add": "ChannelScaledAdd", "projected_add": "ProjectedAdd"}
 
@@ -68,11 +75,15 @@ def new_layer(node: Node) -> Any:
     if node.op == "dense":
         activation, bias = node.attrs.get("activation", "linear"), "bias" in node.weights
         return layers.Dense(node.weights["kernel"].shape[0], activation=activation, use_bias=bias, **common)
-    if node.op == "conv":
-        return _conv(node, common)
+    if node.op in CONVOLUTIONS:
+        return _convolution(node, common)
+    if node.op == "batch_norm":
+        axis, epsilon = node.channel_axis, node.attrs["epsilon"]
+        own = {"scale": "scale" in node.weights, "center": "offset" in node.weights}
+        return layers.BatchNormalization(axis=axis, epsilon=epsilon, **own, **common)
     if node.op == "activation":
         return layers.Activation(node.attrs["function"], **common)
-    raise AssertionError(f"no Keras layer for a new node of op {node.op!r}")
+    raise ModelError(f"{node.name!r} would be a new {node.op}, for which Keras has no layer.")
 
 
 def _ladder(node: Node, common: dict[str, Any]) -> Any:
@@ -85,21 +96,31 @@ def _ladder(node: Node, common: dict[str, Any]) -> Any:
     return cls(**settings, **common)
 
 
-def _conv(node: Node, common: dict[str, Any]) -> Any:
-    kernel, rank = node.weights["kernel"].shape, len(node.weights["kernel"].shape) - 2
-    first = node.channel_axis == 1
-    return getattr(keras().layers, f"Conv{rank}D")(
-        kernel[0],
-        kernel[2:],
-        strides=node.attrs.get("strides", 1),
-        padding=node.attrs.get("padding", "valid"),
-        dilation_rate=node.attrs.get("dilation", 1),
-        groups=node.attrs.get("groups", 1),
-        activation=node.attrs.get("activation", "linear"),
-        use_bias="bias" in node.weights,
-        data_format="channels_first" if first else "channels_last",
-        **common,
-    )
+def _convolution(node: Node, common: dict[str, Any]) -> Any:
+    separable = node.op == "separable_conv"
+    kernel = node.weights["depthwise" if separable else "kernel"].shape
+    rank, padding = len(kernel) - 2, node.attrs.get("padding", "valid")
+    cls = getattr(keras().layers, CONVOLUTIONS[node.op].format(rank=rank), None)
+    if cls is None or not isinstance(padding, str):
+        raise ModelError(f"{node.name!r} would be a new {node.op} padded by {padding}, for which Keras has no layer.")
+    settings: dict[str, Any] = {
+        "kernel_size": kernel[2:],
+        "strides": node.attrs.get("strides", 1),
+        "padding": padding,
+        "dilation_rate": node.attrs.get("dilation", 1),
+        "activation": node.attrs.get("activation", "linear"),
+        "use_bias": "bias" in node.weights,
+        "data_format": "channels_first" if node.channel_axis == 1 else "channels_last",
+    }
+    if node.op == "conv":
+        settings["groups"] = node.attrs.get("groups", 1)
+    if node.op == "conv_transpose":
+        settings["output_padding"] = node.attrs.get("output_padding")
+    if node.op in ("depthwise_conv", "separable_conv"):
+        settings["depth_multiplier"] = node.attrs.get("multiplier", 1)
+    if node.op != "depthwise_conv":
+        settings["filters"] = node.weights["pointwise"].shape[0] if separable else kernel[0]
+    return cls(**settings, **common)
 
 
 def _attribute(node: Node, name: str) -> tuple[str, Any]:

@@ -58,18 +58,24 @@ def _gathered(proto: Any, wanted: dict[str, Sizes]) -> Iterator[tuple[Any, Sizes
     """Nodes that pick one size of a shape, and that size."""
     constants = dict(_constants(proto))
     for node in proto.graph.node:
-        if node.op_type != "Gather" or node.input[0] not in wanted:
+        if node.op_type != "Gather" or node.domain not in ("", "ai.onnx") or node.input[0] not in wanted:
             continue
         index, sizes = constants.get(node.input[1]), wanted[node.input[0]]
-        if index is not None and index.size == 1 and -len(sizes) <= int(index.reshape(())) < len(sizes):
+        if (
+            index is not None
+            and index.size == 1
+            and index.ndim < 2
+            and -len(sizes) <= int(index.reshape(())) < len(sizes)
+        ):
             yield node, (sizes[int(index.reshape(()))],)
 
 
 def _constants(proto: Any) -> Iterator[tuple[str, Array]]:
     """Small whole numbers of a model by name."""
     helper: Any = load("onnx", extra="onnx").numpy_helper
+    inputs = {info.name for info in proto.graph.input}  # a caller may give another value for these
     for tensor in proto.graph.initializer:
-        if tensor.data_type in (6, 7) and tensor.ByteSize() < 256:
+        if tensor.data_type in (6, 7) and tensor.ByteSize() < 256 and tensor.name not in inputs:
             yield tensor.name, helper.to_array(tensor)
     for node in proto.graph.node:
         if node.op_type == "Constant" and node.attribute and node.attribute[0].name == "value":
@@ -89,15 +95,23 @@ def _rewritten(proto: Any, replaced: dict[str, list[Any]], scalars: set[str]) ->
     return copy
 
 
+def _names(graph: Any) -> Iterator[str]:
+    """All names of a graph, those of the graphs inside its nodes too."""
+    yield from (one.name for one in (*graph.input, *graph.initializer, *graph.value_info))
+    for node in graph.node:
+        yield from (node.name, *node.input, *node.output)
+        for attribute in node.attribute:
+            for inner in (attribute.g, *attribute.graphs):
+                yield from _names(inner)
+
+
 class _InputSizes:
     """Nodes and constants that give sizes, those of the model's inputs each once."""
 
     def __init__(self, proto: Any, onnx: Any) -> None:
-        graph = proto.graph
-        self.initializers, self.onnx = graph.initializer, onnx
+        self.initializers, self.onnx = proto.graph.initializer, onnx
         self.nodes: list[Any] = []
-        self.names = {name for node in graph.node for name in (*node.output, node.name)}
-        self.names.update(one.name for one in (*graph.input, *graph.initializer))
+        self.names = set(_names(proto.graph))
         self.made: dict[object, str] = {}
 
     def put(self, output: str, parts: Sequence[Any], *, scalar: bool) -> None:

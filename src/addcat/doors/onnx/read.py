@@ -103,9 +103,9 @@ class _Reader:
         for value in graph.initializers.values():
             if value not in self.edges:
                 self.constants.add_initializer(value)
-        for node in graph:
+        for position, node in enumerate(graph, len(self.nodes)):
             if not self.constants.add_node(node) and not self._alias(node):
-                self._add(node)
+                self._add(node, position)
         outputs = [self._output(value) for value in graph.outputs]
         ranks = {node.name: len(node.shape) for node in self.nodes}
         axes = {name: _varies_along(one, ranks[name]) for name, one in self.operands.items()}
@@ -142,13 +142,13 @@ class _Reader:
             return True
         return False
 
-    def _add(self, node: Any) -> None:
+    def _add(self, node: Any, position: int) -> None:
         look = Look(node, self.constants, self.types, self.opset)
         found = describe(look)
         positions = look.dynamic if found.positions is None else found.positions
         captured = tuple(self._captured(node))
         outputs = tuple(self.types.get(value.name, UNKNOWN) for value in node.outputs)
-        name = self._name(node.name or f"{node.op_type}_{len(self.nodes)}")
+        name = self._name(node.name or f"{node.op_type}_{position}")
         inputs = [node.inputs[i] for i in positions] + list(captured)
         attrs = {**found.attrs, "kind": node.op_type, "is_layer": False}
         if found.op == "opaque" and (hidden := hidden_merge(look)):
@@ -182,7 +182,7 @@ class _Reader:
     def _captured(self, node: Any) -> Iterator[Any]:
         """Tensors of this graph, computed at run time, that the graphs inside a node read."""
         seen: set[Any] = set()
-        for inner in _inner_nodes(node):
+        for inner in inner_nodes(node):
             for value in inner.inputs:
                 if value is not None and value in self.edges and value not in seen:
                     seen.add(value)
@@ -235,7 +235,7 @@ def _varies_along(constant: Constant, rank: int) -> int | None:
     return wide[0] if len(wide) == 1 else None
 
 
-def _inner_nodes(node: Any) -> Iterator[Any]:
+def inner_nodes(node: Any) -> Iterator[Any]:
     """The nodes of all graphs inside a node, at any depth."""
     for attribute in node.attributes.values():
         kind = attribute.type.name

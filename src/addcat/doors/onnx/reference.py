@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from addcat.doors.onnx.float64_operators import operators
 from addcat.doors.onnx.load import ir
 from addcat.doors.onnx.write import to_proto
 from addcat.frameworks import load
@@ -24,7 +25,7 @@ def run_float64(model: Any, feeds: Mapping[str, Array]) -> list[Array] | None:
     proto = to_proto(_widened(model))
     wide = {name: array.astype(np.float64) if array.dtype == np.float32 else array for name, array in feeds.items()}
     try:
-        evaluator = load("onnx.reference", extra="onnx").ReferenceEvaluator(proto)
+        evaluator = load("onnx.reference", extra="onnx").ReferenceEvaluator(proto, new_ops=operators())
         return [np.asarray(output) for output in evaluator.run(None, wide)]
     except Exception:  # whatever an operator's reference code stumbles on, there is no reference then
         return None

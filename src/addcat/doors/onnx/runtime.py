@@ -151,7 +151,8 @@ def peak():
 options = onnxruntime.SessionOptions()
 options.intra_op_num_threads = options.inter_op_num_threads = int(sys.argv[3])
 options.log_severity_level = 3
-feeds = dict(numpy.load(sys.argv[2]))
+arrays = numpy.load(sys.argv[2])
+feeds = {name: arrays[f"arr_{place}"] for place, name in enumerate(sys.argv[4:])}
 before = peak()
 session = onnxruntime.InferenceSession(sys.argv[1], options, providers=["CPUExecutionProvider"])
 for _ in range(2):
@@ -176,8 +177,10 @@ def process_peak(model: Any, feeds: Feeds, *, threads: int = 1) -> int | None:
         return None
     with tempfile.TemporaryDirectory() as folder:
         save(model, Path(folder) / "model.onnx")
-        arrays: dict[str, Any] = dict(feeds)
-        np.savez(Path(folder) / "feeds.npz", **arrays)
-        command = [sys.executable, "-c", _PEAK, f"{folder}/model.onnx", f"{folder}/feeds.npz", str(threads)]
-        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=600)  # noqa: S603
+        np.savez(Path(folder) / "feeds.npz", *feeds.values())
+        command = [sys.executable, "-c", _PEAK, f"{folder}/model.onnx", f"{folder}/feeds.npz", str(threads), *feeds]
+        try:
+            done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=600)  # noqa: S603
+        except subprocess.TimeoutExpired:
+            return None
     return int(done.stdout) if done.returncode == 0 else None

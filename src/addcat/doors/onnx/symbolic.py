@@ -31,7 +31,9 @@ def symbolic_sizes(proto: Any) -> dict[str, tuple[str, Sizes]]:
     copy.CopyFrom(proto)
     _rename_symbols(copy)
     module: Any = load("onnxruntime.tools.symbolic_shape_infer", extra="onnx")
-    logging.getLogger(module.__name__).setLevel(logging.CRITICAL)
+    logger = logging.getLogger(module.__name__)
+    level = logger.level
+    logger.setLevel(logging.CRITICAL)
     # its function for this writes a file into the working directory where it does not get through
     inference = module.SymbolicShapeInference(2**31 - 1, auto_merge=False, guess_output_rank=False, verbose=0)
     try:
@@ -40,6 +42,8 @@ def symbolic_sizes(proto: Any) -> dict[str, tuple[str, Sizes]]:
             inference._infer_impl()
     except Exception:  # it raises whatever it likes on operators that it does not know
         return {}
+    finally:
+        logger.setLevel(level)
     return {
         info.name: (dtype_name(info.type.tensor_type.elem_type), _sizes(info.type.tensor_type))
         for info in (*inference.out_mp_.graph.value_info, *copy.graph.input)

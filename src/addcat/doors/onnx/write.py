@@ -12,7 +12,7 @@ import numpy as np
 
 from addcat.doors.onnx.build import Builder, build, is_moved
 from addcat.doors.onnx.load import ir
-from addcat.doors.onnx.read import Call, Source
+from addcat.doors.onnx.read import Call, Source, inner_nodes
 from addcat.graph import Array, Edge, Graph, Node, Tensor
 
 PROTO_LIMIT = 2**31 - 2**20
@@ -53,6 +53,33 @@ def save(model: Any, path: str | Path) -> None:
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
+
+
+def put_in_order(model: Any, names: Sequence[str]) -> None:
+    """Put the nodes of a model in another order.
+
+    Args:
+        model: An `onnx_ir.Model` of our own.
+        names: Names of nodes in the order wanted. What they need comes before them, all others at the end.
+    """
+    by_name = {node.name: node for node in model.graph}
+    placed: dict[Any, None] = {}
+    for name in (*names, *by_name):
+        stack = [by_name[name]] if name in by_name else []
+        while stack:
+            waiting = [one for one in _needed(stack[-1]) if one not in placed]
+            if waiting:
+                stack.append(waiting[0])
+            else:
+                placed[stack.pop()] = None
+    model.graph.extend(placed)
+
+
+def _needed(node: Any) -> list[Any]:
+    """The nodes whose values a node, or a graph inside it, reads."""
+    own = node.graph
+    producers = [value.producer() for one in (node, *inner_nodes(node)) for value in one.inputs if value is not None]
+    return [one for one in producers if one is not None and one.graph is own]
 
 
 def to_proto(model: Any) -> Any:
