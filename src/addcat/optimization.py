@@ -21,6 +21,7 @@ from addcat.optimizing.measure import Ratio
 from addcat.optimizing.nouns import KEPT, REFUSED, WRONG, Optimized, Point, Price, Record, Step, Verification
 from addcat.optimizing.peak import memory, near_peak
 from addcat.optimizing.search import Kept, Progress, Search, usable
+from addcat.optimizing.sparing import worthwhile
 from addcat.optimizing.subject import OnnxSubject, Shapes, Subject, subject_of
 from addcat.rules import RULES, Rule
 from addcat.rules.pad_into import PAD_INTO
@@ -181,10 +182,13 @@ class _Task:
                     focus=near_peak,
                 ),
             ]
+        found: list[Kept] = []
         for search in searches:
             graph = search.run(graph)
+            kept = worthwhile(search) if search.focus is near_peak else search.kept
             self.steps += search.steps
-        return [kept for search in searches for kept in search.kept]
+            found += kept
+        return found
 
     def _tidied(self, graph: Graph) -> list[Kept]:
         """Rewrites that leave less to do, as a whole: kept unless the judge finds them to lose."""
