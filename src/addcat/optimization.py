@@ -129,6 +129,7 @@ class _Task:
         self.judge = self._judge()
         self.steps: list[Step] = []
         self.notes: list[str] = []
+        self.process_grew = False
 
     def _judge(self) -> Judge:
         if self.goal == "memory":
@@ -253,16 +254,15 @@ class _Task:
                 if number:
                     self.notes.append("The parts alone promised more than the whole kept; only some of them are in.")
                 return model, verification, measured
-        unknown = self.goal == "memory" and memory(self.subject.sized) is None
-        words = (
-            "Sizes are unknown, so no peak can be counted"
-            if unknown
-            else "The whole is not faster beyond the noise"
-            if self.goal == "latency"
-            else "Nothing lowers the peak"
-        )
-        self.notes.append(f"{words}, so the model is the original.")
+        self.notes.append(f"{self._why_not()}, so the model is the original.")
         return self.subject.original, None, ratio
+
+    def _why_not(self) -> str:
+        if self.goal == "latency":
+            return "The whole is not faster beyond the noise"
+        if memory(self.subject.sized) is None:
+            return "Sizes are unknown, so no peak can be counted"
+        return "Whatever lowers the peak makes the process grow" if self.process_grew else "Nothing lowers the peak"
 
     def _options(
         self, start: Graph, kept: list[Kept], tidying: int, whole: tuple[Any, Verification | None], checker: Checker
@@ -292,7 +292,9 @@ class _Task:
         before = subject.known_peak(subject.original)
         most = None if before is None else (1 + PROCESS_NOISE) * before
         peaks = (subject.process_peak(model) for _ in range(2))
-        return most is not None and all(peak is not None and peak > most for peak in peaks)
+        grows = most is not None and all(peak is not None and peak > most for peak in peaks)
+        self.process_grew |= grows
+        return grows
 
     def _fewer(self, start: Graph, kept: list[Kept], tidying: int) -> list[Graph]:
         """Graphs with the more promising half of what was kept, and with the tidying alone."""

@@ -99,7 +99,7 @@ def test_a_process_that_grows_gives_the_original(monkeypatch):
     peaks = iter([100, 120, 110, 120, 110, 120, 110])
     monkeypatch.setattr("addcat.optimizing.subject.process_peak", lambda *_, **__: next(peaks))
     result = optimize(proto, goal="memory")
-    assert result.record.notes == ("Nothing lowers the peak, so the model is the original.",)
+    assert result.record.notes == ("Whatever lowers the peak makes the process grow, so the model is the original.",)
     assert [n.op_type for n in result.model.graph.node] == [n.op_type for n in proto.graph.node]
 
 
