@@ -19,7 +19,7 @@ from addcat.optimizing.check import Checker
 from addcat.optimizing.judge import ByMemory, ByTime, Judge, by_expected_time, by_parameters, by_time_at_no_memory
 from addcat.optimizing.measure import Ratio
 from addcat.optimizing.nouns import KEPT, REFUSED, WRONG, Optimized, Point, Price, Record, Step, Verification
-from addcat.optimizing.peak import memory, near_peak
+from addcat.optimizing.peak import Memory, memory, near_peak
 from addcat.optimizing.search import Kept, Progress, Search, usable
 from addcat.optimizing.sparing import worthwhile
 from addcat.optimizing.subject import OnnxSubject, Shapes, Subject, subject_of
@@ -278,7 +278,7 @@ class _Task:
         """Whether a model keeps what the goal promises, and its time as a share of the original's."""
         subject, ratio = self.subject, None
         if self.goal == "memory":
-            before, after = (memory(subject.read(one)) for one in (subject.original, model))
+            before, after = (_memory(subject, one) for one in (subject.original, model))
             if before is None or after is None or not after.lower_than(before):
                 return False, None
         if self.settings.measure and isinstance(subject, OnnxSubject):
@@ -332,10 +332,16 @@ class _Task:
         return Optimized(subject.give(model), record, ())
 
 
+def _memory(subject: Subject, model: Any) -> Memory | None:
+    """The memory of a model; of the original, where it leaves sizes open, that of its simplified form."""
+    found = memory(subject.read(model))
+    return memory(subject.sized) if found is None and model is subject.original else found
+
+
 def price(subject: Subject, model: Any, *, process: bool = False) -> Price:
     """What a model costs, at the shapes of the subject."""
     graph = subject.read(model)
-    alive = memory(graph)
+    alive = _memory(subject, model)
     grown = subject.known_peak(model) if process and isinstance(subject, OnnxSubject) else None
     operations = sum(node.op != "input" for node in graph.nodes.values())
     return Price(operations, parameters(graph), total_multiply_adds(graph)[0], alive and alive.peak, grown)
