@@ -261,7 +261,7 @@ class _Task:
         if self.goal == "latency":
             return "The whole is not faster beyond the noise"
         if memory(self.subject.sized) is None:
-            return "Sizes are unknown, so no peak can be counted"
+            return "No peak can be counted where sizes are unknown"
         return "Whatever lowers the peak makes the process grow" if self.process_grew else "Nothing lowers the peak"
 
     def _options(
