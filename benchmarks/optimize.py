@@ -20,9 +20,9 @@ import onnx
 import onnx_ir
 from networks import NAMES, build
 
-from addcat.doors.onnx.runtime import input_shapes, random_inputs, start
-from addcat.optimization import optimize
-from addcat.optimizing.measure import interleave
+from addcat.doors.onnx.running.runtime import input_shapes, random_inputs, start
+from addcat.doors.timing import interleave
+from addcat.verbs.optimize import optimize
 
 SECONDS = 15.0
 

@@ -5,11 +5,11 @@ from itertools import cycle
 
 from graphs import Sketch
 
-from addcat.advice.nouns import Advice, Gain, Verdict
-from addcat.evidence.nouns import Evidence
+from addcat.evidence.result import Evidence
 from addcat.graph import Graph
-from addcat.inspection import inspect_graph
-from addcat.price import Price
+from addcat.merges.price import Price
+from addcat.verbs.advise.result import Advice, Gain, Verdict
+from addcat.verbs.inspect import inspect_graph
 
 
 def evidence(method, question, estimate, low, high, *, unit="loss", n=899, seconds=2.4, words="", **facts):

@@ -10,11 +10,13 @@ from typing import Any
 import numpy as np
 from networks import Input, keras, layers
 
+from addcat.data.examples import Examples
 from addcat.doors import keras as door
+from addcat.doors.recipe import Recipe
 from addcat.evidence.problem import Problem
 from addcat.graph import Array
-from addcat.merges import find_merges, subgraph
-from addcat.training import Examples, Recipe
+from addcat.graph.nested import subgraph
+from addcat.merges import find_merges
 
 
 def examples(inputs: Any, targets: Any) -> Examples:

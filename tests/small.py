@@ -13,9 +13,9 @@ import reference
 from networks import keras, layers, randomised
 
 from addcat.graph import Array, Edge, Graph, Node
-from addcat.switching.fresh import fresh_site
-from addcat.switching.ladder import parse_rung
-from addcat.switching.site import Setting, switch_site
+from addcat.switches.apply import Setting, switch_site
+from addcat.switches.fresh import fresh_site
+from addcat.switches.ladder import parse_rung
 
 Input = networks.Input
 

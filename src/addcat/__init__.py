@@ -35,7 +35,6 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
-    from addcat.advice import Advice, Verdict, advise
     from addcat.errors import (
         AddcatError,
         DataError,
@@ -47,38 +46,39 @@ if TYPE_CHECKING:
         SiteError,
         VerificationError,
     )
-    from addcat.explanation import Explanation, explain
     from addcat.graph import Graph, Refusal
-    from addcat.inspection import Inspection, inspect
-    from addcat.optimization import optimize
-    from addcat.optimizing.nouns import Optimized
-    from addcat.switching import Record, Switched, switch
+    from addcat.verbs.advise import Advice, Verdict, advise
+    from addcat.verbs.explain import Explanation, explain
+    from addcat.verbs.inspect import Inspection, inspect
+    from addcat.verbs.optimize import optimize
+    from addcat.verbs.optimize.result import Optimized
+    from addcat.verbs.switch import Record, Switched, switch
 else:
     # A module never has the name of a verb: importing it would put the module in the verb's place.
     _HOME = {
         "AddcatError": "errors",
-        "Advice": "advice",
+        "Advice": "verbs.advise",
         "DataError": "errors",
-        "Explanation": "explanation",
+        "Explanation": "verbs.explain",
         "Graph": "graph",
-        "Inspection": "inspection",
+        "Inspection": "verbs.inspect",
         "MissingExtraError": "errors",
         "ModelError": "errors",
-        "Optimized": "optimizing.nouns",
+        "Optimized": "verbs.optimize.result",
         "OptionError": "errors",
-        "Record": "switching",
+        "Record": "verbs.switch",
         "Refusal": "graph",
         "RefusedError": "errors",
         "ShapeError": "errors",
         "SiteError": "errors",
-        "Switched": "switching",
-        "Verdict": "advice",
+        "Switched": "verbs.switch",
+        "Verdict": "verbs.advise",
         "VerificationError": "errors",
-        "advise": "advice",
-        "explain": "explanation",
-        "inspect": "inspection",
-        "optimize": "optimization",
-        "switch": "switching",
+        "advise": "verbs.advise",
+        "explain": "verbs.explain",
+        "inspect": "verbs.inspect",
+        "optimize": "verbs.optimize",
+        "switch": "verbs.switch",
     }
 
     def __getattr__(name: str) -> object:

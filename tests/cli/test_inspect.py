@@ -7,8 +7,8 @@ import networks
 import pytest
 
 from addcat.cli import main
-from addcat.inspection import inspect
 from addcat.report.text import render
+from addcat.verbs.inspect import inspect
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ from small import difference
 
 from addcat.cli import main
 from addcat.report.text import render
-from addcat.switching import switch
+from addcat.verbs.switch import switch
 
 
 @pytest.fixture(scope="module")

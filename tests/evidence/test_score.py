@@ -6,10 +6,10 @@ from networks import Input, keras, layers, randomised
 from problems import encoded_pair, examples, linear_pair, problem, set_weights, two_inputs
 from small import assert_untouched, model, state
 
+from addcat.covariance.moments import Moments
 from addcat.errors import DataError
 from addcat.evidence.score import score
 from addcat.evidence.untying import natural_step, residuals, slope_test
-from addcat.moments import Moments
 
 KERNEL = np.array([[1.0], [-0.5], [0.3], [2.0]])
 

@@ -8,9 +8,10 @@ from small import difference, mlp, model, relative, run
 
 from addcat.doors.keras import read, write
 from addcat.evidence.structure import disguised, equal_power, shares_weights, structure
-from addcat.merges import find_merges, subgraph
-from addcat.switching.ladder import Rung
-from addcat.switching.site import Outcome, Setting, switch_site
+from addcat.graph.nested import subgraph
+from addcat.merges import find_merges
+from addcat.switches.apply import Outcome, Setting, switch_site
+from addcat.switches.ladder import Rung
 
 
 def only_merge(net):

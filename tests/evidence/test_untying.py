@@ -5,8 +5,8 @@ from functools import cache
 import numpy as np
 import pytest
 
+from addcat.covariance.moments import Moments
 from addcat.evidence.untying import joined_interval, natural_step, residuals, slope_test
-from addcat.moments import Moments
 from addcat.statistics import t_interval
 
 WIDTH = 4

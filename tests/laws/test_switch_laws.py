@@ -9,14 +9,14 @@ from hypothesis import strategies as st
 from laws.strategies import Recipe, Site, built, built_site, networks, sites
 from small import assert_untouched, difference, evaluate, relative, state, taken
 
-from addcat.cost import parameters
 from addcat.doors.keras import read
 from addcat.errors import RefusedError
 from addcat.graph import Edge, Graph, Refusal
+from addcat.graph.cost import parameters
 from addcat.merges import find_merges
-from addcat.price import price, switched
-from addcat.switching import switch
-from addcat.switching.site import Outcome
+from addcat.merges.price import price, switched
+from addcat.switches.apply import Outcome
+from addcat.verbs.switch import switch
 
 RUNGS = ("drop", "add", "scale", "channel_scale", "low_rank:1", "concat")
 EXACT = {"tie", "project", "twice", "equal parts", "absorb", "raise", "lower", "unchanged"}

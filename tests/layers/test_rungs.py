@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from keras.src import testing
 from layers.rungs import RUNGS, branches, every_rung, make, normal, numpy_of, on_jax, randomise, reference, wide
 
-from addcat.doors.keras import canonical
+from addcat.doors.keras import classify
 from addcat.layers import ChannelScaledAdd, ProjectedAdd, ScaledAdd
 
 
@@ -160,8 +160,8 @@ def test_weights_are_shaped_as_the_vocabulary_says():
     for (rung, shapes), op in zip(expected.items(), ops, strict=True):
         layer = make(rung)
         layer(inputs)
-        assert canonical.describe(layer, 3)[0] == op
-        assert {name: weight.shape for name, weight in canonical.weights_of(layer, op).items()} == shapes
+        assert classify.describe(layer, 3)[0] == op
+        assert {name: weight.shape for name, weight in classify.weights_of(layer, op).items()} == shapes
 
 
 @every_rung

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from addcat.cli.common import Json, Model, Unsafe, give
-from addcat.evidence.nouns import METHODS, SECONDS
+from addcat.evidence.result import METHODS, SECONDS
 
 DATA = "A .npz file (x or x0, x1, ...; y), digits, or module:function."
 
@@ -38,13 +38,13 @@ def advise(
 
     Example: addcat advise model.keras --data train.npz --validation held.npz --html report.html
     """
-    from addcat.advice import advise as advise_model  # noqa: PLC0415  (loads scipy, which --help does not need)
     from addcat.data import load_data  # noqa: PLC0415
     from addcat.doors.base import door_for  # noqa: PLC0415
-    from addcat.doors.references import load_model  # noqa: PLC0415
+    from addcat.doors.open import load_model  # noqa: PLC0415
+    from addcat.verbs.advise import advise as advise_model  # noqa: PLC0415  (loads scipy, which --help does not need)
 
     network = load_model(model, unsafe=unsafe)
-    door = door_for(network, "advise")
+    door = door_for(network, needs="train")
     graph = door.read(network)
     inputs = [(name, graph.nodes[name].shape) for name in graph.inputs]
     with _progress() as progress:
@@ -61,7 +61,7 @@ def advise(
             progress=progress,
         )
     if html is not None:
-        from addcat.report.document import write_report  # noqa: PLC0415  (loads jinja2)
+        from addcat.verbs.advise.html.document import write_report  # noqa: PLC0415  (loads jinja2)
 
         write_report(advice, graph, html)
     give(advice, as_json=as_json)

@@ -22,7 +22,7 @@ def demo(
 
     Example: addcat demo --output addcat-demo.html
     """
-    from addcat.demonstration import demonstrate  # noqa: PLC0415  (loads scipy, which --help does not need)
+    from addcat.cli.demonstration import demonstrate  # noqa: PLC0415  (loads scipy, which --help does not need)
 
     start = time.monotonic()
     found = demonstrate(output, (lambda _: None) if as_json else typer.echo)

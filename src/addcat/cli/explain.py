@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from addcat.cli.common import Json, give
-from addcat.explanation import explain as explain_shapes
+from addcat.verbs.explain import explain as explain_shapes
 
 Shapes = Annotated[
     list[str],

@@ -5,9 +5,9 @@ from typing import Annotated
 import typer
 
 from addcat.cli.common import Json, Model, Unsafe, give
-from addcat.doors.references import load_model
-from addcat.inspection import inspect as inspect_model
-from addcat.inspection import parse_input_shapes
+from addcat.doors.open import load_model
+from addcat.verbs.inspect import inspect as inspect_model
+from addcat.verbs.inspect import parse_input_shapes
 
 
 def inspect(

@@ -8,12 +8,12 @@ import typer
 from rich.console import Console
 
 from addcat.cli.common import Json, give
+from addcat.doors.save import check_output, exported, write_html, write_model
 from addcat.errors import OptionError
 from addcat.graph import Shape
-from addcat.optimization import optimize as optimize_model
-from addcat.optimizing.nouns import Optimized
-from addcat.optimizing.output import check_output, exported, write_html, write_model
-from addcat.shapes import parse_shape
+from addcat.merges.shapes import parse_shape
+from addcat.verbs.optimize import optimize as optimize_model
+from addcat.verbs.optimize.result import Optimized
 
 
 def optimize(

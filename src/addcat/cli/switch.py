@@ -40,8 +40,8 @@ def switch(
     """
     wanted = _changes(changes or [])
     from addcat.doors.base import door_for  # noqa: PLC0415  (loads what --help does not need)
-    from addcat.doors.references import load_model, require_target, save_model  # noqa: PLC0415
-    from addcat.switching import switch as switch_model  # noqa: PLC0415
+    from addcat.doors.open import load_model, require_target, save_model  # noqa: PLC0415
+    from addcat.verbs.switch import switch as switch_model  # noqa: PLC0415
 
     require_target(output, ".keras", model)
     network = load_model(model, unsafe=unsafe)
@@ -49,7 +49,7 @@ def switch(
     if data is not None:
         from addcat.data import load_data  # noqa: PLC0415
 
-        graph = door_for(network, "switch").read(network)
+        graph = door_for(network, needs="write").read(network)
         examples = load_data(data, inputs=[(name, graph.nodes[name].shape) for name in graph.inputs])
     switched = switch_model(network, wanted, data=examples, widen=widen, fresh=fresh, seed=seed)
     save_model(switched.model, output, source=model)

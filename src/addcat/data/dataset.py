@@ -4,8 +4,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from addcat.data.examples import Examples
 from addcat.graph import Array, Shape
-from addcat.training import Examples
 
 Inputs = Sequence[tuple[str, Shape]]
 """Name and shape of each input of a model, in the model's order, the batch first."""

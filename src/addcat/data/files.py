@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 
 from addcat.data.dataset import Inputs
+from addcat.doors.lookup import is_lookup, look_up
 from addcat.errors import DataError
 from addcat.frameworks import load
 from addcat.graph import Array, Shape
-from addcat.lookup import is_lookup, look_up
 
 EXPECTED = "Expected 'digits', an .npz file with x and y, or package.module:function."
 

@@ -8,9 +8,9 @@ from typing import Any, cast
 
 from addcat.data.checks import as_array, fitted, require_finite, require_one_length
 from addcat.data.dataset import Batch, Dataset, Inputs
+from addcat.data.examples import Examples
 from addcat.errors import DataError
 from addcat.graph import Array
-from addcat.training import Examples
 
 KINDS = (
     "arrays x or (x, y), lists or dicts of arrays for several inputs, an iterable of batches (x, y), "

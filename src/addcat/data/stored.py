@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from addcat.data.dataset import Dataset
+from addcat.data.examples import Examples
 from addcat.errors import DataError, OptionError
 from addcat.graph import Array
-from addcat.training import Examples
 
 LIMIT = 1 << 30
 """Bytes of examples that are kept in memory unless the caller says otherwise."""

@@ -1,37 +1,30 @@
-"""What a door is, and which one a model goes through."""
+"""What doors can do, each capability a small protocol, and which door a model goes through.
+
+A framework offers as much as it can: Keras reads, writes, runs, probes and trains; ONNX reads and runs. A verb names
+the capability that it needs, and gets a door that has it or one error that says what the framework cannot do.
+"""
 
 from collections.abc import Callable, Sequence
-from importlib import import_module
-from typing import Any, Protocol, cast
+from types import ModuleType
+from typing import Any, Literal, Protocol, overload, runtime_checkable
 
+from numpy.typing import NDArray
+
+from addcat.data.examples import Arrays, Examples
+from addcat.doors.recipe import ArmTrainer, Plan, Recipe
 from addcat.errors import ModelError
-from addcat.graph import Array, Edge, Graph, Shape
+from addcat.graph import Array, Edge, Graph, Node, Shape
 
 Run = Callable[[list[Array]], list[Array]]
 """Takes a list of arrays, one for each input; gives one for each output."""
 
 
-class Door(Protocol):
-    """Where a framework's model becomes a graph, and a graph a model."""
+@runtime_checkable
+class Reader(Protocol):
+    """Sees a model as a graph."""
 
     def read(self, model: Any) -> Graph:
         """The graph of a model; the model is not touched."""
-        ...
-
-    def write(self, graph: Graph, *, weights: bool = True, seed: int | None = None) -> Any:
-        """A new model that computes what the graph says and shares nothing with the one it was read from."""
-        ...
-
-    def predictor(self, model: Any, edges: Sequence[Edge] = ()) -> Run:
-        """A compiled function that runs a model at inference; the tensors on `edges` follow its outputs."""
-        ...
-
-    def probe(self, graph: Graph, edges: list[Edge]) -> Run:
-        """A compiled function from model inputs to the tensors on some edges of `flatten(graph)`."""
-        ...
-
-    def random_inputs(self, graph: Graph, *, examples: int, seed: int) -> list[Array]:
-        """Inputs that a model takes, drawn at random."""
         ...
 
     def reshape_inputs(self, graph: Graph, shapes: tuple[Shape, ...]) -> Graph:
@@ -39,27 +32,134 @@ class Door(Protocol):
         ...
 
 
-def door_for(model: Any, verb: str = "") -> Door:
+@runtime_checkable
+class Writer(Protocol):
+    """Makes a model of a graph."""
+
+    def write(self, graph: Graph, *, weights: bool = True, seed: int | None = None) -> Any:
+        """A new model that computes what the graph says and shares nothing with the one it was read from."""
+        ...
+
+
+@runtime_checkable
+class Runner(Protocol):
+    """Runs a model at inference."""
+
+    def predictor(self, model: Any, edges: Sequence[Edge] = ()) -> Run:
+        """A compiled function that runs a model; the tensors on `edges` of its outermost graph follow its outputs."""
+        ...
+
+    def random_inputs(self, graph: Graph, *, examples: int, seed: int) -> list[Array]:
+        """Inputs that a model takes, drawn at random."""
+        ...
+
+
+@runtime_checkable
+class Prober(Protocol):
+    """Looks at tensors inside a model."""
+
+    def probe(self, graph: Graph, edges: list[Edge]) -> Run:
+        """A compiled function from model inputs to the tensors on some edges of `flatten(graph)`."""
+        ...
+
+
+@runtime_checkable
+class Trainer(Protocol):
+    """Trains a model, and measures its loss."""
+
+    def resolve_loss(self, model: Any, loss: Any, targets: tuple[Array, ...]) -> tuple[Any, str]:
+        """The losses of a model's outputs, and words on where they come from."""
+        ...
+
+    def recipe_of(self, model: Any, *, batch: int | None, examples: int) -> Recipe:
+        """How a model was trained."""
+        ...
+
+    def state(self, model: Any) -> Arrays:
+        """The values of all variables of a model, in its order."""
+        ...
+
+    def losses_of(self, model: Any, losses: Any, examples: Examples) -> NDArray[Any]:
+        """Loss of every example at inference, of shape (examples,), float64."""
+        ...
+
+    def gradient(
+        self, model: Any, losses: Any, examples: Examples, paths: Sequence[str]
+    ) -> dict[tuple[str, str], Array]:
+        """Gradient of the mean loss at inference, for kernels and biases of some nodes, in canonical layout."""
+        ...
+
+    def assign(self, model: Any, path: str, node: Node) -> None:
+        """Put the weights of a node into the layer that it became."""
+        ...
+
+    def trainer(
+        self, model: Any, losses: Any, recipe: Recipe, plan: Plan, data: Examples, held: Examples
+    ) -> ArmTrainer:
+        """A trainer of one arm."""
+        ...
+
+
+class Switcher(Reader, Writer, Runner, Prober, Protocol):
+    """What `switch` needs: to read, to write, to check and to fit."""
+
+
+class Laboratory(Switcher, Trainer, Protocol):
+    """What `advise` and `compare` need on top: to train."""
+
+
+Capability = Literal["read", "write", "train"]
+NEEDS: dict[Capability, tuple[type, ...]] = {
+    "read": (Reader,),
+    "write": (Reader, Writer, Runner, Prober),
+    "train": (Reader, Writer, Runner, Prober, Trainer),
+}
+CANNOT: dict[Capability, str] = {
+    "read": "read",
+    "write": "rewritten merge by merge",
+    "train": "trained",
+}
+"""How a sentence goes on: an ONNX model cannot be ..."""
+
+
+@overload
+def door_for(model: Any, needs: Literal["read"] = "read") -> Reader: ...
+@overload
+def door_for(model: Any, needs: Literal["write"]) -> Switcher: ...
+@overload
+def door_for(model: Any, needs: Literal["train"]) -> Laboratory: ...
+def door_for(model: Any, needs: Capability = "read") -> Any:
     """The door of the framework that a model comes from, told by its class alone; loads no other framework.
 
     Args:
         model: A Keras or ONNX model.
-        verb: A verb that needs to train or to write Keras models; the ONNX door cannot serve it.
+        needs: "read"; "write" to run and change it too; "train" to train it as well.
 
     Returns:
-        The door.
+        A door with those capabilities.
 
     Raises:
-        ModelError: if no door takes such an object, or its door cannot serve the verb.
+        ModelError: if no door takes such an object, or the framework cannot do what is needed; names one that can.
     """
     homes = {cls.__module__.split(".")[0] for cls in type(model).__mro__}
     if "keras" in homes:
-        return cast("Door", import_module("addcat.doors.keras"))
-    if homes & {"onnx", "onnx_ir"} and verb:
-        raise ModelError(f"{verb!r} takes Keras models, and this is an ONNX model. 'inspect' and 'optimize' take both.")
+        from addcat.doors import keras as door  # noqa: PLC0415  (loads Keras)
+
+        return _require(door, "a Keras model", needs)
     if homes & {"onnx", "onnx_ir"}:
-        return cast("Door", import_module("addcat.doors.onnx"))
+        from addcat.doors import onnx as door  # noqa: PLC0415  (loads onnx)
+
+        return _require(door, "an ONNX model", needs)
     raise ModelError(
         f"No door takes a {type(model).__module__}.{type(model).__name__}. "
         "Pass a built Keras 3 model: keras.Sequential or keras.Model(inputs, outputs)."
+    )
+
+
+def _require(door: ModuleType, words: str, needs: Capability) -> ModuleType:
+    if all(isinstance(door, capability) for capability in NEEDS[needs]):
+        return door
+    raise ModelError(
+        f"This is {words}, which cannot be {CANNOT[needs]}. Pass the Keras model that it was exported from; "
+        "'inspect' and 'optimize' take ONNX models as well."
     )

@@ -2,9 +2,9 @@
 
 from addcat.evidence.problem import Problem
 from addcat.graph import Graph, Refusal
-from addcat.switching.fresh import fresh_site
-from addcat.switching.ladder import Rung
-from addcat.switching.site import Setting
+from addcat.switches.apply import Setting
+from addcat.switches.fresh import fresh_site
+from addcat.switches.ladder import Rung
 
 
 def untrained_arms(problem: Problem) -> dict[str, Graph] | Refusal:

@@ -4,8 +4,8 @@ from typing import Any
 
 import numpy as np
 
-from addcat.evidence.problem import Laboratory
-from addcat.training import Examples
+from addcat.data.examples import Examples
+from addcat.doors.base import Laboratory
 
 
 def beats_constant(door: Laboratory, model: Any, losses: Any, held: Examples) -> tuple[float, bool]:

@@ -2,9 +2,9 @@
 
 import time
 
-from addcat.evidence.nouns import Evidence
 from addcat.evidence.problem import Problem
 from addcat.evidence.refit import compare_from_here
+from addcat.evidence.result import Evidence
 
 PASSES = 40
 """Passes over the data, as the design's prototypes had them."""

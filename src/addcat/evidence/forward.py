@@ -12,16 +12,16 @@ from itertools import combinations
 import numpy as np
 from numpy.typing import NDArray
 
-from addcat.alignment import alignment, linear_cka, scale_ratio
+from addcat.covariance.alignment import alignment, linear_cka, scale_ratio
+from addcat.covariance.forgetting import lost, tied_kernel
+from addcat.covariance.moments import Moments, branch_slices
 from addcat.errors import DataError
-from addcat.evidence.nouns import Evidence
 from addcat.evidence.problem import Problem, batches
+from addcat.evidence.result import Evidence
 from addcat.evidence.tensors import inputs_of, require_finite
-from addcat.flatten import flatten
-from addcat.forgetting import lost, tied_kernel
-from addcat.forms import kernel_slice, widths
 from addcat.graph import Array
-from addcat.moments import Moments, branch_slices
+from addcat.graph.nested import flatten
+from addcat.merges.switchability import kernel_slice, widths
 from addcat.report import rows
 
 MOST_ROWS = 200_000

@@ -10,17 +10,17 @@ from dataclasses import replace
 
 import numpy as np
 
+from addcat.doors.recipe import plan
 from addcat.errors import DataError
-from addcat.evidence.judging import cross_fitted, require_trained
-from addcat.evidence.nouns import Evidence, Question
+from addcat.evidence.decision import cross_fitted, require_trained
 from addcat.evidence.problem import Problem, batches
+from addcat.evidence.result import Evidence, Question
 from addcat.evidence.suffix import crossing_examples, selected, suffix_of
 from addcat.graph import Graph, Refusal
 from addcat.report import rows
 from addcat.statistics import t_interval
-from addcat.switching.ladder import Rung
-from addcat.switching.site import Setting, switch_site
-from addcat.training import plan
+from addcat.switches.apply import Setting, switch_site
+from addcat.switches.ladder import Rung
 
 PASSES = 20
 """Passes over the data, as the design's prototypes had them."""

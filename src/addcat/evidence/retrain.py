@@ -13,15 +13,16 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 from numpy.typing import NDArray
 
+from addcat.data.examples import Arrays
+from addcat.doors.recipe import ArmTrainer, Plan, plan
 from addcat.errors import DataError
 from addcat.evidence.arms import untrained_arms
-from addcat.evidence.judging import choose, cross_fitted, require_trained
-from addcat.evidence.nouns import Evidence
+from addcat.evidence.decision import choose, cross_fitted, require_trained
 from addcat.evidence.problem import Problem
+from addcat.evidence.result import Evidence
 from addcat.graph import Graph, Refusal
 from addcat.report import rows
 from addcat.statistics import crossed_interval
-from addcat.training import Arrays, Plan, Trainer, plan
 
 Losses = NDArray[np.float64]
 
@@ -102,7 +103,7 @@ def compare_anew(problem: Problem, arms: dict[str, Graph], margin: float) -> Evi
     )
 
 
-def _ready(problem: Problem, arms: dict[str, Graph]) -> tuple[Plan, dict[str, Trainer]]:
+def _ready(problem: Problem, arms: dict[str, Graph]) -> tuple[Plan, dict[str, ArmTrainer]]:
     """Trainers for as many of the recipe's steps as the time allows for eight pairs, at least a third of them."""
     wanted = problem.recipe.steps
     whole = plan(problem.recipe, problem.data.count, wanted)
@@ -120,13 +121,13 @@ def _ready(problem: Problem, arms: dict[str, Graph]) -> tuple[Plan, dict[str, Tr
     return run, {name: _trainer(problem, graph, run) for name, graph in arms.items()}
 
 
-def _trainer(problem: Problem, graph: Graph, run: Plan) -> Trainer:
+def _trainer(problem: Problem, graph: Graph, run: Plan) -> ArmTrainer:
     model = problem.door.write(graph, weights=False, seed=problem.seed)
     return problem.door.trainer(model, problem.losses, problem.recipe, run, problem.data, problem.held)
 
 
 def _train(
-    problem: Problem, arms: dict[str, Graph], trainers: dict[str, Trainer], margin: float
+    problem: Problem, arms: dict[str, Graph], trainers: dict[str, ArmTrainer], margin: float
 ) -> tuple[Losses, Losses]:
     """Held-out losses of both arms, (pairs, examples)."""
     losses: dict[str, list[Losses]] = {"add": [], "concat": []}

@@ -12,19 +12,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from addcat.covariance.moments import Moments
+from addcat.data.examples import Examples
 from addcat.errors import DataError
-from addcat.evidence.nouns import Evidence
 from addcat.evidence.problem import Problem, batches
+from addcat.evidence.result import Evidence
 from addcat.evidence.tensors import inputs_of, require_finite
 from addcat.evidence.untying import Step, joined_interval, natural_step, residuals, slope_test
-from addcat.flatten import flatten
-from addcat.forms import blocker, widths
 from addcat.graph import Array, Edge, Graph, Node
-from addcat.merges import subgraph, with_subgraph
-from addcat.moments import Moments
+from addcat.graph.nested import flatten, subgraph, with_subgraph
+from addcat.merges.switchability import blocker, widths
 from addcat.report import rows
-from addcat.switching.to_concat import to_concat
-from addcat.training import Examples
+from addcat.switches.to_concat import to_concat
 
 FEWEST = 40
 """Held-out examples below which a half has too few for a direction and a t test."""

@@ -8,11 +8,11 @@ Blind to order: where branches share their weights, Add cannot tell x + y from y
 import time
 from collections import Counter
 
-from addcat.evidence.nouns import Evidence
 from addcat.evidence.problem import Problem
-from addcat.forms import ends_in_linear, equal_parts, linear_consumers, widths
+from addcat.evidence.result import Evidence
 from addcat.graph import Graph
 from addcat.merges import Merge
+from addcat.merges.switchability import ends_in_linear, equal_parts, linear_consumers, widths
 
 
 def structure(problem: Problem) -> Evidence:

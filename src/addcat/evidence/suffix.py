@@ -6,10 +6,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from addcat.data import Batch, Dataset, materialise
+from addcat.data.examples import Examples
 from addcat.evidence.problem import Problem
 from addcat.evidence.tensors import require_finite
 from addcat.graph import Edge, Graph, Node
-from addcat.training import Examples
 
 BATCH = 256
 

@@ -9,10 +9,10 @@ import time
 import numpy as np
 
 from addcat.errors import DataError
-from addcat.evidence.nouns import Evidence
 from addcat.evidence.problem import Problem
+from addcat.evidence.result import Evidence
 from addcat.evidence.structure import shares_weights
-from addcat.merges import with_subgraph
+from addcat.graph.nested import with_subgraph
 from addcat.report import rows
 from addcat.statistics import t_interval
 

@@ -23,7 +23,7 @@ import numpy as np
 import scipy.special
 from numpy.typing import NDArray
 
-from addcat.moments import Moments, branch_slices
+from addcat.covariance.moments import Moments, branch_slices
 from addcat.statistics import Interval, t_interval
 
 Float64 = NDArray[np.float64]

@@ -9,8 +9,8 @@ from typing import Any, cast
 
 from addcat.errors import OptionError, ShapeError
 from addcat.graph import Shape
-from addcat.mismatch import add_advice, listing, marks_of
-from addcat.shapes import concat_clashes, normalise_axis
+from addcat.merges.mismatch import add_advice, listing, marks_of
+from addcat.merges.shapes import concat_clashes, normalise_axis
 
 
 def shapes_of(title: str, value: object) -> list[Shape]:

@@ -7,7 +7,7 @@ number is `?`; one that does not apply is `-`.
 import math
 
 from addcat.graph import Shape
-from addcat.shapes import format_shape
+from addcat.merges.shapes import format_shape
 
 UNKNOWN = "?"
 NONE = "-"

@@ -5,24 +5,24 @@ channel; a chain of them folds one after the other. Exact at every stride and pa
 """
 
 from addcat.algebra import affine_after
-from addcat.graph import Edge, Graph, Node
-from addcat.rules import facts
-from addcat.rules.base import Blocked, Plan, Rule
+from addcat.graph import Blocked, Edge, Graph, Node
+from addcat.rules import building, guards
+from addcat.rules.base import Plan, Rule
 
 
 def plan(graph: Graph, node: Node) -> Plan | None:
     """Fold an affine map into the linear map that it reads."""
-    if node.op not in facts.AFFINE:
+    if node.op not in guards.AFFINE:
         return None
-    linear = facts.producer(graph, node)
-    if linear.op not in facts.LINEAR:
+    linear = guards.producer(graph, node)
+    if linear.op not in guards.LINEAR:
         return None
-    if not facts.is_affine(node):
+    if not guards.is_affine(node):
         raise Blocked(f"{node.name!r} holds a constant that is not at hand")
-    facts.free(graph, node)
-    facts.free(graph, linear)
-    facts.unfused(linear)
-    facts.only_reader(graph, linear, node)
+    guards.free(graph, node)
+    guards.free(graph, linear)
+    guards.unfused(linear)
+    guards.only_reader(graph, linear, node)
     if node.channel_axis != linear.channel_axis or node.channels != linear.channels:
         raise Blocked(
             f"{node.name!r} scales axis {node.channel_axis}, {linear.name!r} gives axis {linear.channel_axis}"
@@ -35,10 +35,10 @@ def plan(graph: Graph, node: Node) -> Plan | None:
 
 
 def _change(graph: Graph, node: Node, linear: Node) -> Graph:
-    folded = affine_after(facts.linear(linear), facts.affine(node))
+    folded = affine_after(guards.linear(linear), guards.affine(node))
     name = "pointwise" if linear.op == "separable_conv" else "kernel"
     return graph.edit(
-        put=[linear.edit(weights=facts.linear_weights(folded, name))],
+        put=[linear.edit(weights=building.linear_weights(folded, name))],
         remove=[node.name],
         rewire={Edge(node.name): Edge(linear.name)},
     )

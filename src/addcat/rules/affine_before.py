@@ -5,28 +5,28 @@ fewer than all taps; a scale always does. All readers of the affine map must tak
 """
 
 from addcat.algebra import Affine, affine_before, constant_passes
-from addcat.graph import Edge, Graph, Node
-from addcat.rules import facts
-from addcat.rules.base import Blocked, Plan, Rule
-from addcat.rules.borders import pads
+from addcat.graph import Blocked, Edge, Graph, Node
+from addcat.graph.windows import pads
+from addcat.rules import building, guards
+from addcat.rules.base import Plan, Rule
 
 READERS = ("dense", "conv", "conv_transpose", "depthwise_conv")
 
 
 def plan(graph: Graph, node: Node) -> Plan | None:
     """Fold an affine map into every linear map that reads it."""
-    if node.op not in facts.AFFINE:
+    if node.op not in guards.AFFINE:
         return None
     names = dict.fromkeys(name for name, _ in graph.readers(Edge(node.name)))
     readers = [graph.nodes[name] for name in names]
     if not any(reader.op in READERS for reader in readers):
         return None
-    if not facts.is_affine(node):
+    if not guards.is_affine(node):
         raise Blocked(f"{node.name!r} holds a constant that is not at hand")
     if graph.is_output(Edge(node.name)):
         raise Blocked(f"{node.name!r} is an output of the model, so its value must stay")
-    facts.free(graph, node)
-    facts.same_type(graph, node, *readers)
+    guards.free(graph, node)
+    guards.same_type(graph, node, *readers)
     for reader in readers:
         if reader.op not in READERS:
             raise Blocked(f"{node.name!r} is also read by {reader.name!r}, which cannot take it in")
@@ -36,11 +36,11 @@ def plan(graph: Graph, node: Node) -> Plan | None:
 
 
 def _check(graph: Graph, node: Node, reader: Node) -> None:
-    facts.free(graph, reader)
-    contracted = facts.reads_channels(reader, len(node.shape))
+    guards.free(graph, reader)
+    contracted = guards.reads_channels(reader, len(node.shape))
     if contracted != node.channel_axis:
         raise Blocked(f"{node.name!r} scales axis {node.channel_axis}, but {reader.name!r} contracts axis {contracted}")
-    if not constant_passes(reader.weight("kernel"), facts.affine(node).shift, padded=padded(graph, reader)):
+    if not constant_passes(reader.weight("kernel"), guards.affine(node).shift, padded=padded(graph, reader)):
         raise Blocked(f"{reader.name!r} pads with zeros, which the shift of {node.name!r} does not pass")
 
 
@@ -58,12 +58,12 @@ def _groups(node: Node) -> int:
 
 
 def _change(graph: Graph, node: Node, readers: list[Node]) -> Graph:
-    affine: Affine = facts.affine(node)
+    affine: Affine = guards.affine(node)
     put = [
         reader.edit(
             inputs=node.inputs,
-            weights=facts.linear_weights(
-                affine_before(affine, facts.linear(reader), padded=padded(graph, reader), groups=_groups(reader))
+            weights=building.linear_weights(
+                affine_before(affine, guards.linear(reader), padded=padded(graph, reader), groups=_groups(reader))
             ),
         )
         for reader in readers

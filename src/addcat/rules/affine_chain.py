@@ -7,26 +7,26 @@ gain where no shift is left, a shift where no scale is, else a batch norm of mea
 import numpy as np
 
 from addcat.algebra import Affine
-from addcat.graph import Array, Edge, Graph, Node, Weight
-from addcat.rules import facts
-from addcat.rules.base import Blocked, Plan, Rule
+from addcat.graph import Array, Blocked, Edge, Graph, Node, Weight
+from addcat.rules import guards
+from addcat.rules.base import Plan, Rule
 
 
 def plan(graph: Graph, node: Node) -> Plan | None:
     """Make one affine map of two in a row."""
-    if node.op not in facts.AFFINE:
+    if node.op not in guards.AFFINE:
         return None
-    first = facts.producer(graph, node)
-    if first.op not in facts.AFFINE:
+    first = guards.producer(graph, node)
+    if first.op not in guards.AFFINE:
         return None
     for one in (first, node):
-        if not facts.is_affine(one):
+        if not guards.is_affine(one):
             raise Blocked(f"{one.name!r} holds a constant that is not at hand")
         if one.channels is None:
             raise Blocked(f"the channels of {one.name!r} are unknown")
-        facts.free(graph, one)
-    facts.only_reader(graph, first, node)
-    facts.same_type(graph, first, node)
+        guards.free(graph, one)
+    guards.only_reader(graph, first, node)
+    guards.same_type(graph, first, node)
     if first.channel_axis != node.channel_axis:
         raise Blocked(f"{first.name!r} scales axis {first.channel_axis}, {node.name!r} axis {node.channel_axis}")
     return Plan(
@@ -37,7 +37,7 @@ def plan(graph: Graph, node: Node) -> Plan | None:
 
 
 def _change(graph: Graph, node: Node, first: Node) -> Graph:
-    inner, outer = facts.affine(first), facts.affine(node)
+    inner, outer = guards.affine(first), guards.affine(node)
     both = Affine(outer.scale * inner.scale, outer.scale * inner.shift + outer.shift)
     name = graph.fresh_name(f"{node.name}_affine")
     like = next(iter([*node.weights.values(), *first.weights.values()])).read().dtype

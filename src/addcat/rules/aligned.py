@@ -9,9 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from addcat.graph import Array, Graph, Node
-from addcat.rules.base import Blocked
-from addcat.rules.borders import Pairs, pads, settings, spatial, taps
+from addcat.graph import Array, Blocked, Graph, Node
+from addcat.graph.windows import Pairs, pads, settings, spatial, taps
 
 
 @dataclass(frozen=True, slots=True)

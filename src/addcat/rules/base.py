@@ -14,11 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from addcat.errors import RefusedError
-from addcat.graph import Graph, Node, Refusal
-
-
-class Blocked(Exception):  # noqa: N818  (a signal between a rule and its `find`, not an error)
-    """Raised inside a rule where a rewrite nearly applies; the message is the reason. It never leaves `Rule`."""
+from addcat.graph import Blocked, Graph, Node, Refusal
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,15 +6,15 @@ all of them and in order, are what was split.
 
 from itertools import accumulate, pairwise
 
-from addcat.graph import Edge, Graph, Node
-from addcat.rules import facts
-from addcat.rules.base import Blocked, Plan, Rule
+from addcat.graph import Blocked, Edge, Graph, Node
+from addcat.rules import building, guards
+from addcat.rules.base import Plan, Rule
 
 
 def plan(graph: Graph, node: Node) -> Plan | None:
     """Take out a Split of a Concatenate, or the pieces of a Split from a Concatenate of them."""
-    if node.op == "split" and facts.producer(graph, node).op == "concat":
-        return _split_of_concat(graph, node, facts.producer(graph, node))
+    if node.op == "split" and guards.producer(graph, node).op == "concat":
+        return _split_of_concat(graph, node, guards.producer(graph, node))
     if node.op == "concat" and any(graph.nodes[edge.node].op == "split" for edge in node.inputs):
         return _concat_of_split(graph, node)
     return None
@@ -26,13 +26,13 @@ def _axis(node: Node, rank: int) -> int:
 
 def _split_of_concat(graph: Graph, node: Node, concat: Node) -> Plan | None:
     axis = _axis(concat, len(concat.shape))
-    facts.free(graph, node)
-    facts.free(graph, concat)
+    guards.free(graph, node)
+    guards.free(graph, concat)
     if _axis(node, len(concat.shape)) != axis:
         raise Blocked(
             f"{concat.name!r} joins axis {axis}, but {node.name!r} cuts axis {_axis(node, len(concat.shape))}"
         )
-    sizes = [facts.known_channels(graph, concat, axis, edge) for edge in concat.inputs]
+    sizes = [guards.known_channels(graph, concat, axis, edge) for edge in concat.inputs]
     borders = [0, *accumulate(sizes)]
     ends = [0, *accumulate(int(size) for size in node.attrs["sizes"])]
     for end in ends:
@@ -41,7 +41,7 @@ def _split_of_concat(graph: Graph, node: Node, concat: Node) -> Plan | None:
     runs = [concat.inputs[borders.index(start) : borders.index(end)] for start, end in pairwise(ends)]
     for number, run in enumerate(runs):
         if len(run) == 1:
-            facts.can_stand_for(graph, run[0], Edge(node.name, number))
+            guards.can_stand_for(graph, run[0], Edge(node.name, number))
 
     def change() -> Graph:
         put: list[Node] = []
@@ -59,7 +59,7 @@ def _split_of_concat(graph: Graph, node: Node, concat: Node) -> Plan | None:
 
 
 def _concat_of_split(graph: Graph, node: Node) -> Plan | None:
-    axis = facts.joined_axis(node)
+    axis = guards.joined_axis(node)
     inputs: list[Edge] = []
     undone: list[str] = []
     place = 0
@@ -77,8 +77,8 @@ def _concat_of_split(graph: Graph, node: Node) -> Plan | None:
     if not undone:
         split = next(edge.node for edge in node.inputs if graph.nodes[edge.node].op == "split")
         raise Blocked(f"{node.name!r} does not join all parts of {split!r} in order along the axis that it cuts")
-    facts.free(graph, node)
-    merged = facts.merge("concat", graph.fresh_name(f"{node.name}_whole"), tuple(inputs), node, axis=axis)
+    guards.free(graph, node)
+    merged = building.merge("concat", graph.fresh_name(f"{node.name}_whole"), tuple(inputs), node, axis=axis)
     only = [
         name
         for name in undone

@@ -5,31 +5,31 @@ the bias e would have to be there in the padding too, so it must be zero.
 """
 
 from addcat.algebra import Linear, compose, constant_passes
-from addcat.graph import Edge, Graph, Node
-from addcat.rules import facts
+from addcat.graph import Blocked, Edge, Graph, Node
+from addcat.rules import building, guards
 from addcat.rules.affine_before import padded
-from addcat.rules.base import Blocked, Plan, Rule
+from addcat.rules.base import Plan, Rule
 
 COMPOSABLE = ("dense", "conv", "conv_transpose")
 
 
 def plan(graph: Graph, node: Node) -> Plan | None:
     """Make one linear map of two in a row."""
-    if node.op not in COMPOSABLE or facts.producer(graph, node).op not in COMPOSABLE:
+    if node.op not in COMPOSABLE or guards.producer(graph, node).op not in COMPOSABLE:
         return None
-    inner = facts.producer(graph, node)
-    facts.unfused(inner)
+    inner = guards.producer(graph, node)
+    guards.unfused(inner)
     for one in (inner, node):
-        facts.free(graph, one)
-        facts.one_group(one)
-    facts.same_type(graph, inner, node)
-    facts.only_reader(graph, inner, node)
-    contracted = facts.reads_channels(node, len(inner.shape))
+        guards.free(graph, one)
+        guards.one_group(one)
+    guards.same_type(graph, inner, node)
+    guards.only_reader(graph, inner, node)
+    contracted = guards.reads_channels(node, len(inner.shape))
     if contracted != inner.channel_axis:
         raise Blocked(f"{inner.name!r} gives axis {inner.channel_axis}, but {node.name!r} contracts axis {contracted}")
-    if facts.is_pointwise(node):
+    if guards.is_pointwise(node):
         keep, gone = inner, node
-    elif facts.is_pointwise(inner):
+    elif guards.is_pointwise(inner):
         keep, gone = node, inner
         _border(graph, inner, node)
     else:
@@ -43,19 +43,19 @@ def plan(graph: Graph, node: Node) -> Plan | None:
 
 def _border(graph: Graph, inner: Node, outer: Node) -> None:
     """Block where the inner bias meets a border that pads with zeros."""
-    bias = facts.linear(inner).bias if "bias" in inner.weights else None
+    bias = guards.linear(inner).bias if "bias" in inner.weights else None
     if not constant_passes(outer.weight("kernel"), bias, padded=padded(graph, outer)):
         raise Blocked(f"{outer.name!r} pads with zeros, which the bias of {inner.name!r} does not pass")
 
 
 def _change(graph: Graph, node: Node, inner: Node, keep: Node, gone: Node) -> Graph:
     # the border was checked in the plan, so whatever constant there is passes
-    both = compose(facts.linear(node), facts.linear(inner), padded=padded(graph, node))
+    both = compose(guards.linear(node), guards.linear(inner), padded=padded(graph, node))
     taps = keep.weights["kernel"].shape[2:]
     shaped = Linear(both.kernel.reshape(*both.kernel.shape[:2], *taps), both.bias)
     new = keep.edit(
-        weights=facts.linear_weights(shaped),
-        attrs={"activation": facts.activation(node)},
+        weights=building.linear_weights(shaped),
+        attrs={"activation": guards.activation(node)},
         inputs=inner.inputs,
         outputs=node.outputs,
     )

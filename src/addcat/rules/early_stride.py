@@ -11,13 +11,13 @@ one element.
 
 from collections.abc import Mapping
 
-from addcat.graph import Edge, Graph, Node
-from addcat.rules import facts
-from addcat.rules.base import Blocked, Plan, Rule
-from addcat.rules.borders import Pairs, every, pads, settings, spatial, taps
-from addcat.vocabulary import elementwise
+from addcat.graph import Blocked, Edge, Graph, Node
+from addcat.graph.operations import elementwise
+from addcat.graph.windows import Pairs, every, pads, settings, spatial, taps
+from addcat.rules import building, guards
+from addcat.rules.base import Plan, Rule
 
-ELEMENTWISE = ("activation", "dropout", "identity", *facts.AFFINE, "add", "multiply", "maximum", "minimum", "concat")
+ELEMENTWISE = ("activation", "dropout", "identity", *guards.AFFINE, "add", "multiply", "maximum", "minimum", "concat")
 WINDOWS = ("conv", "depthwise_conv")
 
 
@@ -33,7 +33,7 @@ def plan(graph: Graph, node: Node) -> Plan | None:
     for one in readers:
         if _sampling(one) != strides:
             raise Blocked(f"{one.name!r} also reads {node.name!r}, and not every {strides} of it")
-        facts.free(graph, one)
+        guards.free(graph, one)
     thinned = _thinned(graph, node, strides)
     less = [name for name in thinned if graph.nodes[name].op in WINDOWS]
     if not less:
@@ -59,7 +59,7 @@ def _thinned(graph: Graph, start: Node, strides: tuple[int, ...]) -> list[str]:
         node = graph.nodes[name]
         readers = [graph.nodes[reader] for reader, _ in graph.readers(Edge(name))]
         served = all(
-            _passes(one) if one.name in found else _sampling(one) == strides and facts.is_free(graph, one)
+            _passes(one) if one.name in found else _sampling(one) == strides and guards.is_free(graph, one)
             for one in readers
         )
         if served and not graph.is_output(Edge(name)) and _may_thin(graph, node, start):
@@ -71,19 +71,19 @@ def _thinned(graph: Graph, start: Node, strides: tuple[int, ...]) -> list[str]:
 
 def _passes(node: Node) -> bool:
     """Whether a node treats every position alone, so that what it reads may be thinned too."""
-    return node.op in ELEMENTWISE or facts.is_pointwise(node)
+    return node.op in ELEMENTWISE or guards.is_pointwise(node)
 
 
 def _may_thin(graph: Graph, node: Node, like: Node) -> bool:
     known = node.op in (*ELEMENTWISE, *WINDOWS, "dense") and node.channel_axis == like.channel_axis
-    if not known or not facts.is_free(graph, node):
+    if not known or not guards.is_free(graph, node):
         return False
-    if node.op in ("shift", "gain") and not facts.is_affine(node):  # its constant may differ between positions
+    if node.op in ("shift", "gain") and not guards.is_affine(node):  # its constant may differ between positions
         return False
     if node.op == "activation" and not elementwise(str(node.attrs["function"])):
         return False
     ranks = {len(graph.tensor(edge).shape) for edge in node.inputs} | {len(node.shape)}
-    if ranks != {len(like.shape)} or (node.op == "concat" and facts.joined_axis(node) != node.channel_axis):
+    if ranks != {len(like.shape)} or (node.op == "concat" and guards.joined_axis(node) != node.channel_axis):
         return False
     try:
         return node.op not in WINDOWS or bool(pads(graph, node))
@@ -97,23 +97,23 @@ def _change(graph: Graph, thinned: list[str], strides: tuple[int, ...]) -> Graph
     rewire: dict[Edge, Edge] = {}
     for name in thinned:
         node = graph.nodes[name]
-        outputs = (facts.shaped(node.outputs[0], every(node, node.shape, strides)),)
+        outputs = (building.shaped(node.outputs[0], every(node, node.shape, strides)),)
         inner = bool(node.inputs) and node.inputs[0].node in thinned
-        if node.op in WINDOWS and not (facts.is_pointwise(node) and inner):
+        if node.op in WINDOWS and not (guards.is_pointwise(node) and inner):
             steps = tuple(old * s for old, s in zip(settings(node, "strides"), strides, strict=True))
             put[name] = _strided(graph, node.edit(attrs={"strides": steps}, outputs=outputs), pads(graph, node))
         else:
             whole = [edge for edge in node.inputs if edge.node not in thinned and not _broadcast(graph, edge, node)]
             pools |= {edge: _sampler(graph, edge, node, strides) for edge in whole if edge not in pools}
             inputs = tuple(Edge(pools[edge].name) if edge in whole else edge for edge in node.inputs)
-            put[name] = facts.moved(node, name, inputs=inputs, outputs=outputs)
+            put[name] = building.moved(node, name, inputs=inputs, outputs=outputs)
         for reader, _ in graph.readers(Edge(name)):
             if graph.nodes[reader].op == "pool":
                 rewire[Edge(reader)] = Edge(name)
             elif reader not in thinned:
                 put[reader] = graph.nodes[reader].edit(attrs={"strides": (1,) * len(strides)})
     made = [*put.values(), *pools.values()]
-    moved = [facts.moved(n, n.name, inputs=tuple(rewire.get(edge, edge) for edge in n.inputs)) for n in made]
+    moved = [building.moved(n, n.name, inputs=tuple(rewire.get(edge, edge) for edge in n.inputs)) for n in made]
     return graph.edit(put=moved, remove=[edge.node for edge in rewire], rewire=rewire)
 
 
@@ -140,7 +140,7 @@ def _sampler(graph: Graph, edge: Edge, node: Node, strides: tuple[int, ...]) -> 
         "channels_first": node.channel_axis == 1,
     }
     tensor = graph.tensor(edge)
-    outputs = (facts.shaped(tensor, every(node, tensor.shape, strides)),)
+    outputs = (building.shaped(tensor, every(node, tensor.shape, strides)),)
     which = f"_{edge.output}" if edge.output else ""
     name = graph.fresh_name(f"{edge.node}{which}_every_{max(strides)}")
     return Node(name, "pool", (edge,), outputs, attrs, channel_axis=node.channel_axis)

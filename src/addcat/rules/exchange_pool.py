@@ -8,10 +8,10 @@ a global average that drops the spatial axes, P is a dense layer.
 
 from math import prod
 
-from addcat.graph import Edge, Graph, Node
-from addcat.rules import facts
-from addcat.rules.base import Blocked, Plan, Rule
-from addcat.rules.borders import pads, settings
+from addcat.graph import Blocked, Edge, Graph, Node
+from addcat.graph.windows import pads, settings
+from addcat.rules import building, guards
+from addcat.rules.base import Plan, Rule
 from addcat.rules.exchange_resize import POINTWISE, swap
 
 
@@ -19,24 +19,24 @@ def plan(graph: Graph, node: Node) -> Plan | None:
     """Move a pointwise linear map to the cheaper side of average pooling."""
     if len(node.inputs) != 1:
         return None
-    before = facts.producer(graph, node)
-    if node.op in POINTWISE and _averages(before) and before.op == "pool" and facts.is_pointwise(node):
+    before = guards.producer(graph, node)
+    if node.op in POINTWISE and _averages(before) and before.op == "pool" and guards.is_pointwise(node):
         linear, pool = node, before
-    elif _averages(node) and before.op in POINTWISE and facts.is_pointwise(before):
+    elif _averages(node) and before.op in POINTWISE and guards.is_pointwise(before):
         linear, pool = before, node
     else:
         return None
     if not _cheaper(graph, linear, pool, first=linear is before):
         return None
-    facts.unfused(linear)
-    facts.free(graph, linear)
-    facts.free(graph, pool)
-    facts.same_type(graph, linear, pool)
-    facts.only_reader(graph, before, node)
+    guards.unfused(linear)
+    guards.free(graph, linear)
+    guards.free(graph, pool)
+    guards.same_type(graph, linear, pool)
+    guards.only_reader(graph, before, node)
     dense = pool.op == "global_pool" and len(pool.shape) != len(before.shape)
     if dense:
-        facts.one_group(linear)
-    elif facts.reads_channels(linear, len(pool.shape)) != pool.channel_axis:
+        guards.one_group(linear)
+    elif guards.reads_channels(linear, len(pool.shape)) != pool.channel_axis:
         raise Blocked(f"{pool.name!r} keeps axis {pool.channel_axis}, which is not the channels of {linear.name!r}")
     counts = pool.op == "pool" and pool.attrs.get("counts_padding")
     if "bias" in linear.weights and counts and any(map(any, pads(graph, pool))):
@@ -66,15 +66,15 @@ def _cheaper(graph: Graph, linear: Node, pool: Node, *, first: bool) -> bool:
 def _dense_behind(graph: Graph, linear: Node, pool: Node) -> Graph:
     """A global average to (batch, channels), and the kernel as a dense layer behind it."""
     source = graph.tensor(linear.inputs[0])
-    channels = source.shape[facts.reads_channels(linear, len(source.shape)) or 0]
+    channels = source.shape[guards.reads_channels(linear, len(source.shape)) or 0]
     weights = {"kernel": linear.weight("kernel").reshape(linear.weights["kernel"].shape[:2])}
     if "bias" in linear.weights:
         weights["bias"] = linear.weight("bias")
-    pooled = facts.moved(
-        pool, pool.name, inputs=linear.inputs, outputs=(facts.sized(pool.outputs[0], pool.channel_axis, channels),)
+    pooled = building.moved(
+        pool, pool.name, inputs=linear.inputs, outputs=(building.sized(pool.outputs[0], pool.channel_axis, channels),)
     )
     attrs = {"activation": "linear"}
-    dense = facts.made(
+    dense = building.made(
         linear,
         graph.fresh_name(f"{linear.name}_dense"),
         op="dense",

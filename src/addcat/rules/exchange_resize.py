@@ -9,10 +9,10 @@ after a reduction.
 
 from math import prod
 
-from addcat.graph import Edge, Graph, Node
-from addcat.rules import facts
-from addcat.rules.base import Blocked, Plan, Rule
-from addcat.rules.borders import spatial, with_size
+from addcat.graph import Blocked, Edge, Graph, Node
+from addcat.graph.windows import spatial, with_size
+from addcat.rules import building, guards
+from addcat.rules.base import Plan, Rule
 
 METHODS = ("nearest", "bilinear", "linear", "trilinear", "bicubic", "cubic")
 POINTWISE = ("dense", "conv", "depthwise_conv")
@@ -22,10 +22,10 @@ def plan(graph: Graph, node: Node) -> Plan | None:
     """Move a pointwise linear map to the smaller side of a resize."""
     if len(node.inputs) != 1:
         return None
-    before = facts.producer(graph, node)
-    if node.op in POINTWISE and before.op == "resize" and facts.is_pointwise(node):
+    before = guards.producer(graph, node)
+    if node.op in POINTWISE and before.op == "resize" and guards.is_pointwise(node):
         linear, resize, enlarges = node, before, True
-    elif node.op == "resize" and before.op in POINTWISE and facts.is_pointwise(before):
+    elif node.op == "resize" and before.op in POINTWISE and guards.is_pointwise(before):
         linear, resize, enlarges = before, node, False
     else:
         return None
@@ -35,16 +35,16 @@ def plan(graph: Graph, node: Node) -> Plan | None:
     kind = interpolation(resize)
     if kind not in METHODS:
         raise Blocked(f"{resize.name!r} resizes by {kind!r}, which is not known to be linear with weights of sum one")
-    function = facts.activation(linear)
-    if function != "linear" and (kind != "nearest" or function not in facts.FUNCTIONS):
+    function = guards.activation(linear)
+    if function != "linear" and (kind != "nearest" or function not in guards.FUNCTIONS):
         raise Blocked(f"{linear.name!r} ends in {function}, which does not pass a {kind} resize")
-    facts.free(graph, linear)
-    facts.free(graph, resize)
-    facts.same_type(graph, linear, resize)
-    axis = facts.reads_channels(linear, len(resize.shape))
+    guards.free(graph, linear)
+    guards.free(graph, resize)
+    guards.same_type(graph, linear, resize)
+    axis = guards.reads_channels(linear, len(resize.shape))
     if resize.channel_axis != axis:
         raise Blocked(f"{resize.name!r} keeps axis {resize.channel_axis}, but {linear.name!r} contracts axis {axis}")
-    facts.only_reader(graph, before, node)
+    guards.only_reader(graph, before, node)
     where = "before" if enlarges else "after"
     return Plan(
         (linear.name, resize.name),
@@ -82,8 +82,10 @@ def swap(graph: Graph, first: Node, second: Node) -> Graph:
     source, axis = graph.tensor(first.inputs[0]), second.channel_axis
     channels = channels_map.channels if channels_map is second else source.shape[axis or 0]
     middle = with_size(source.shape if channels_map is second else second.shape, axis, channels)
-    inner = facts.moved(second, second.name, inputs=first.inputs, outputs=(facts.shaped(second.outputs[0], middle),))
-    outer = facts.moved(first, first.name, inputs=(Edge(second.name),), outputs=second.outputs)
+    inner = building.moved(
+        second, second.name, inputs=first.inputs, outputs=(building.shaped(second.outputs[0], middle),)
+    )
+    outer = building.moved(first, first.name, inputs=(Edge(second.name),), outputs=second.outputs)
     return graph.edit(put=[inner, outer], rewire={Edge(second.name): Edge(first.name)})
 
 

@@ -5,9 +5,9 @@ only taken apart where nobody else wants it, and where all terms have the shape 
 have to associate when ranks differ.
 """
 
-from addcat.graph import Edge, Graph, Node
-from addcat.rules import facts
-from addcat.rules.base import Blocked, Plan, Rule
+from addcat.graph import Blocked, Edge, Graph, Node
+from addcat.rules import building, guards
+from addcat.rules.base import Plan, Rule
 
 ASSOCIATIVE = ("add", "multiply", "maximum", "minimum")
 
@@ -18,16 +18,16 @@ def plan(graph: Graph, node: Node) -> Plan | None:
         return None
     inner = [graph.nodes[edge.node] for edge in node.inputs if graph.nodes[edge.node].op == node.op]
     if node.op == "concat":
-        inner = [one for one in inner if facts.joined_axis(one) == facts.joined_axis(node)]
+        inner = [one for one in inner if guards.joined_axis(one) == guards.joined_axis(node)]
     inner = list({one.name: one for one in inner}.values())
     if not inner:
         return None
-    facts.free(graph, node)
-    facts.same_type(graph, node, *inner)
+    guards.free(graph, node)
+    guards.same_type(graph, node, *inner)
     for one in inner:
-        facts.free(graph, one)
+        guards.free(graph, one)
         if node.op != "concat":
-            facts.only_reader(graph, one, node)
+            guards.only_reader(graph, one, node)
             _one_shape(graph, one, node)
     names = [one.name for one in inner]
     return Plan(
@@ -53,8 +53,8 @@ def _change(graph: Graph, node: Node, names: list[str]) -> Graph:
         for name in names
         if all(reader == node.name for reader, _ in graph.readers(Edge(name))) and not graph.is_output(Edge(name))
     ]
-    attrs = {"axis": facts.joined_axis(node)} if node.op == "concat" else {}
-    merged = facts.merge(node.op, graph.fresh_name(f"{node.name}_flat"), tuple(inputs), node, **attrs)
+    attrs = {"axis": guards.joined_axis(node)} if node.op == "concat" else {}
+    merged = building.merge(node.op, graph.fresh_name(f"{node.name}_flat"), tuple(inputs), node, **attrs)
     return graph.edit(put=[merged], remove=[node.name, *unread], rewire={Edge(node.name): Edge(merged.name)})
 
 

@@ -10,11 +10,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from addcat.algebra import Affine, Linear, affine_after, delta_kernel, fold
-from addcat.graph import Edge, Graph, Node
-from addcat.rules import facts
+from addcat.graph import Blocked, Edge, Graph, Node
+from addcat.graph.windows import padding_like
+from addcat.rules import building, guards
 from addcat.rules.aligned import Window, align
-from addcat.rules.base import Blocked, Plan, Rule
-from addcat.rules.borders import padding_like
+from addcat.rules.base import Plan, Rule
 
 FOLDABLE = ("conv", "dense", "depthwise_conv")
 
@@ -48,25 +48,25 @@ def plan(graph: Graph, node: Node) -> Plan | None:
 
 def _source(graph: Graph, edge: Edge) -> Edge | None:
     node = graph.nodes[edge.node]
-    return node.inputs[0] if node.op in FOLDABLE and facts.activation(node) == "linear" else None
+    return node.inputs[0] if node.op in FOLDABLE and guards.activation(node) == "linear" else None
 
 
 def _branches(graph: Graph, node: Node, source: Edge) -> _Branches | None:
     terms = [graph.nodes[edge.node] for edge in node.inputs if edge != source]
     maps = [one for one in terms if one.inputs[:1] == (source,) and _source(graph, Edge(one.name)) is not None]
-    norms = [one for one in terms if one.inputs == (source,) and facts.is_affine(one)]
+    norms = [one for one in terms if one.inputs == (source,) and guards.is_affine(one)]
     maps, norms = list({n.name: n for n in maps}.values()), list({n.name: n for n in norms}.values())
     bare = node.inputs.count(source)
     return _Branches(source, maps, norms, bare) if len(maps) + len(norms) + bare > 1 else None
 
 
 def _check(graph: Graph, node: Node, found: _Branches) -> Window:
-    facts.free(graph, node)
+    guards.free(graph, node)
     first = found.maps[0]
     for one in (*found.maps, *found.norms):
-        facts.free(graph, one)
-        facts.only_reader(graph, one, node)
-        facts.same_type(graph, one, node)
+        guards.free(graph, one)
+        guards.only_reader(graph, one, node)
+        guards.same_type(graph, one, node)
         if one.shape != node.shape or one.channel_axis != first.channel_axis:
             raise Blocked(f"{node.name!r} broadcasts {one.name!r}")
     for one in found.maps[1:]:
@@ -75,7 +75,7 @@ def _check(graph: Graph, node: Node, found: _Branches) -> Window:
     source = graph.tensor(found.source).shape
     if (found.bare or found.norms) and (source != node.shape or node.channels is None):
         raise Blocked(f"{found.source.node!r} has another shape than {node.name!r}, so its link is no identity")
-    if facts.reads_channels(first, len(source)) != first.channel_axis:
+    if guards.reads_channels(first, len(source)) != first.channel_axis:
         raise Blocked(f"{first.name!r} does not keep the axis of its channels")
     return align(graph, found.maps, len(found.norms) + found.bare)
 
@@ -83,11 +83,11 @@ def _check(graph: Graph, node: Node, found: _Branches) -> Window:
 def _change(graph: Graph, node: Node, found: _Branches, window: Window) -> Graph:
     first = found.maps[0]
     groups = int(first.attrs.get("groups", 1)) if first.op != "depthwise_conv" else node.channels or 1
-    branches = [facts.linear(one) for one in found.maps]
+    branches = [guards.linear(one) for one in found.maps]
     if found.norms or found.bare:
         channels = node.channels or 0
         delta = delta_kernel(channels, (1,) * len(window.taps), groups, branches[0].kernel.dtype)
-        branches += [affine_after(Linear(delta), facts.affine(one)) for one in found.norms]
+        branches += [affine_after(Linear(delta), guards.affine(one)) for one in found.norms]
         branches += [affine_after(Linear(delta), Affine(np.ones(channels), np.zeros(channels)))] * found.bare
     placed = [Linear(window.place(one.kernel, number), one.bias) for number, one in enumerate(branches)]
     folded = fold(*placed)
@@ -96,12 +96,12 @@ def _change(graph: Graph, node: Node, found: _Branches, window: Window) -> Graph
         reach = tuple(d * (k - 1) + 1 for k, d in zip(window.taps, window.dilation, strict=True))
         attrs |= {"padding": padding_like(found.maps, window.padding, reach), "dilation": window.dilation}
     name = graph.fresh_name(f"{node.name}_folded")
-    new = facts.made(first, name, attrs=attrs, weights=facts.linear_weights(folded), outputs=node.outputs)
+    new = building.made(first, name, attrs=attrs, weights=building.linear_weights(folded), outputs=node.outputs)
     gone = {one.name for one in (*found.maps, *found.norms)}
     rest = tuple(edge for edge in node.inputs if edge.node not in gone and edge != found.source)
     put, last = [new], new
     if rest:
-        last = facts.merge("add", graph.fresh_name(f"{node.name}_rest"), (Edge(name), *rest), node)
+        last = building.merge("add", graph.fresh_name(f"{node.name}_rest"), (Edge(name), *rest), node)
         put.append(last)
     return graph.edit(put=put, remove=[node.name, *gone], rewire={Edge(node.name): Edge(last.name)})
 

@@ -4,9 +4,9 @@ Resizing, average pooling, zero padding and cropping are such maps where their s
 before, and the map is applied once. It pays where the map enlarges.
 """
 
-from addcat.graph import Edge, Graph, Node, Shape
-from addcat.rules import facts
-from addcat.rules.base import Blocked, Plan, Rule
+from addcat.graph import Blocked, Edge, Graph, Node, Shape
+from addcat.rules import building, guards
+from addcat.rules.base import Plan, Rule
 from addcat.rules.exchange_resize import METHODS, interpolation
 
 MAPS = ("resize", "pool", "global_pool", "pad", "crop")
@@ -25,11 +25,11 @@ def plan(graph: Graph, node: Node) -> Plan | None:
     if len(group) < 2:
         return None
     first = group[0]
-    facts.free(graph, node)
+    guards.free(graph, node)
     for one in group:
-        facts.free(graph, one)
-        facts.only_reader(graph, one, node)
-        facts.same_type(graph, one, node)
+        guards.free(graph, one)
+        guards.only_reader(graph, one, node)
+        guards.same_type(graph, one, node)
         if dict(one.attrs) != dict(first.attrs) or one.shape != first.shape:
             raise Blocked(f"{first.name!r} and {one.name!r} have different settings")
         if None in graph.tensor(one.inputs[0]).shape[1:]:
@@ -50,13 +50,13 @@ def _linear(node: Node) -> bool:
 def _change(graph: Graph, node: Node, group: list[Node]) -> Graph:
     first, names = group[0], [one.name for one in group]
     tensor = graph.tensor(first.inputs[0])
-    inner = facts.merge("add", graph.fresh_name(f"{node.name}_inner"), tuple(one.inputs[0] for one in group), first)
-    inner = facts.moved(inner, inner.name, outputs=(tensor,))
-    outer = facts.moved(first, graph.fresh_name(f"{first.name}_gathered"), inputs=(Edge(inner.name),))
+    inner = building.merge("add", graph.fresh_name(f"{node.name}_inner"), tuple(one.inputs[0] for one in group), first)
+    inner = building.moved(inner, inner.name, outputs=(tensor,))
+    outer = building.moved(first, graph.fresh_name(f"{first.name}_gathered"), inputs=(Edge(inner.name),))
     rest = tuple(edge for edge in node.inputs if edge.node not in names)
     put, last = [inner, outer], outer
     if rest:
-        last = facts.merge("add", graph.fresh_name(f"{node.name}_rest"), (Edge(outer.name), *rest), node)
+        last = building.merge("add", graph.fresh_name(f"{node.name}_rest"), (Edge(outer.name), *rest), node)
         put.append(last)
     return graph.edit(put=put, remove=[node.name, *names], rewire={Edge(node.name): Edge(last.name)})
 

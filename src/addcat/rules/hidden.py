@@ -16,12 +16,12 @@ from itertools import accumulate, pairwise
 from math import lcm
 
 from addcat.algebra import Linear
-from addcat.graph import Edge, Graph, Node
-from addcat.rules import facts
-from addcat.rules.base import Blocked, Plan, Rule
+from addcat.graph import Blocked, Edge, Graph, Node
+from addcat.graph.operations import channelwise
+from addcat.rules import building, guards
+from addcat.rules.base import Plan, Rule
 from addcat.rules.over_concat import CUT, rows
 from addcat.rules.split import check, split_reader
-from addcat.vocabulary import channelwise
 
 ENDS = ("conv", "dense", "conv_transpose")
 ROOTS = ("conv", "dense")
@@ -35,7 +35,7 @@ def plan(graph: Graph, node: Node, parts: int) -> Plan | None:
     """Cut what lies between a linear map, or a pool, and the linear maps before it."""
     if node.op not in (*ENDS, *POOLS):
         return None
-    inner = facts.producer(graph, node)
+    inner = guards.producer(graph, node)
     between = inner.op in (*ROOTS, *MEETINGS) or channelwise(inner.op, dict(inner.attrs))
     if not between or inner.channels is None or inner.channels < parts * BLOCK:
         return None
@@ -92,16 +92,16 @@ def _cuttable(graph: Graph, node: Node, like: Node) -> None:
 
 
 def _channelwise(graph: Graph, node: Node, like: Node) -> None:
-    facts.free(graph, node)
+    guards.free(graph, node)
     if len(node.outputs) != 1 or node.channel_axis != like.channel_axis or node.channels != like.channels:
         raise Blocked(f"{node.name!r} does not have the channels of {like.name!r}")
     if node.op in ROOTS:
-        facts.one_group(node)
-        facts.elementwise_end(node)
+        guards.one_group(node)
+        guards.elementwise_end(node)
         return
     if node.op in MEETINGS:
         for edge in node.inputs:
-            if facts.known_channels(graph, node, like.channel_axis or 0, edge) != like.channels:
+            if guards.known_channels(graph, node, like.channel_axis or 0, edge) != like.channels:
                 raise Blocked(f"{node.name!r} repeats {edge.node!r} along the channels")
         return
     if not channelwise(node.op, dict(node.attrs)) or len(node.inputs) != 1:
@@ -133,20 +133,20 @@ def _widths(channels: int, parts: int, block: int) -> list[int]:
 
 
 def _joined(graph: Graph, node: Node, inner: Node, inputs: tuple[Edge, ...]) -> Node:
-    return facts.merge("concat", graph.fresh_name(f"{node.name}_hidden"), inputs, inner, axis=inner.channel_axis)
+    return building.merge("concat", graph.fresh_name(f"{node.name}_hidden"), inputs, inner, axis=inner.channel_axis)
 
 
 def _change(graph: Graph, node: Node, region: Sequence[Node], widths: list[int]) -> Graph:
     parts, ends = _parts(graph, region, widths)
     joined = _joined(graph, node, region[-1], ends)
-    last = facts.moved(node, node.name, inputs=(Edge(joined.name),))
+    last = building.moved(node, node.name, inputs=(Edge(joined.name),))
     whole = graph.edit(put=[*parts, joined, last], remove=[one.name for one in region])
     return split_reader(whole, last, joined, widths)
 
 
 def _pooled(graph: Graph, node: Node, region: Sequence[Node], widths: list[int]) -> Graph:
     parts, ends = _parts(graph, [*region, node], widths)
-    joined = facts.merge("concat", graph.fresh_name(f"{node.name}_hidden"), ends, node, axis=node.channel_axis)
+    joined = building.merge("concat", graph.fresh_name(f"{node.name}_hidden"), ends, node, axis=node.channel_axis)
     gone = [node.name, *(one.name for one in region)]
     return graph.edit(put=[*parts, joined], remove=gone, rewire={Edge(node.name): Edge(joined.name)})
 
@@ -162,17 +162,17 @@ def _parts(graph: Graph, region: Sequence[Node], widths: list[int]) -> tuple[lis
 
 def _part(node: Node, names: dict[str, str], start: int, stop: int) -> Node:
     """A node of the region, for some of its channels."""
-    outputs = (facts.sized(node.outputs[0], node.channel_axis, stop - start),)
+    outputs = (building.sized(node.outputs[0], node.channel_axis, stop - start),)
     if node.op in ROOTS:
-        whole = facts.linear(node)
+        whole = guards.linear(node)
         bias = None if whole.bias is None else whole.bias[start:stop].copy()
-        weights = facts.linear_weights(Linear(whole.kernel[start:stop].copy(), bias))
-        return facts.made(node, names[node.name], weights=weights, outputs=outputs)
+        weights = building.linear_weights(Linear(whole.kernel[start:stop].copy(), bias))
+        return building.made(node, names[node.name], weights=weights, outputs=outputs)
     inputs = tuple(edge._replace(node=names[edge.node]) for edge in node.inputs)
     if not node.weights:
-        return facts.moved(node, names[node.name], inputs=inputs, outputs=outputs)
+        return building.moved(node, names[node.name], inputs=inputs, outputs=outputs)
     weights = {key: rows(node.weight(key), start, stop) for key in node.weights}
-    return facts.made(node, names[node.name], weights=weights, inputs=inputs, outputs=outputs)
+    return building.made(node, names[node.name], weights=weights, inputs=inputs, outputs=outputs)
 
 
 def _into(parts: int) -> Callable[[Graph, Node], Plan | None]:

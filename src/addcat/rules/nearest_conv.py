@@ -12,17 +12,17 @@ outside. For f = 2 and k = 3, T = [W_2, W_1 + W_2, W_0 + W_1, W_0]: 16 products 
 import numpy as np
 
 from addcat.algebra import Linear
-from addcat.graph import Array, Edge, Graph, Node
-from addcat.rules import facts
-from addcat.rules.base import Blocked, Plan, Rule
-from addcat.rules.borders import Pairs, pads, settings, taps, transposed_padding
+from addcat.graph import Array, Blocked, Edge, Graph, Node
+from addcat.graph.windows import Pairs, pads, settings, taps, transposed_padding
+from addcat.rules import building, guards
+from addcat.rules.base import Plan, Rule
 
 
 def plan(graph: Graph, node: Node) -> Plan | None:
     """Make one transposed convolution of a nearest enlargement and the convolution that reads it."""
-    if node.op != "conv" or facts.producer(graph, node).op != "resize" or facts.is_pointwise(node):
+    if node.op != "conv" or guards.producer(graph, node).op != "resize" or guards.is_pointwise(node):
         return None
-    resize = facts.producer(graph, node)
+    resize = guards.producer(graph, node)
     method = resize.attrs.get("method")
     factors: tuple[float, ...] = tuple(resize.attrs.get("factor") or ())
     if not factors or all(factor <= 1 for factor in factors):
@@ -31,15 +31,15 @@ def plan(graph: Graph, node: Node) -> Plan | None:
         raise Blocked(f"{resize.name!r} resizes by {method!r}, not by nearest")
     if any(factor != int(factor) or factor < 1 for factor in factors):
         raise Blocked(f"{resize.name!r} does not enlarge by whole numbers")
-    facts.free(graph, node)
-    facts.free(graph, resize)
-    facts.same_type(graph, resize, node)
-    facts.one_group(node)
+    guards.free(graph, node)
+    guards.free(graph, resize)
+    guards.same_type(graph, resize, node)
+    guards.one_group(node)
     if resize.channel_axis != node.channel_axis:
         raise Blocked(f"{resize.name!r} and {node.name!r} have their channels on different axes")
     if any(value != 1 for name in ("strides", "dilation") for value in settings(node, name)):
         raise Blocked(f"{node.name!r} has a stride or a dilation")
-    facts.only_reader(graph, resize, node)
+    guards.only_reader(graph, resize, node)
     cut: Pairs = tuple((k - 1 - b, k - 1 - a) for (b, a), k in zip(pads(graph, node), taps(node), strict=True))
     if any(before < 0 or after < 0 for before, after in cut):
         raise Blocked(f"{node.name!r} pads more than its taps reach")
@@ -51,23 +51,23 @@ def plan(graph: Graph, node: Node) -> Plan | None:
 
 
 def _change(graph: Graph, node: Node, resize: Node, factors: tuple[int, ...], cut: Pairs) -> Graph:
-    old = facts.linear(node)
+    old = guards.linear(node)
     kernel = spread(old.kernel, factors).astype(old.kernel.dtype)
     words = node.attrs.get("padding") == "same"
     attrs = {
         "strides": factors,
         "dilation": (1,) * len(factors),
-        "activation": facts.activation(node),
+        "activation": guards.activation(node),
         **({"channels_first": node.attrs["channels_first"]} if "channels_first" in node.attrs else {}),
         **transposed_padding(cut, kernel.shape[2:], factors, words=words),
     }
-    new = facts.made(
+    new = building.made(
         node,
         graph.fresh_name(f"{node.name}_transposed"),
         op="conv_transpose",
         attrs=attrs,
         inputs=resize.inputs,
-        weights=facts.linear_weights(Linear(kernel, old.bias)),
+        weights=building.linear_weights(Linear(kernel, old.bias)),
     )
     return graph.edit(put=[new], remove=[node.name, resize.name], rewire={Edge(node.name): Edge(new.name)})
 

@@ -8,10 +8,10 @@ after them can be split.
 
 from itertools import accumulate, pairwise
 
-from addcat.graph import Array, Edge, Graph, Node
-from addcat.rules import facts
-from addcat.rules.base import Blocked, Plan, Rule
-from addcat.vocabulary import channelwise
+from addcat.graph import Array, Blocked, Edge, Graph, Node
+from addcat.graph.operations import channelwise
+from addcat.rules import building, guards
+from addcat.rules.base import Plan, Rule
 
 ELEMENTWISE = ("activation", "dropout", "identity")
 CUT = ("batch_norm", "shift", "gain", "depthwise_conv")
@@ -21,20 +21,20 @@ def plan(graph: Graph, node: Node) -> Plan | None:
     """Move a channelwise map from behind a Concatenate into its branches."""
     if len(node.inputs) != 1 or not channelwise(node.op, dict(node.attrs)):
         return None
-    concat = facts.producer(graph, node)
+    concat = guards.producer(graph, node)
     if concat.op != "concat" or len(concat.inputs) < 2:
         return None
-    facts.free(graph, node)
-    facts.free(graph, concat)
-    joined = facts.joined_axis(concat)
+    guards.free(graph, node)
+    guards.free(graph, concat)
+    joined = guards.joined_axis(concat)
     if node.op == "instance_norm" or (node.weights and (node.op not in CUT or not _known(node))):
         raise Blocked(f"{node.name!r} has weights that are not understood, so they cannot be cut")
     if node.op in ("shift", "gain") and not node.weights:
         raise Blocked(f"{node.name!r} holds a constant that is not at hand")
     if node.op not in ELEMENTWISE and joined != _axis_read(node, concat):
         raise Blocked(f"{concat.name!r} joins axis {joined}, which is not the channels of {node.name!r}")
-    facts.only_reader(graph, concat, node)
-    sizes = [facts.known_channels(graph, concat, joined, edge) for edge in concat.inputs]
+    guards.only_reader(graph, concat, node)
+    sizes = [guards.known_channels(graph, concat, joined, edge) for edge in concat.inputs]
     return Plan(
         (node.name, concat.name),
         f"apply {node.name!r} to each of the {len(sizes)} branches of {concat.name!r} instead of to the whole",
@@ -57,19 +57,19 @@ def _axis_read(node: Node, concat: Node) -> int | None:
 
 def _change(graph: Graph, node: Node, concat: Node, sizes: list[int]) -> Graph:
     # a function of elements works along whatever axis is joined
-    axis = facts.joined_axis(concat) if node.op in ELEMENTWISE else node.channel_axis
+    axis = guards.joined_axis(concat) if node.op in ELEMENTWISE else node.channel_axis
     multiplier = int(node.attrs.get("multiplier", 1))
     parts: list[Node] = []
     for number, (edge, ends) in enumerate(zip(concat.inputs, pairwise([0, *accumulate(sizes)]), strict=True), 1):
         start, stop = (multiplier * end for end in ends)
         name = graph.fresh_name(f"{node.name}_part{number}")
-        outputs = (facts.sized(node.outputs[0], axis, stop - start),)
+        outputs = (building.sized(node.outputs[0], axis, stop - start),)
         if node.weights:
             weights = {key: rows(node.weight(key), start, stop) for key in node.weights}
-            parts.append(facts.made(node, name, weights=weights, inputs=(edge,), outputs=outputs))
+            parts.append(building.made(node, name, weights=weights, inputs=(edge,), outputs=outputs))
         else:
-            parts.append(facts.moved(node, name, inputs=(edge,), outputs=outputs))
-    joined = facts.merge(
+            parts.append(building.moved(node, name, inputs=(edge,), outputs=outputs))
+    joined = building.merge(
         "concat",
         graph.fresh_name(f"{node.name}_joined"),
         tuple(Edge(part.name) for part in parts),

@@ -6,10 +6,10 @@ window holds at least one element of the tensor, and that is not below zero. Onl
 pools take a padding for each side can say it.
 """
 
-from addcat.graph import Graph, Node
-from addcat.rules import facts
-from addcat.rules.base import Blocked, Plan, Rule
-from addcat.rules.borders import Pairs, pads, taps
+from addcat.graph import Blocked, Graph, Node
+from addcat.graph.windows import Pairs, pads, taps
+from addcat.rules import building, guards
+from addcat.rules.base import Plan, Rule
 
 NOT_NEGATIVE = ("relu", "relu6", "sigmoid", "softplus", "exp", "abs")
 
@@ -18,11 +18,11 @@ def plan(graph: Graph, node: Node) -> Plan | None:
     """Let a convolution or a pool do the padding of its input."""
     if node.op not in ("conv", "depthwise_conv", "pool") or not node.inputs:
         return None
-    pad = facts.producer(graph, node)
+    pad = guards.producer(graph, node)
     if pad.op != "pad":
         return None
-    facts.only_reader(graph, pad, node)
-    facts.free(graph, node)
+    guards.only_reader(graph, pad, node)
+    guards.free(graph, node)
     own = pads(graph, node)
     both: Pairs = tuple((a + c, b + d) for (a, b), (c, d) in zip(own, pad.attrs["padding"], strict=True))
     if node.op == "pool":
@@ -40,7 +40,7 @@ def plan(graph: Graph, node: Node) -> Plan | None:
 
 def _taken(node: Node, pad: Node, change: dict[str, object]) -> Node:
     weights = {name: node.weight(name) for name in node.weights}
-    return facts.made(node, node.name, weights=weights, inputs=pad.inputs, attrs={**node.attrs, **change})
+    return building.made(node, node.name, weights=weights, inputs=pad.inputs, attrs={**node.attrs, **change})
 
 
 def _check_pool(graph: Graph, node: Node, pad: Node, own: Pairs, both: Pairs) -> None:
@@ -48,8 +48,8 @@ def _check_pool(graph: Graph, node: Node, pad: Node, own: Pairs, both: Pairs) ->
         if any(map(any, own)) and not node.attrs.get("counts_padding"):
             raise Blocked(f"{node.name!r} does not count its own padding, but counts that of {pad.name!r}")
     else:
-        source = facts.producer(graph, pad)
-        if facts.activation(source) not in NOT_NEGATIVE and source.attrs.get("function") not in NOT_NEGATIVE:
+        source = guards.producer(graph, pad)
+        if guards.activation(source) not in NOT_NEGATIVE and source.attrs.get("function") not in NOT_NEGATIVE:
             raise Blocked(f"{source.name!r} may be negative, so zeros around it matter to {node.name!r}")
     if any(max(pair) >= size for pair, size in zip(both, taps(node), strict=True)):
         raise Blocked(f"a window of {node.name!r} would hold padding alone")

@@ -1,8 +1,8 @@
 """Nothing to do: a merge of one input, an identity, dropout at inference, a window of one element are all f(x) = x."""
 
-from addcat.graph import Edge, Graph, Node
-from addcat.rules import facts
-from addcat.rules.base import Blocked, Plan, Rule
+from addcat.graph import Blocked, Edge, Graph, Node
+from addcat.rules import guards
+from addcat.rules.base import Plan, Rule
 
 MERGES = ("add", "concat", "average", "multiply", "maximum", "minimum")
 
@@ -11,12 +11,12 @@ def plan(graph: Graph, node: Node) -> Plan | None:
     """Take out a node that gives what it reads."""
     if len(node.inputs) != 1 or not _passes(node):
         return None
-    facts.free(graph, node)
+    guards.free(graph, node)
     source = node.inputs[0]
     before, after = graph.tensor(source), node.outputs[0]
     if before.dtype != after.dtype or len(before.shape) != len(after.shape):
         raise Blocked(f"{node.name!r} turns {before.dtype} of {len(before.shape)} axes into another kind of tensor")
-    facts.can_stand_for(graph, source, Edge(node.name))
+    guards.can_stand_for(graph, source, Edge(node.name))
     return Plan(
         (node.name,),
         f"leave out {node.name!r}, which gives what it reads",

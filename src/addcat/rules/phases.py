@@ -14,10 +14,10 @@ from itertools import product
 import numpy as np
 
 from addcat.algebra import Linear
-from addcat.graph import Array, Edge, Graph, Node, Shape, Tensor
-from addcat.rules import facts
-from addcat.rules.base import Blocked, Plan, Rule
-from addcat.rules.borders import Pairs, crops, settings, spatial, taps
+from addcat.graph import Array, Blocked, Edge, Graph, Node, Shape, Tensor
+from addcat.graph.windows import Pairs, crops, settings, spatial, taps
+from addcat.rules import building, guards
+from addcat.rules.base import Plan, Rule
 
 
 def plan_each(graph: Graph, node: Node) -> Plan | None:
@@ -53,11 +53,11 @@ def _axes(node: Node) -> list[tuple[int, int, tuple[int, int]]]:
 
 
 def _check(graph: Graph, node: Node) -> None:
-    facts.free(graph, node)
+    guards.free(graph, node)
     if any(dilation != 1 for dilation in settings(node, "dilation")):
         raise Blocked(f"{node.name!r} is dilated")
-    facts.one_group(node)
-    facts.elementwise_end(node)
+    guards.one_group(node)
+    guards.elementwise_end(node)
 
 
 def _window(k: int, f: int, before: int, r: int) -> tuple[int, int]:
@@ -66,7 +66,7 @@ def _window(k: int, f: int, before: int, r: int) -> tuple[int, int]:
 
 
 def _each(graph: Graph, node: Node) -> Graph:
-    kernel, bias, parts = node.weight("kernel"), facts.linear(node).bias, list[Node]()
+    kernel, bias, parts = node.weight("kernel"), guards.linear(node).bias, list[Node]()
     axes, source = _axes(node), graph.tensor(node.inputs[0]).shape
     lengths = [(k - before - after) // f - 1 for k, f, (before, after) in axes]
     shape = _resized(node, source, lengths, kernel.shape[0])
@@ -87,7 +87,7 @@ def _each(graph: Graph, node: Node) -> Graph:
 
 
 def _one(graph: Graph, node: Node) -> Graph:
-    old, axes = facts.linear(node), _axes(node)
+    old, axes = guards.linear(node), _axes(node)
     kernel: Array = old.kernel
     outputs, inputs = kernel.shape[:2]
     each = [-(-k // f) for k, f, _ in axes]
@@ -110,12 +110,12 @@ def _one(graph: Graph, node: Node) -> Graph:
 
 def _conv(node: Node, name: str, map_: Linear, padding: Pairs, shape: Shape) -> Node:
     ones = (1,) * len(padding)
-    attrs = {"strides": ones, "padding": padding, "dilation": ones, "groups": 1, "activation": facts.activation(node)}
+    attrs = {"strides": ones, "padding": padding, "dilation": ones, "groups": 1, "activation": guards.activation(node)}
     if "channels_first" in node.attrs:
         attrs["channels_first"] = node.attrs["channels_first"]
-    weights = facts.linear_weights(map_)
+    weights = building.linear_weights(map_)
     outputs = (Tensor(shape, node.dtype),)
-    return facts.made(node, name, op="conv", attrs=attrs, weights=weights, outputs=outputs)
+    return building.made(node, name, op="conv", attrs=attrs, weights=weights, outputs=outputs)
 
 
 def _resized(node: Node, shape: Shape, more: list[int], channels: int) -> Shape:

@@ -10,9 +10,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from addcat.graph import Array, Edge, Graph, Node, Weight
-from addcat.rules import facts
-from addcat.rules.base import Blocked, Plan, Rule
+from addcat.graph import Array, Blocked, Edge, Graph, Node, Weight
+from addcat.rules import building, guards
+from addcat.rules.base import Plan, Rule
 
 HOMOGENEOUS = ("relu", "leaky_relu")
 READERS = ("conv", "dense", "conv_transpose")
@@ -24,7 +24,7 @@ def plan(graph: Graph, reader: Node) -> Plan | None:
     """Make a copy of a function, and of the affine maps before it, for each linear map that reads it."""
     if reader.op not in READERS:
         return None
-    node = facts.producer(graph, reader)
+    node = guards.producer(graph, reader)
     if node.op != "activation" or node.attrs.get("function") not in HOMOGENEOUS:
         return None
     readers = [graph.nodes[name] for name, _ in graph.readers(Edge(node.name))]
@@ -36,9 +36,9 @@ def plan(graph: Graph, reader: Node) -> Plan | None:
         raise Blocked(f"{node.name!r} is an output of the model, so its value must stay")
     if node.dtype not in ("float32", "float64", "bfloat16"):
         raise Blocked(f"{node.name!r} is of type {node.dtype}, in which scaled copies may overflow")
-    facts.same_type(graph, node, *readers)
+    guards.same_type(graph, node, *readers)
     for one in readers:
-        facts.free(graph, one)
+        guards.free(graph, one)
     chain = _chain(graph, node)
     names = ", ".join(repr(one.name) for one in readers)
     words = f"compute {node.name!r} anew for each of {names} instead of keeping it"
@@ -49,8 +49,8 @@ def _chain(graph: Graph, node: Node) -> list[Node]:
     """The function and the affine maps before it that serve it alone, in order."""
     found = [node]
     while True:
-        before = facts.producer(graph, found[0])
-        if not facts.is_affine(before) or not facts.is_free(graph, before):
+        before = guards.producer(graph, found[0])
+        if not guards.is_affine(before) or not guards.is_free(graph, before):
             return found
         if graph.is_output(Edge(before.name)) or len(graph.readers(Edge(before.name))) > 1:
             return found
@@ -94,15 +94,15 @@ def _copies(graph: Graph, chain: Sequence[Node], number: int, factor: float) -> 
             weights={"value": Weight.of(value)},
             channel_axis=chain[0].channel_axis,
         )
-        copies = [gain, facts.moved(first, first.name, inputs=(Edge(name),)), *copies[1:]]
+        copies = [gain, building.moved(first, first.name, inputs=(Edge(name),)), *copies[1:]]
     return copies
 
 
 def _copy(node: Node, name: str, inputs: tuple[Edge, ...], weights: dict[str, Array]) -> Node:
     if not weights:
-        return facts.moved(node, name, inputs=inputs)
+        return building.moved(node, name, inputs=inputs)
     kept = {key: node.weight(key) for key in node.weights}
-    return facts.made(node, name, weights={**kept, **weights}, inputs=inputs)
+    return building.made(node, name, weights={**kept, **weights}, inputs=inputs)
 
 
 def _scaled_norm(node: Node, factor: float) -> dict[str, Array]:

@@ -9,9 +9,9 @@ an Add is a Concatenate before a linear map.
 
 import numpy as np
 
-from addcat.graph import Array, Edge, Graph, Node, Weight
-from addcat.rules import facts
-from addcat.rules.base import Blocked, Plan, Rule
+from addcat.graph import Array, Blocked, Edge, Graph, Node, Weight
+from addcat.rules import building, guards
+from addcat.rules.base import Plan, Rule
 
 CENTRES = ("half_pixel", "pytorch_half_pixel", "align_corners", "asymmetric")
 
@@ -30,7 +30,7 @@ def plan_product(graph: Graph, node: Node) -> Plan | None:
         raise Blocked(f"{node.name!r} places its samples by {centres!r}")
     if any((new or 0) < (old or 0) for old, new in zip(*sizes, strict=True)):
         return None
-    facts.same_type(graph, node)
+    guards.same_type(graph, node)
     return Plan((node.name,), f"resize by two matrix products at {node.name!r}", lambda: _product(graph, node, centres))
 
 
@@ -88,7 +88,7 @@ def plan_sum(graph: Graph, node: Node) -> Plan | None:
     if len(terms) < 2 or len(set(terms)) != len(terms):
         return None
     for edge in terms:
-        facts.only_reader(graph, graph.nodes[edge.node], node)
+        guards.only_reader(graph, graph.nodes[edge.node], node)
         if graph.tensor(edge).shape[1:] != node.shape[1:]:
             raise Blocked(f"{edge.node!r} is broadcast in {node.name!r}")
     names = [edge.node for edge in terms]
@@ -110,7 +110,7 @@ def _sum(graph: Graph, node: Node, names: list[str]) -> Graph:
     others = tuple(edge for edge in node.inputs if edge.node not in names)
     if not others:
         return graph.edit(put=[made], remove=[*names, node.name], rewire={Edge(node.name): Edge(name)})
-    rest = facts.moved(node, node.name, inputs=(*others, Edge(name)))
+    rest = building.moved(node, node.name, inputs=(*others, Edge(name)))
     return graph.edit(put=[made, rest], remove=names)
 
 

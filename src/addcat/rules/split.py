@@ -13,9 +13,9 @@ from itertools import accumulate, pairwise
 
 from addcat.algebra import split as split_kernel
 from addcat.algebra import split_groups
-from addcat.graph import Array, Edge, Graph, Node
-from addcat.rules import facts
-from addcat.rules.base import Blocked, Plan, Rule
+from addcat.graph import Array, Blocked, Edge, Graph, Node
+from addcat.rules import building, guards
+from addcat.rules.base import Plan, Rule
 
 SPLITTABLE = ("dense", "conv", "conv_transpose", "separable_conv")
 
@@ -24,9 +24,9 @@ def plan(graph: Graph, node: Node) -> Plan | None:
     """Split a linear reader of a Concatenate, or all readers of a Concatenate that has several."""
     if node.op == "concat":
         return _all_readers(graph, node)
-    if node.op not in SPLITTABLE or facts.producer(graph, node).op != "concat":
+    if node.op not in SPLITTABLE or guards.producer(graph, node).op != "concat":
         return None
-    concat = facts.producer(graph, node)
+    concat = guards.producer(graph, node)
     if len(concat.inputs) < 2:
         return None
     sizes = check(graph, node, concat)
@@ -68,21 +68,21 @@ def _all_readers(graph: Graph, concat: Node) -> Plan | None:
 
 def check(graph: Graph, node: Node, concat: Node) -> list[int]:
     """Channels of each branch, or Blocked where the kernel cannot be cut between them."""
-    facts.free(graph, node)
-    facts.free(graph, concat)
-    facts.same_type(graph, node, concat)
-    joined, contracted = facts.joined_axis(concat), facts.reads_channels(node, len(concat.shape))
+    guards.free(graph, node)
+    guards.free(graph, concat)
+    guards.same_type(graph, node, concat)
+    joined, contracted = guards.joined_axis(concat), guards.reads_channels(node, len(concat.shape))
     if joined != contracted:
         raise Blocked(f"{concat.name!r} joins axis {joined}, but {node.name!r} contracts axis {contracted}")
-    sizes = [facts.known_channels(graph, concat, joined, edge) for edge in concat.inputs]
-    groups, name = int(node.attrs.get("groups", 1)), facts.activation(node)
+    sizes = [guards.known_channels(graph, concat, joined, edge) for edge in concat.inputs]
+    groups, name = int(node.attrs.get("groups", 1)), guards.activation(node)
     if groups > 1:
         width = node.weights["kernel"].shape[1]
         for edge, end in zip(concat.inputs, accumulate(sizes), strict=True):
             if end % width:
                 raise Blocked(f"{edge.node!r} ends at channel {end}, inside a group of {width} of {node.name!r}")
-        facts.elementwise_end(node)
-    elif name not in ("linear", "softmax", *facts.FUNCTIONS):
+        guards.elementwise_end(node)
+    elif name not in ("linear", "softmax", *guards.FUNCTIONS):
         raise Blocked(f"{node.name!r} ends in {name}, which cannot be set apart from it")
     return sizes
 
@@ -91,24 +91,24 @@ def split_reader(graph: Graph, node: Node, concat: Node, sizes: list[int]) -> Gr
     """The graph with one reader of a Concatenate replaced by its parts."""
     groups = int(node.attrs.get("groups", 1))
     parts = [
-        facts.made(
+        building.made(
             node,
             graph.fresh_name(f"{node.name}_part{number}"),
             weights=weights,
             inputs=(edge,),
             attrs={**node.attrs, **({"groups": size // weights["kernel"].shape[1]} if groups > 1 else _APART)},
-            outputs=(facts.sized(node.outputs[0], node.channel_axis, weights[_outer(node)].shape[0]),),
+            outputs=(building.sized(node.outputs[0], node.channel_axis, weights[_outer(node)].shape[0]),),
         )
         for number, (edge, size, weights) in enumerate(zip(concat.inputs, sizes, _cut(node, sizes), strict=True), 1)
     ]
     edges = tuple(Edge(part.name) for part in parts)
     if groups > 1:
         attrs = {"axis": node.channel_axis}
-        merged = [facts.merge("concat", graph.fresh_name(f"{node.name}_joined"), edges, node, **attrs)]
+        merged = [building.merge("concat", graph.fresh_name(f"{node.name}_joined"), edges, node, **attrs)]
     else:
-        merged = [facts.merge("add", graph.fresh_name(f"{node.name}_sum"), edges, node)]
-        if facts.activation(node) != "linear":
-            merged.append(facts.function_of(node, graph.fresh_name(f"{node.name}_function"), Edge(merged[0].name)))
+        merged = [building.merge("add", graph.fresh_name(f"{node.name}_sum"), edges, node)]
+        if guards.activation(node) != "linear":
+            merged.append(building.function_of(node, graph.fresh_name(f"{node.name}_function"), Edge(merged[0].name)))
     gone = {node.name}
     if [name for name, _ in graph.readers(Edge(concat.name))] == [node.name]:
         gone |= set() if graph.is_output(Edge(concat.name)) else {concat.name}

@@ -11,9 +11,9 @@ W [x; r(y); r(z)] = [W_x W_y] [x; r(y)] + r(W_z z).
 
 import numpy as np
 
-from addcat.graph import Edge, Graph, Node
-from addcat.rules import facts
-from addcat.rules.base import Blocked, Plan, Rule
+from addcat.graph import Blocked, Edge, Graph, Node
+from addcat.rules import building, guards
+from addcat.rules.base import Plan, Rule
 from addcat.rules.exchange_resize import EXCHANGE_RESIZE, enlargement
 from addcat.rules.nearest_conv import NEAREST_CONV
 from addcat.rules.split import SPLITTABLE, check, split_reader
@@ -26,9 +26,9 @@ JOINABLE = ("dense", "conv")
 
 def plan(graph: Graph, node: Node) -> Plan | None:
     """Split a reader of a Concatenate and move its parts to before the enlargements."""
-    if node.op not in SPLITTABLE or facts.producer(graph, node).op != "concat":
+    if node.op not in SPLITTABLE or guards.producer(graph, node).op != "concat":
         return None
-    concat = facts.producer(graph, node)
+    concat = guards.producer(graph, node)
     resized = [edge.node for edge in concat.inputs if graph.nodes[edge.node].op == "resize"]
     resized = [name for name in dict.fromkeys(resized) if enlargement(graph, graph.nodes[name]) > 1]
     if not resized or len(concat.inputs) < 2:
@@ -37,8 +37,8 @@ def plan(graph: Graph, node: Node) -> Plan | None:
     if node.attrs.get("groups", 1) != 1:
         raise Blocked(f"{node.name!r} is a grouped convolution")
     for name in resized:
-        facts.only_reader(graph, graph.nodes[name], concat)
-    facts.only_reader(graph, concat, node)
+        guards.only_reader(graph, graph.nodes[name], concat)
+    guards.only_reader(graph, concat, node)
     split = split_reader(graph, node, concat, sizes)
     parts = {name: split.readers(Edge(name))[0][0] for name in resized}
     movable = _movable(split, parts)
@@ -52,7 +52,7 @@ def plan_wide(graph: Graph, node: Node) -> Plan | None:
     every = plan(graph, node) if node.op in JOINABLE else None
     if every is None:
         return None
-    concat = facts.producer(graph, node)
+    concat = guards.producer(graph, node)
     sizes = dict(zip(concat.inputs, check(graph, node, concat), strict=True))
     wide = [name for name in every.nodes[2:] if GROWTH * sizes[Edge(name)] >= (node.channels or 0)]
     if not wide or len(wide) == len(every.nodes) - 2:
@@ -73,13 +73,13 @@ def _joined(graph: Graph, node: Node, concat: Node, together: list[Edge]) -> Gra
     apart = [edge for edge in concat.inputs if edge not in together]
     known = dict(zip(concat.inputs, sizes, strict=True))
     columns = np.concatenate([starts[edge] + np.arange(known[edge]) for edge in (*together, *apart)])
-    axis = facts.joined_axis(concat)
-    inner = facts.merge("concat", graph.fresh_name(f"{concat.name}_rest"), tuple(together), concat, axis=axis)
+    axis = guards.joined_axis(concat)
+    inner = building.merge("concat", graph.fresh_name(f"{concat.name}_rest"), tuple(together), concat, axis=axis)
     total = sum(known[edge] for edge in together)
-    inner = facts.moved(inner, inner.name, outputs=(facts.sized(concat.outputs[0], axis, total),))
-    outer = facts.moved(concat, concat.name, inputs=(Edge(inner.name), *apart))
+    inner = building.moved(inner, inner.name, outputs=(building.sized(concat.outputs[0], axis, total),))
+    outer = building.moved(concat, concat.name, inputs=(Edge(inner.name), *apart))
     weights = {**{key: node.weight(key) for key in node.weights}, "kernel": node.weight("kernel")[:, columns].copy()}
-    return graph.edit(put=[inner, outer, facts.made(node, node.name, weights=weights)])
+    return graph.edit(put=[inner, outer, building.made(node, node.name, weights=weights)])
 
 
 def _follow_up(graph: Graph, part: Node) -> Plan | None:

@@ -6,10 +6,10 @@ convolutions of a CSP block, Wang et al., "CSPNet", 2020).
 """
 
 from addcat.algebra import stack
-from addcat.graph import Edge, Graph, Node
-from addcat.rules import facts
-from addcat.rules.base import Blocked, Plan, Rule
-from addcat.rules.borders import taps
+from addcat.graph import Blocked, Edge, Graph, Node
+from addcat.graph.windows import taps
+from addcat.rules import building, guards
+from addcat.rules.base import Plan, Rule
 from addcat.rules.split_resized import SPLIT_RESIZED
 
 SETTINGS = ("strides", "padding", "dilation", "groups", "activation")
@@ -26,10 +26,10 @@ def plan(graph: Graph, node: Node) -> Plan | None:
         raise Blocked(f"{node.name!r} is an output of the model, so its value must stay")
     first = readers[0]
     for one in readers:
-        facts.free(graph, one)
-        facts.one_group(one)
-        facts.elementwise_end(one)
-        facts.same_type(graph, one, node)
+        guards.free(graph, one)
+        guards.one_group(one)
+        guards.elementwise_end(one)
+        guards.same_type(graph, one, node)
         if _settings(one) != _settings(first) or one.channels is None:
             raise Blocked(f"{first.name!r} and {one.name!r} have different settings")
     joined, name = _joined(graph, readers)
@@ -49,10 +49,10 @@ def _settings(node: Node) -> tuple[object, ...]:
 def _joined(graph: Graph, readers: list[Node]) -> tuple[Graph, str]:
     """The graph with one map in the place of several, and the name of that map."""
     first, sizes = readers[0], [one.channels or 0 for one in readers]
-    axis, wide = first.channel_axis, stack(*(facts.linear(one) for one in readers))
+    axis, wide = first.channel_axis, stack(*(guards.linear(one) for one in readers))
     name = graph.fresh_name(f"{first.name}_and_siblings")
-    outputs = (facts.sized(first.outputs[0], axis, sum(sizes)),)
-    new = facts.made(first, name, weights=facts.linear_weights(wide), outputs=outputs)
+    outputs = (building.sized(first.outputs[0], axis, sum(sizes)),)
+    new = building.made(first, name, weights=building.linear_weights(wide), outputs=outputs)
     cut = Node(
         graph.fresh_name(f"{name}_parts"),
         "split",

@@ -7,11 +7,11 @@ function fused into all of them may be any that treats elements alone.
 from collections.abc import Iterator
 
 from addcat.algebra import Linear, stack
-from addcat.graph import Edge, Graph, Node
-from addcat.rules import facts
+from addcat.graph import Blocked, Edge, Graph, Node
+from addcat.graph.windows import padding_like
+from addcat.rules import building, guards
 from addcat.rules.aligned import Window, align
-from addcat.rules.base import Blocked, Plan, Rule
-from addcat.rules.borders import padding_like
+from addcat.rules.base import Plan, Rule
 
 
 def plan(graph: Graph, node: Node) -> Plan | None:
@@ -21,18 +21,20 @@ def plan(graph: Graph, node: Node) -> Plan | None:
     run = max(_runs(graph, node), key=len, default=list[Node]())
     if len(run) < 2:
         return None
-    first, axis = run[0], facts.joined_axis(node)
-    facts.free(graph, node)
+    first, axis = run[0], guards.joined_axis(node)
+    guards.free(graph, node)
     for one in run:
-        facts.free(graph, one)
-        facts.one_group(one)
-        facts.only_reader(graph, one, node)
-        facts.same_type(graph, one, node)
+        guards.free(graph, one)
+        guards.one_group(one)
+        guards.only_reader(graph, one, node)
+        guards.same_type(graph, one, node)
         if one.channel_axis != axis or one.channels is None:
             raise Blocked(f"{node.name!r} joins axis {axis}, which is not the channels of {one.name!r}")
-        if facts.activation(one) != facts.activation(first):
-            raise Blocked(f"{first.name!r} ends in {facts.activation(first)}, {one.name!r} in {facts.activation(one)}")
-        facts.elementwise_end(one)
+        if guards.activation(one) != guards.activation(first):
+            raise Blocked(
+                f"{first.name!r} ends in {guards.activation(first)}, {one.name!r} in {guards.activation(one)}"
+            )
+        guards.elementwise_end(one)
     window = align(graph, run, 0)
     names = ", ".join(repr(one.name) for one in run)
     words = f"stack {names}, which read the same tensor and are joined by {node.name!r}"
@@ -54,8 +56,8 @@ def _runs(graph: Graph, node: Node) -> Iterator[list[Node]]:
 
 
 def _change(graph: Graph, node: Node, run: list[Node], window: Window) -> Graph:
-    first, axis = run[0], facts.joined_axis(node)
-    maps = [facts.linear(one) for one in run]
+    first, axis = run[0], guards.joined_axis(node)
+    maps = [guards.linear(one) for one in run]
     if window.taps:
         maps = [Linear(window.place(one.kernel, number), one.bias) for number, one in enumerate(maps)]
     stacked, attrs = stack(*maps), dict(first.attrs)
@@ -63,14 +65,14 @@ def _change(graph: Graph, node: Node, run: list[Node], window: Window) -> Graph:
         reach = tuple(d * (k - 1) + 1 for k, d in zip(window.taps, window.dilation, strict=True))
         attrs |= {"padding": padding_like(run, window.padding, reach), "dilation": window.dilation}
     name = graph.fresh_name(f"{node.name}_stacked")
-    outputs = (facts.sized(first.outputs[0], axis, stacked.outputs),)
-    new = facts.made(first, name, attrs=attrs, weights=facts.linear_weights(stacked), outputs=outputs)
+    outputs = (building.sized(first.outputs[0], axis, stacked.outputs),)
+    new = building.made(first, name, attrs=attrs, weights=building.linear_weights(stacked), outputs=outputs)
     names = [one.name for one in run]
     place = next(i for i, edge in enumerate(node.inputs) if edge.node == names[0])
     inputs = (*node.inputs[:place], Edge(name), *node.inputs[place + len(run) :])
     put, last = [new], new
     if len(inputs) > 1:
-        last = facts.merge("concat", graph.fresh_name(f"{node.name}_rest"), inputs, node, axis=axis)
+        last = building.merge("concat", graph.fresh_name(f"{node.name}_rest"), inputs, node, axis=axis)
         put.append(last)
     return graph.edit(put=put, remove=[node.name, *names], rewire={Edge(node.name): Edge(last.name)})
 

@@ -5,7 +5,7 @@ they cost no pass over memory of their own.
 """
 
 from addcat.graph import Graph, Node
-from addcat.rules import facts
+from addcat.rules import building, guards
 from addcat.rules.base import Plan, Rule
 
 LINEAR = ("dense", "conv", "conv_transpose", "depthwise_conv", "separable_conv")
@@ -20,9 +20,9 @@ def plan(graph: Graph, node: Node) -> Plan | None:
     inputs = tuple(sorted(node.inputs, key=lambda edge: graph.nodes[edge.node].op in LINEAR))
     if inputs == node.inputs:
         return None
-    facts.free(graph, node)
+    guards.free(graph, node)
     words = f"add {inputs[0].node!r} first and {inputs[-1].node!r} last in {node.name!r}"
-    return Plan((node.name,), words, lambda: graph.edit(put=[facts.moved(node, node.name, inputs=inputs)]))
+    return Plan((node.name,), words, lambda: graph.edit(put=[building.moved(node, node.name, inputs=inputs)]))
 
 
 LINEAR_LAST = Rule("linear-last", "AC326", ("latency",), plan)

@@ -14,23 +14,23 @@ from itertools import product
 import numpy as np
 
 from addcat.algebra import Linear
-from addcat.graph import Array, Edge, Graph, Node
-from addcat.rules import facts
-from addcat.rules.base import Blocked, Plan, Rule
-from addcat.rules.borders import Pairs, crops, pads, reach, settings, transposed_padding
+from addcat.graph import Array, Blocked, Edge, Graph, Node
+from addcat.graph.windows import Pairs, crops, pads, reach, settings, transposed_padding
+from addcat.rules import building, guards
+from addcat.rules.base import Plan, Rule
 
 
 def plan(graph: Graph, node: Node) -> Plan | None:
     """Make one transposed convolution of a transposed one and the convolution that reads it."""
-    if node.op != "conv" or facts.producer(graph, node).op != "conv_transpose" or facts.is_pointwise(node):
+    if node.op != "conv" or guards.producer(graph, node).op != "conv_transpose" or guards.is_pointwise(node):
         return None
-    inner = facts.producer(graph, node)
-    facts.unfused(inner)
+    inner = guards.producer(graph, node)
+    guards.unfused(inner)
     for one in (inner, node):
-        facts.free(graph, one)
-        facts.one_group(one)
-    facts.same_type(graph, inner, node)
-    facts.only_reader(graph, inner, node)
+        guards.free(graph, one)
+        guards.one_group(one)
+    guards.same_type(graph, inner, node)
+    guards.only_reader(graph, inner, node)
     if inner.channel_axis != node.channel_axis:
         raise Blocked(f"{inner.name!r} and {node.name!r} have their channels on different axes")
     if any(stride != 1 for stride in settings(node, "strides")):
@@ -66,10 +66,10 @@ def _change(graph: Graph, node: Node, inner: Node, cut: Pairs) -> Graph:
     like = np.result_type(inner.weight("kernel").dtype, node.weight("kernel").dtype)
     words = node.attrs.get("padding") == "same"
     new = inner.edit(
-        weights=facts.linear_weights(Linear(kernel.astype(like), bias.astype(like) if biased else None)),
+        weights=building.linear_weights(Linear(kernel.astype(like), bias.astype(like) if biased else None)),
         attrs={
             **transposed_padding(cut, kernel.shape[2:], settings(inner, "strides"), words=words),
-            "activation": facts.activation(node),
+            "activation": guards.activation(node),
         },
         outputs=node.outputs,
     )

@@ -11,7 +11,7 @@ import numpy as np
 from addcat.algebra import Linear
 from addcat.algebra import split as split_kernel
 from addcat.graph import Array, Edge, Graph, Node, Weight
-from addcat.rules import facts
+from addcat.rules import building, guards
 from addcat.rules.base import Plan, Rule
 from addcat.rules.split import check
 
@@ -22,7 +22,7 @@ def plan(graph: Graph, node: Node) -> Plan | None:
     """Read a tensor once where a sum, a maximum or the reader of a Concatenate reads it several times."""
     merge = node
     if node.op in ("dense", "conv", "conv_transpose") and node.attrs.get("groups", 1) == 1:
-        merge = facts.producer(graph, node)
+        merge = guards.producer(graph, node)
         if merge.op != "concat":
             return None
     elif node.op not in ("add", *SETS):
@@ -30,16 +30,16 @@ def plan(graph: Graph, node: Node) -> Plan | None:
     repeated = [edge.node for edge, times in Counter(merge.inputs).items() if times > 1]
     if not repeated:
         return None
-    facts.free(graph, node)
-    facts.free(graph, merge)
-    facts.same_type(graph, node)
+    guards.free(graph, node)
+    guards.free(graph, merge)
+    guards.same_type(graph, node)
     names = ", ".join(map(repr, repeated))
     if merge is not node:
         sizes = check(graph, node, merge)
         words = f"{node.name!r} reads {names} once, with the columns of its kernel for them added"
         return Plan((node.name, merge.name), words, lambda: _once(graph, node, merge, sizes))
     if node.op in SETS and len(set(node.inputs)) == 1:
-        facts.can_stand_for(graph, node.inputs[0], Edge(node.name))
+        guards.can_stand_for(graph, node.inputs[0], Edge(node.name))
     words = f"{node.name!r} reads {names} once" + ("" if node.op in SETS else ", scaled")
     return Plan((node.name,), words, lambda: _scaled(graph, node))
 
@@ -57,23 +57,23 @@ def _scaled(graph: Graph, node: Node) -> Graph:
         put.append(Node(name, "gain", (edge,), (tensor,), {}, {"value": value}, node.channel_axis))
         terms.append(Edge(name))
     if len(terms) > 1:
-        merged = facts.merge(node.op, graph.fresh_name(f"{node.name}_once"), tuple(terms), node)
+        merged = building.merge(node.op, graph.fresh_name(f"{node.name}_once"), tuple(terms), node)
         put, terms = [*put, merged], [Edge(merged.name)]
     return graph.edit(put=put, remove=[node.name], rewire={Edge(node.name): terms[0]})
 
 
 def _once(graph: Graph, node: Node, concat: Node, sizes: list[int]) -> Graph:
     columns: dict[Edge, Array] = {}
-    for edge, part in zip(concat.inputs, split_kernel(facts.linear(node).kernel, sizes), strict=True):
+    for edge, part in zip(concat.inputs, split_kernel(guards.linear(node).kernel, sizes), strict=True):
         columns[edge] = columns[edge] + part.astype(np.float64) if edge in columns else part.astype(np.float64)
     kernel = np.concatenate(list(columns.values()), axis=1).astype(node.weight("kernel").dtype)
-    edges, axis = tuple(columns), facts.joined_axis(concat)
+    edges, axis = tuple(columns), guards.joined_axis(concat)
     put, source = [], edges[0]
     if len(edges) > 1:
-        outputs = (facts.sized(concat.outputs[0], axis, kernel.shape[1]),)
-        joined = facts.merge("concat", graph.fresh_name(f"{concat.name}_once"), edges, concat, axis=axis)
-        put, source = [facts.moved(joined, joined.name, outputs=outputs)], Edge(joined.name)
-    put.append(node.edit(weights=facts.linear_weights(Linear(kernel)), inputs=(source,)))
+        outputs = (building.sized(concat.outputs[0], axis, kernel.shape[1]),)
+        joined = building.merge("concat", graph.fresh_name(f"{concat.name}_once"), edges, concat, axis=axis)
+        put, source = [building.moved(joined, joined.name, outputs=outputs)], Edge(joined.name)
+    put.append(node.edit(weights=building.linear_weights(Linear(kernel)), inputs=(source,)))
     unread = [name for name, _ in graph.readers(Edge(concat.name))] == [node.name]
     return graph.edit(put=put, remove=[concat.name] if unread and not graph.is_output(Edge(concat.name)) else [])
 

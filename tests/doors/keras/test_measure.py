@@ -5,11 +5,11 @@ import pytest
 import small
 from networks import Input, keras, layers, randomised
 
+from addcat.data.examples import Examples
 from addcat.doors.keras import assign, gradient, losses_of, read, resolve_loss, state
 from addcat.doors.keras.measure import layer_at
 from addcat.errors import OptionError
-from addcat.merges import subgraph
-from addcat.training import Examples
+from addcat.graph.nested import subgraph
 
 
 def nested():

@@ -10,7 +10,7 @@ from networks import NETWORKS, network
 from addcat.doors.keras.read import is_graph, read, reshape_inputs
 from addcat.errors import ModelError
 from addcat.graph import Edge, Graph
-from addcat.vocabulary import OPS
+from addcat.graph.operations import OPS
 
 keras, layers = networks.keras, networks.layers
 

@@ -10,10 +10,11 @@ import pytest
 import small
 from networks import Input, keras, layers, randomised
 
+from addcat.data.examples import Examples
 from addcat.doors.keras import losses_of, recipe_of, resolve_loss, state, trainer
 from addcat.doors.keras.training.recipes import build_optimizer
+from addcat.doors.recipe import Plan, Recipe
 from addcat.errors import OptionError
-from addcat.training import Examples, Plan, Recipe
 
 TESTS = Path(__file__).parents[2]
 PLAN = Plan(2, 3, 8)

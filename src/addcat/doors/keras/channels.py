@@ -7,7 +7,7 @@ operations and merges, forward and then backward. Where nobody says anything it 
 from typing import Any
 
 from addcat.graph import Node
-from addcat.vocabulary import OPS, channelwise
+from addcat.graph.operations import OPS, channelwise
 
 
 def with_channel_axes(nodes: list[Node]) -> list[Node]:

@@ -4,7 +4,7 @@ import warnings
 from collections.abc import Mapping
 from typing import Any
 
-from addcat.doors.keras.canonical import class_of, is_layer
+from addcat.doors.keras.classify import class_of, is_layer
 from addcat.errors import ModelError
 from addcat.frameworks import keras
 

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from addcat.data.examples import Arrays, Examples
 from addcat.doors.keras.build import set_weights
 from addcat.doors.keras.layouts import linear_to_canonical
 from addcat.doors.keras.losses import Losses, per_example
@@ -13,7 +14,6 @@ from addcat.doors.keras.training.jax_trainer import packed_inputs
 from addcat.errors import OptionError
 from addcat.frameworks import keras, load
 from addcat.graph import Array, Node
-from addcat.training import Arrays, Examples
 
 BATCH = 512
 

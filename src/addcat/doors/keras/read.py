@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from addcat.doors.keras.canonical import class_of, describe, is_keras, is_layer, weights_of
 from addcat.doors.keras.channels import with_channel_axes
+from addcat.doors.keras.classify import class_of, describe, is_keras, is_layer, weights_of
 from addcat.doors.keras.clone import first_sentence
 from addcat.errors import ModelError
 from addcat.frameworks import keras

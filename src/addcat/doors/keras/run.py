@@ -7,9 +7,9 @@ import numpy as np
 
 from addcat.doors.keras.read import read
 from addcat.doors.keras.write import Writer, tensors_of
-from addcat.flatten import flatten
 from addcat.frameworks import keras
 from addcat.graph import Array, Edge, Graph
+from addcat.graph.nested import flatten
 
 OPEN_SIZE = 32
 """Size that an unknown axis takes on random inputs: small, and divisible by what networks usually halve."""

@@ -12,7 +12,7 @@ from itertools import pairwise
 from typing import Any
 
 from addcat.doors.keras.build import changed_layer, new_layer, set_weights
-from addcat.doors.keras.canonical import class_of, is_layer
+from addcat.doors.keras.classify import class_of, is_layer
 from addcat.doors.keras.clone import clone_operation, copy_state
 from addcat.doors.keras.read import Call, filled_in
 from addcat.errors import ModelError

@@ -11,12 +11,12 @@ from typing import Any
 
 import numpy as np
 
-from addcat.doors.onnx.canonical import WHOLE, describe, hidden_merge
-from addcat.doors.onnx.channels import with_channel_axes
-from addcat.doors.onnx.constants import Constant, Constants
-from addcat.doors.onnx.load import infer, load, put_constants
-from addcat.doors.onnx.look import FLOATS, Found, Look
-from addcat.doors.onnx.symbolic import refined
+from addcat.doors.onnx.reading.channels import with_channel_axes
+from addcat.doors.onnx.reading.classify import WHOLE, describe, hidden_merge
+from addcat.doors.onnx.reading.constants import Constant, Constants
+from addcat.doors.onnx.reading.load import infer, load, put_constants
+from addcat.doors.onnx.reading.node_view import FLOATS, Found, Look
+from addcat.doors.onnx.reading.symbolic import refined
 from addcat.graph import Array, Edge, Graph, Node, Shape, Tensor, Weight
 
 UNKNOWN = Tensor((), "unknown")

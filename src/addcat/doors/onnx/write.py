@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 
 from addcat.doors.onnx.build import Builder, build, is_moved
-from addcat.doors.onnx.load import ir
 from addcat.doors.onnx.read import Call, Source, inner_nodes
+from addcat.doors.onnx.reading.load import ir
 from addcat.graph import Array, Edge, Graph, Node, Tensor
 
 PROTO_LIMIT = 2**31 - 2**20

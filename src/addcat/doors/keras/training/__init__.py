@@ -2,16 +2,17 @@
 
 from typing import Any
 
+from addcat.data.examples import Examples
 from addcat.doors.keras.losses import Losses
 from addcat.doors.keras.training.recipes import recipe_of
+from addcat.doors.recipe import ArmTrainer, Plan, Recipe
 from addcat.errors import OptionError
 from addcat.frameworks import keras
-from addcat.training import Examples, Plan, Recipe, Trainer
 
 __all__ = ["recipe_of", "trainer"]
 
 
-def trainer(model: Any, losses: Losses, recipe: Recipe, plan: Plan, data: Examples, held: Examples) -> Trainer:
+def trainer(model: Any, losses: Losses, recipe: Recipe, plan: Plan, data: Examples, held: Examples) -> ArmTrainer:
     """A trainer on the backend that Keras runs on.
 
     Args:

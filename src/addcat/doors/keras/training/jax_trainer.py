@@ -11,10 +11,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from addcat.data.examples import Arrays, Examples
 from addcat.doors.keras.losses import Losses, per_example
 from addcat.doors.keras.training.recipes import build_optimizer
+from addcat.doors.recipe import Plan, Recipe
 from addcat.frameworks import keras, load
-from addcat.training import Arrays, Examples, Plan, Recipe
 
 MOST_SCANNED = 256 * 2**20
 """Bytes of data that one compiled program may hold."""
@@ -26,7 +27,7 @@ example, two forwards and four back."""
 
 
 class JaxTrainer:
-    """See `addcat.training.Trainer`.
+    """See `addcat.doors.recipe.ArmTrainer`.
 
     Args:
         model: A Keras model that nobody else uses; its variables are read, never written.
@@ -48,7 +49,7 @@ class JaxTrainer:
         self._programs: tuple[Any, ...] = ()
 
     def run(self, seed: int, weights: Arrays | None = None) -> NDArray[np.float64]:
-        """Train once; see `addcat.training.Trainer`."""
+        """Train once; see `addcat.doors.recipe.ArmTrainer`."""
         order = self._plan.order(self._data.count, seed)
         state = self._state(weights)
         self._compile()

@@ -3,8 +3,8 @@
 import copy
 from typing import Any
 
+from addcat.doors.recipe import Recipe
 from addcat.frameworks import keras
-from addcat.training import Recipe
 
 STEPS, BATCH, RATE, DECAY = 1500, 128, 2e-3, 1e-3
 """Where a model says nothing: AdamW (Loshchilov and Hutter 2019) with cosine decay."""

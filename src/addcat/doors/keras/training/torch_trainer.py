@@ -6,17 +6,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from addcat.data.examples import Arrays, Examples
 from addcat.doors.keras.losses import Losses, per_example
 from addcat.doors.keras.training.jax_trainer import packed_inputs
 from addcat.doors.keras.training.recipes import build_optimizer
+from addcat.doors.recipe import Plan, Recipe
 from addcat.frameworks import keras, load
-from addcat.training import Arrays, Examples, Plan, Recipe
 
 BATCH = 1024
 
 
 class TorchTrainer:
-    """See `addcat.training.Trainer`.
+    """See `addcat.doors.recipe.ArmTrainer`.
 
     Args:
         model: A Keras model that nobody else uses; every run starts from the weights that it has now.
@@ -34,7 +35,7 @@ class TorchTrainer:
         self._start = [variable.numpy().copy() for variable in model.variables]
 
     def run(self, seed: int, weights: Arrays | None = None) -> NDArray[np.float64]:
-        """Train once; see `addcat.training.Trainer`."""
+        """Train once; see `addcat.doors.recipe.ArmTrainer`."""
         self._reset(weights)
         optimizer = build_optimizer(self._recipe, self._plan.steps)
         optimizer.build(self._model.trainable_variables)

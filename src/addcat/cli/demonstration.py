@@ -1,0 +1,159 @@
+"""`addcat demo`: three small networks on real handwriting, whose merges want different things.
+
+The digits are scikit-learn's, 1,797 images of 8 x 8 pixels (Alpaydin and Kaynak 1998, UCI). Each network is trained
+with Add. Then every merge is inspected and advised on, one is switched, and the switch is checked.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from addcat.frameworks import keras, load
+from addcat.graph import Array
+from addcat.report import rows
+from addcat.verbs.advise import Advice, Verdict, advise
+from addcat.verbs.advise.html.document import write_report
+from addcat.verbs.inspect import inspect
+from addcat.verbs.switch import switch
+
+STEPS, BATCH = 1000, 128
+SECONDS = 14.0
+"""Time for each verdict, so that the whole demonstration stays under a minute and a half."""
+
+Data = tuple[list[Array] | Array, Array]
+
+
+@dataclass(frozen=True, slots=True)
+class Exhibit:
+    """One network of the demonstration.
+
+    Attributes:
+        title: What it does, in words.
+        build: Makes the untrained network.
+        data: Makes examples from images and labels.
+        examples: How many to fit on.
+    """
+
+    title: str
+    build: Callable[[], Any]
+    data: Callable[[Array, Array, np.random.Generator, int], Data]
+    examples: int
+
+
+def towers(classes: int, name: str) -> Callable[[], Any]:
+    """Two images through one shared encoder, merged, then classified."""
+
+    def build() -> Any:
+        layers = keras().layers
+        encode = keras().Sequential(
+            [keras().Input((64,)), layers.Dense(32, activation="relu"), layers.Dense(32, activation="relu")],
+            name="encoder",
+        )
+        left, right = keras().Input((64,), name="left"), keras().Input((64,), name="right")
+        merged = layers.Add(name="merge")([encode(left), encode(right)])
+        hidden = layers.Dense(32, activation="relu", name="hidden")(merged)
+        outputs = layers.Dense(classes, activation="softmax", name="classes")(hidden)
+        return keras().Model([left, right], outputs, name=name)
+
+    return build
+
+
+def residual() -> Any:
+    """One image through a residual block."""
+    layers = keras().layers
+    image = keras().Input((64,), name="image")
+    stem = layers.Dense(32, activation="relu", name="stem")(image)
+    block = layers.Dense(32, name="block_b")(layers.Dense(32, activation="relu", name="block_a")(stem))
+    merged = layers.Add(name="merge")([stem, block])
+    outputs = layers.Dense(10, activation="softmax", name="classes")(layers.Activation("relu", name="relu")(merged))
+    return keras().Model(image, outputs, name="residual")
+
+
+def one_noisy(images: Array, labels: Array, rng: np.random.Generator, count: int) -> Data:
+    """A noisy image; its digit is asked."""
+    pick = rng.integers(len(images), size=count)
+    return _noisy(images[pick], 0.3, rng), labels[pick]
+
+
+def larger(images: Array, labels: Array, rng: np.random.Generator, count: int) -> Data:
+    """Two digits; asked is whether the left one is larger."""
+    left, right = rng.integers(len(images), size=(2, count))
+    return [images[left], images[right]], (labels[left] > labels[right]).astype("int64")
+
+
+def two_looks(images: Array, labels: Array, rng: np.random.Generator, count: int) -> Data:
+    """Two noisy looks at one digit, which is asked."""
+    pick = rng.integers(len(images), size=count)
+    return [_noisy(images[pick], 0.6, rng), _noisy(images[pick], 0.6, rng)], labels[pick]
+
+
+def _noisy(images: Array, noise: float, rng: np.random.Generator) -> Array:
+    return (images + noise * rng.standard_normal(images.shape)).astype("float32")
+
+
+EXHIBITS = (
+    Exhibit("which digit of two is larger", towers(2, "larger"), larger, 2000),
+    Exhibit("two noisy looks at one digit", towers(10, "looks"), two_looks, 2000),
+    Exhibit("one digit, residual block", residual, one_noisy, 2000),
+)
+
+
+def demonstrate(output: Path, say: Callable[[str], None]) -> list[Advice]:
+    """Train, inspect, advise, switch and check.
+
+    Args:
+        output: Where the report of the first network goes.
+        say: Takes each line of what was found.
+
+    Returns:
+        The advice on each network.
+    """
+    given: list[Advice] = []
+    for place, exhibit in enumerate(EXHIBITS):
+        model, train, held = _trained(exhibit)
+        advice = advise(model, train, validation=held, time_limit=SECONDS)
+        verdict = advice.verdicts[0]
+        merge = inspect(model).merges[0].merge
+        say(f"{exhibit.title}: {merge.label} ({merge.role}), verdict {verdict.choice}.")
+        say(f"  {verdict.reason}")
+        given.append(advice)
+        if place == 0:
+            _switched(model, verdict, train, held, say)
+            from addcat.doors.base import door_for  # noqa: PLC0415
+
+            write_report(advice, door_for(model).read(model), output)
+    say(f"The report of the first network is {output}.")
+    return given
+
+
+def _switched(model: Any, verdict: Verdict, train: Data, held: Data, say: Callable[[str], None]) -> None:
+    """Switch to Concatenate, check that nothing changed, and fine-tune both for as long."""
+    result = switch(model, {verdict.site: "concat"})
+    assert result.record.difference is not None  # noqa: S101  (only fresh switches have none)
+    moved = rows.decimal(result.record.difference.relative)
+    say(f"  Switched to Concatenate: outputs differ by {moved} of the largest, the function is the same.")
+    before = model.evaluate(*held, verbose=0, return_dict=True)["loss"]
+    keras().utils.set_random_seed(0)
+    history = result.model.fit(*train, batch_size=BATCH, epochs=10, verbose=0, validation_data=held)
+    say(f"  Fine-tuned for 10 epochs, its held-out loss goes from {rows.decimal(before)} to "
+        f"{rows.decimal(min(history.history['val_loss']))}.")  # fmt: skip
+
+
+def _trained(exhibit: Exhibit) -> tuple[Any, Data, Data]:
+    digits = load("sklearn.datasets", extra="demo").load_digits()
+    images, labels = (digits.data / 16).astype("float32"), digits.target
+    order = np.random.default_rng(0).permutation(len(images))
+    fit, rest = order[:900], order[900:]
+    rng = np.random.default_rng(1)
+    train = exhibit.data(images[fit], labels[fit], rng, exhibit.examples)
+    held = exhibit.data(images[rest], labels[rest], rng, 1000)
+    keras().utils.set_random_seed(0)
+    model = exhibit.build()
+    schedule = keras().optimizers.schedules.CosineDecay(2e-3, STEPS)
+    optimizer = keras().optimizers.AdamW(schedule, weight_decay=1e-3)
+    model.compile(optimizer, "sparse_categorical_crossentropy")
+    model.fit(*train, batch_size=BATCH, epochs=STEPS * BATCH // exhibit.examples, verbose=0)
+    return model, train, held

@@ -1,0 +1,1 @@
+"""What sums of branches keep of them: second moments, what Add forgets, how well branches align."""

@@ -1,0 +1,144 @@
+"""What an ONNX node is in canonical words: its op, settings and weights.
+
+Operators of other domains, and calls of a model's own functions, stay opaque and are carried untouched.
+"""
+
+from collections.abc import Callable
+
+from addcat.doors.onnx.reading import linear, merging, spatial
+from addcat.doors.onnx.reading.node_view import OPAQUE, Found, Look
+
+ELEMENTWISE = {
+    "Relu": "relu",
+    "LeakyRelu": "leaky_relu",
+    "ThresholdedRelu": "thresholded_relu",
+    "Sigmoid": "sigmoid",
+    "HardSigmoid": "hard_sigmoid",
+    "HardSwish": "hard_silu",
+    "Swish": "silu",
+    "Tanh": "tanh",
+    "Elu": "elu",
+    "Selu": "selu",
+    "Celu": "celu",
+    "Gelu": "gelu",
+    "Mish": "mish",
+    "Softplus": "softplus",
+    "Softsign": "softsign",
+    **{kind: kind.lower() for kind in ("Exp", "Log", "Abs", "Sqrt", "Erf", "Sin", "Cos", "Sign", "Floor", "Ceil")},
+    "Neg": "negative",
+    "Reciprocal": "reciprocal",
+}
+WHOLE = {
+    "Softmax": "softmax",
+    "LogSoftmax": "softmax",
+    "Flatten": "flatten",
+    "Reshape": "reshape",
+    "LayerNormalization": "layer_norm",
+    "RMSNormalization": "layer_norm",
+    "GroupNormalization": "group_norm",
+    "LSTM": "recurrent",
+    "GRU": "recurrent",
+    "RNN": "recurrent",
+    "Attention": "attention",
+}
+
+
+def describe(look: Look) -> Found:
+    """Name an ONNX node in canonical words.
+
+    Args:
+        look: The node.
+
+    Returns:
+        What it is; `opaque` where it is not understood, or where its rank is not known.
+    """
+    if look.node.domain not in ("", "ai.onnx") or look.output is None or not look.dynamic:
+        return OPAQUE
+    if look.op_type in ELEMENTWISE:
+        return Found("activation", {"function": ELEMENTWISE[look.op_type]}) if look.is_float else OPAQUE
+    if look.op_type in WHOLE:
+        return Found(WHOLE[look.op_type]) if look.is_float else OPAQUE
+    describer = _DESCRIBERS.get(look.op_type)
+    if describer is None or any(look.tensor(i) is None for i in look.dynamic):
+        return OPAQUE
+    return describer(look)
+
+
+def hidden_merge(look: Look) -> str:
+    """How an operator merges tensors inside itself, where the graph does not show it.
+
+    Args:
+        look: A node that is not looked into.
+
+    Returns:
+        A few words; "" where there is none that we know.
+    """
+    if look.op_type == "Gemm" and 2 in look.dynamic:
+        return "adds its third input to a product"
+    if look.op_type in ("SkipLayerNormalization", "SkipSimplifiedLayerNormalization"):
+        return "adds its first two inputs before it normalises"
+    if look.op_type in ("FusedConv", "FusedMatMul") and len(look.dynamic) > 1:
+        return "adds its last input"
+    return ""
+
+
+def _clip(look: Look) -> Found:
+    if not look.is_float or look.dynamic != (0,):
+        return OPAQUE
+    bounds = [None if (bound := look.constant(i)) is None else float(bound.read()) for i in (1, 2)]
+    return Found("activation", {"function": "relu6" if bounds == [0.0, 6.0] else "clip"})
+
+
+def _identity(look: Look) -> Found:
+    return Found("identity") if look.is_float else OPAQUE
+
+
+def _dropout(look: Look) -> Found:
+    training = look.constant(2)
+    at_inference = not look.has_input(2) or (training is not None and not training.read().any())
+    return Found("dropout", positions=(0,)) if at_inference and look.is_float else OPAQUE
+
+
+def _transpose(look: Look) -> Found:
+    order = look.attr("perm", tuple(reversed(range(look.rank))))
+    return Found("permute", {"order": order})
+
+
+def _prelu(look: Look) -> Found:
+    slope = look.constant(1)
+    return Found("prelu", {}, {"slope": linear.weight(slope)}) if slope is not None and look.is_float else OPAQUE
+
+
+def _instance_norm(look: Look) -> Found:
+    scale, offset = look.constant(1), look.constant(2)
+    if scale is None or offset is None:
+        return OPAQUE
+    weights = {"scale": linear.weight(scale), "offset": linear.weight(offset)}
+    return Found("instance_norm", {"axis": 1, "groups": -1, "channels_first": True}, weights)
+
+
+_DESCRIBERS: dict[str, Callable[[Look], Found]] = {
+    "Conv": linear.conv,
+    "ConvTranspose": linear.conv_transpose,
+    "Gemm": linear.gemm,
+    "MatMul": linear.matmul,
+    "BatchNormalization": linear.batch_norm,
+    **dict.fromkeys(("Add", "Sum", "Sub", "Mul", "Div", "Max", "Min", "Mean"), merging.merge),
+    "Concat": merging.concat,
+    "AveragePool": spatial.pool,
+    "MaxPool": spatial.pool,
+    "GlobalAveragePool": spatial.global_pool,
+    "GlobalMaxPool": spatial.global_pool,
+    "ReduceMean": spatial.reduce_mean,
+    "Resize": spatial.resize,
+    "Upsample": spatial.resize,
+    "Pad": spatial.pad,
+    "Split": spatial.split,
+    "DepthToSpace": spatial.depth_to_space,
+    "Clip": _clip,
+    "Identity": _identity,
+    "Dropout": _dropout,
+    "Transpose": _transpose,
+    "PRelu": _prelu,
+    "InstanceNormalization": _instance_norm,
+}

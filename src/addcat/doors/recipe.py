@@ -1,0 +1,108 @@
+"""What training one arm means to every framework: the recipe, the order of batches, and the curve that comes out.
+
+Two arms are paired when they train by one recipe, see the same batches in the same order, and start alike wherever
+their layers are alike. Then differences of their losses, example by example, are the merge's doing and little else's.
+"""
+
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from addcat.data.examples import Arrays
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """How a network is trained.
+
+    Attributes:
+        optimizer: The framework's own description of an optimiser; None for AdamW with cosine decay.
+        steps: Optimiser steps of a whole training.
+        batch: Examples in a step.
+        source: Where this comes from, in words.
+    """
+
+    optimizer: Any
+    steps: int
+    batch: int
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """One training run: how many steps, and how often the held-out loss is read.
+
+    Attributes:
+        per_evaluation: Steps between two evaluations.
+        evaluations: How many evaluations.
+        batch: Examples in a step.
+    """
+
+    per_evaluation: int
+    evaluations: int
+    batch: int
+
+    @property
+    def steps(self) -> int:
+        """All steps of the run."""
+        return self.per_evaluation * self.evaluations
+
+    def order(self, examples: int, seed: int) -> NDArray[np.int64]:
+        """Which examples each step sees: shuffled anew for every pass over the data.
+
+        Args:
+            examples: How many there are.
+            seed: The same for both arms of a pair.
+
+        Returns:
+            Indices of shape (evaluations, per_evaluation, batch).
+        """
+        rng = np.random.default_rng([seed, 77])
+        batch = min(self.batch, examples)
+        per_pass = examples // batch
+        passes = -(-self.steps // per_pass)
+        rows = [rng.permutation(examples)[: per_pass * batch].reshape(per_pass, batch) for _ in range(passes)]
+        return np.concatenate(rows)[: self.steps].reshape(self.evaluations, self.per_evaluation, batch)
+
+
+MOST_EVALUATIONS = 40
+"""Enough to find the best epoch; more would spend the time on evaluating."""
+
+
+def plan(recipe: Recipe, examples: int, steps: int) -> Plan:
+    """Divide a run into evaluations: one a pass over the data, at most 40.
+
+    Args:
+        recipe: Says how many examples make a batch.
+        examples: How many there are to train on.
+        steps: Of the run, 1 or more; the plan has a few fewer where they do not divide evenly.
+
+    Examples:
+        >>> plan(Recipe(None, 1500, 128, "given"), 2000, 1500)
+        Plan(per_evaluation=37, evaluations=40, batch=128)
+    """
+    per_pass = examples // min(recipe.batch, examples)
+    evaluations = min(max(1, round(steps / per_pass)), MOST_EVALUATIONS)
+    return Plan(steps // evaluations, evaluations, recipe.batch)
+
+
+class ArmTrainer(Protocol):
+    """Trains one arm, again and again from weights of its own; compiled once where the framework compiles."""
+
+    def run(self, seed: int, weights: "Arrays | None" = None) -> NDArray[np.float64]:
+        """Train once.
+
+        Args:
+            seed: Of the order of batches.
+            weights: Where to start; the arm's own weights where left out.
+
+        Returns:
+            Loss of every held-out example at every evaluation, of shape (evaluations, examples).
+        """
+        ...
+
+    def step_seconds(self) -> float:
+        """Time of one step, measured on a few."""
+        ...

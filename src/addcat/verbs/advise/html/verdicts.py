@@ -1,0 +1,93 @@
+"""Verdicts in words: what each asks for, all of them in one sentence, and what a switch costs."""
+
+from collections.abc import Sequence
+from typing import Literal
+
+from addcat.graph.operations import OPS
+from addcat.report import rows
+from addcat.report.page import Column, Table
+from addcat.verbs.advise.result import Verdict
+
+Action = Literal["keep", "switch", "undecided"]
+MOST_NAMES = 3
+"""A headline names so many merges; of more it gives the number."""
+
+
+def action(verdict: Verdict) -> Action:
+    """What a verdict asks for.
+
+    Returns:
+        "switch" where the other merge is the choice, "keep" where the one that is there is, else "undecided".
+    """
+    if verdict.choice == "undecided":
+        return "undecided"
+    return "keep" if verdict.choice == verdict.now else "switch"
+
+
+def verdict_words(verdict: Verdict) -> str:
+    """A verdict in two or three words: "keep Add", "switch to Concatenate", "undecided"."""
+    doing = action(verdict)
+    if doing == "undecided":
+        return doing
+    return f"{'keep' if doing == 'keep' else 'switch to'} {OPS[verdict.choice].label}"
+
+
+def headline(verdicts: Sequence[Verdict]) -> str:
+    """All verdicts in one sentence; names stand in backticks, and where there are many, numbers in their place.
+
+    Args:
+        verdicts: In the order of the model.
+    """
+    if not verdicts:
+        return "There is no Add or Concatenate to judge."
+    total = len(verdicts)
+    said: list[str] = []
+    for op in ("concat", "add"):
+        switched = [v.site for v in verdicts if action(v) == "switch" and v.choice == op]
+        if switched:
+            said.append(f"switch {_names(switched, total, first=not said)} to {OPS[op].label}")
+    for op in ("concat", "add"):
+        kept = [v.site for v in verdicts if action(v) == "keep" and v.now == op]
+        if kept:
+            said.append(f"keep {OPS[op].label} at {_names(kept, total, first=not said)}")
+    unknown = [v.site for v in verdicts if action(v) == "undecided"]
+    if unknown:
+        said.append(f"{_names(unknown, total, first=not said)} {'is' if len(unknown) == 1 else 'are'} undecided")
+    text = "; ".join(said)
+    return f"{text[0].upper()}{text[1:]}."
+
+
+def _names(sites: Sequence[str], total: int, *, first: bool) -> str:
+    if len(sites) > MOST_NAMES:
+        number = "all" if len(sites) == total else rows.integer(len(sites))
+        return f"{number}{'' if number == 'all' else f' of {rows.integer(total)}'} merges" if first else number
+    *others, last = [f"`{site.replace('`', chr(39))}`" for site in sites]
+    return f"{', '.join(others)} and {last}" if others else last
+
+
+def price_table(verdict: Verdict) -> Table:
+    """What a merge costs now and after a switch, for a batch of one.
+
+    Args:
+        verdict: Of the merge.
+    """
+    now, after = verdict.price.now, verdict.price.after
+    other = OPS["concat" if verdict.now == "add" else "add"].label
+    columns = [Column("for one example"), Column(f"{OPS[verdict.now].label} (now)", number=True)]
+    lines = [
+        ["parameters", rows.integer(now.parameters)],
+        ["multiply-adds", rows.count(now.multiply_adds)],
+        ["merged tensor", rows.bytes_text(now.bytes)],
+    ]
+    if after is not None:
+        columns += [Column(other, number=True), Column("times", number=True)]
+        lines[0] += [rows.integer(after.parameters), _times(now.parameters, after.parameters)]
+        lines[1] += [rows.count(after.multiply_adds), _times(now.multiply_adds, after.multiply_adds)]
+        lines[2] += [rows.bytes_text(after.bytes), _times(now.bytes, after.bytes)]
+    return Table(tuple(columns), tuple(map(tuple, lines)))
+
+
+def _times(now: int | None, after: int | None) -> str:
+    if now is None or after is None:
+        return rows.UNKNOWN
+    return rows.ratio(after / now) if now else rows.NONE

@@ -1,0 +1,100 @@
+"""Verification of a result, and the rewrite that is to blame where it fails."""
+
+from collections.abc import Mapping, Sequence
+from math import inf
+
+from addcat.doors.bench import Run, Subject
+from addcat.errors import AddcatError
+from addcat.graph import Array, Graph
+from addcat.verbs.optimize.result import Verification
+from addcat.verbs.optimize.search import Kept
+from addcat.verbs.optimize.verify import difference, precision, scaled_tolerance
+
+RUNS = 3
+
+
+class Checker:
+    """Runs models against the original, whose outputs are computed once.
+
+    Args:
+        subject: The model.
+        tolerance: Largest relative difference in float32 that counts as equal.
+        seed: First of the seeds of the random inputs; fresh ones for every checker.
+    """
+
+    def __init__(self, subject: Subject, *, tolerance: float, seed: int) -> None:
+        self._subject = subject
+        tensors = [tensor.dtype for node in subject.graph.nodes.values() for tensor in node.outputs]
+        self.precision = precision(tensors)
+        self._tolerance = scaled_tolerance(tolerance, self.precision)
+        run = subject.runner(subject.original)
+        self._feeds: list[Mapping[str, Array]] = []
+        self._expected: list[list[Array]] = []
+        for number in range(RUNS):
+            feeds = subject.feeds(seed + number)
+            outputs = self._try(run, feeds, needed=number == 0)
+            if outputs is not None:
+                self._feeds.append(feeds)
+                self._expected.append(outputs)
+        plain = subject.runner(subject.original, optimised=False)
+        self._noise = max(
+            difference(expected, plain(feeds)) for feeds, expected in zip(self._feeds, self._expected, strict=True)
+        )
+        self._exact = subject.reference(subject.original, self._feeds[0])
+
+    @staticmethod
+    def _try(run: Run, feeds: Mapping[str, Array], *, needed: bool) -> list[Array] | None:
+        """Outputs of the original; None at sizes that it does not take, such as another batch."""
+        try:
+            return [output.copy() for output in run(feeds)]
+        except Exception:
+            if needed:
+                raise
+            return None
+
+    def check(self, model: object) -> Verification:
+        """Compare a model with the original."""
+        run = self._subject.runner(model)
+        pairs = list(zip(self._feeds, self._expected, strict=True))
+        error = max(_of_one_type(expected, run(feeds)) for feeds, expected in pairs)
+        reference = original = None
+        if self._exact is not None:
+            found = self._subject.reference(model, self._feeds[0])
+            original = difference(self._exact, self._expected[0])
+            reference = None if found is None else difference(self._exact, run(self._feeds[0]))
+        allowed = self._tolerance + 2 * self._noise
+        return Verification(self.precision, error, self._noise, allowed, reference, original, len(pairs))
+
+    def guilty(self, kept: Sequence[Kept]) -> int:
+        """Which of the kept candidates is the first with which the outputs differ.
+
+        Args:
+            kept: In order, the last of which fails.
+
+        Returns:
+            Its position, found by bisection.
+        """
+        good, bad = -1, len(kept) - 1
+        while bad - good > 1:
+            middle = (good + bad) // 2
+            good, bad = (middle, bad) if self.passes(kept[middle].graph) else (good, middle)
+        return bad
+
+    def passes(self, graph: Graph) -> bool:
+        """Whether the model of a graph can be written, runs, and gives the original's outputs."""
+        verification = self.written(graph)[1]
+        return verification is not None and verification.passed
+
+    def written(self, graph: Graph) -> tuple[object, Verification | None]:
+        """The model of a graph and how it was checked; None where it cannot be written or run."""
+        try:
+            model = self._subject.write(graph)
+            return model, self.check(model)
+        except AddcatError:
+            return None, None
+
+
+def _of_one_type(expected: Sequence[Array], found: Sequence[Array]) -> float:
+    """The difference of outputs; infinite where they are of other types."""
+    types = [[array.dtype for array in outputs] for outputs in (expected, found)]
+    return difference(expected, found) if types[0] == types[1] else inf

@@ -1,0 +1,296 @@
+"""`advise`, end to end: verdicts of tiny networks whose answer is known, and every mistake a user can make."""
+
+import json
+
+import numpy as np
+import pytest
+import small
+from networks import Input, keras, layers, network
+from problems import encoded_pair, linear_pair, set_weights, two_inputs
+
+import addcat
+from addcat.errors import DataError, OptionError, SiteError
+from addcat.verbs.advise import EFFORTS, Advice, Gain, Verdict
+
+ENCODER = (np.eye(4)[:, :3], np.zeros(3))
+FIRST = np.array([[1.0], [0.0], [0.0]])
+
+
+def ordered(x, y):
+    return x[:, 0] - y[:, 0]
+
+
+def arrays(examples):
+    inputs = list(examples.inputs)
+    return inputs if len(inputs) > 1 else inputs[0], examples.targets[0]
+
+
+DATA = arrays(two_inputs(300, ordered, noise=0.1, seed=1))
+HELD = arrays(two_inputs(150, ordered, noise=0.1, seed=2))
+
+
+def compiled(net, steps=60):
+    """A copy that says how it was trained: Adam, so many steps."""
+    copy = keras.models.clone_model(net)
+    copy.set_weights(net.get_weights())
+    copy.compile(keras.optimizers.Adam(0.05), "mse")
+    copy.optimizer.iterations.assign(steps)
+    return copy
+
+
+@pytest.fixture(scope="module")
+def add():
+    """Adds x_0 and y_0, and should subtract them."""
+    return compiled(set_weights(encoded_pair("add"), encoder=ENCODER, head=(FIRST, [0.0])))
+
+
+@pytest.fixture(scope="module")
+def advised(add):
+    """The default effort on that network, with what it told and the state of everything before."""
+    said, before = [], (small.state(add), [a.copy() for a in (*DATA[0], DATA[1])])
+    found = addcat.advise(add, DATA, validation=HELD, time_limit=60.0, progress=lambda *told: said.append(told))
+    return found, said, before
+
+
+def test_the_verdict_of_a_target_that_minds_the_order(advised):
+    found, _, _ = advised
+    assert isinstance(found, Advice)
+    (verdict,) = found.verdicts
+    assert isinstance(verdict, Verdict)
+    assert (verdict.site, verdict.now, verdict.choice) == ("merge", "add", "concat")
+    assert isinstance(verdict.gain, Gain)
+    assert verdict.gain.estimate == pytest.approx(2, rel=0.35)
+    assert verdict.margin < verdict.gain.low < verdict.gain.estimate < verdict.gain.high
+    assert verdict.margin == pytest.approx(0.02 * verdict.loss)
+    assert verdict.loss == pytest.approx(2, rel=0.35)
+    assert (verdict.price.now.parameters, verdict.price.after.parameters) == (4, 7)
+    assert [one.method for one in verdict.evidence] == ["structure", "forward", "retrain"]
+    assert verdict.path == ("Training both arms anew answers the question itself. It was decided after 4 pairs.",)
+    assert verdict.reason.startswith("Concatenate lowers the loss by +")
+    assert verdict.reason.endswith(" trained anew over 4 pairs, for 3 parameters more.")
+    assert verdict.command == "addcat switch MODEL --set merge=concat -o switched.keras"
+
+
+def test_what_else_advice_says(advised):
+    found, said, _ = advised
+    assert found.model == "encoded_add"
+    assert found.together is None
+    assert found.loss == "mean_squared_error, of the compiled model"
+    assert found.examples == (300, 150)
+    assert found.notes[0] == "Training recipe: Adam as compiled, 60 steps as it was trained."
+    assert found.notes[1].startswith("The model looks untrained: ")  # x_0 + y_0 says nothing about x_0 - y_0
+    assert len(found.notes) == 2
+    assert 0 < found.seconds < 60
+    assert [merge.site for merge in found.inspection.merges] == ["merge"]
+    assert [words for words, _, _ in said if "pair" in words] == [f"merge: training pair {n}" for n in (1, 2, 3, 4)]
+    assert all(0 <= seconds <= allowed == 60 for _, seconds, allowed in said)
+
+
+def test_json_says_the_same(advised):
+    found, _, _ = advised
+    read = json.loads(json.dumps(found.to_dict()))
+    verdict = found.verdicts[0]
+    assert read["verdicts"][0]["gain"]["estimate"] == verdict.gain.estimate
+    assert read["verdicts"][0]["evidence"][2] == json.loads(json.dumps(verdict.evidence[2].to_dict()))
+    assert read["verdicts"][0]["price"]["after"]["parameters"] == 7
+    assert (read["loss"], read["notes"]) == (found.loss, list(found.notes))
+
+
+def test_model_and_data_stay_what_they_were(advised, add):
+    _, _, (before, copies) = advised
+    small.assert_untouched(add, before)
+    assert int(add.optimizer.iterations.numpy()) == 60
+    assert all(np.array_equal(a, b) for a, b in zip((*DATA[0], DATA[1]), copies, strict=True))
+
+
+def test_the_switch_that_was_advised_can_be_made(advised, add):
+    site = advised[0].verdicts[0].site
+    switched = addcat.switch(add, {site: "concat"}).model
+    found = addcat.advise(switched, DATA, validation=HELD, effort="structure")
+    assert found.verdicts[0].now == "concat"
+
+
+@pytest.mark.parametrize("effort", [effort for effort in EFFORTS if effort not in ("auto", "retrain", "swap")])
+def test_a_named_effort_runs_that_method_and_structure(add, effort):
+    (verdict,) = addcat.advise(add, DATA, validation=HELD, effort=effort).verdicts
+    assert [one.method for one in verdict.evidence] == list(dict.fromkeys(["structure", effort]))
+    assert verdict.choice == ("undecided" if effort in ("structure", "forward") else "concat")
+    if effort in ("structure", "forward"):
+        assert verdict.reason.startswith("Undecided. Only ")
+    else:
+        assert f"from here ({effort})" in verdict.reason
+
+
+def test_swap_of_a_concatenate(add):
+    net = set_weights(encoded_pair("concat"), encoder=ENCODER, head=(np.r_[FIRST, -FIRST], [0.0]))
+    found = addcat.advise(net, DATA, validation=HELD, effort="swap")
+    (verdict,) = found.verdicts
+    assert verdict.evidence[1].estimate > 5
+    assert verdict.choice == "undecided"
+    assert found.notes[0] == "Training recipe: AdamW, cosine decay over 1500 steps (the model is not compiled)."
+    assert len(found.notes) == 1  # it is trained
+
+
+def test_without_validation_the_data_are_split_by_the_seed(add):
+    first, again, other = (addcat.advise(add, DATA, effort="refit", seed=seed) for seed in (0, 0, 1))
+    assert first.examples == (210, 90)
+    assert first.notes[1] == "No validation data were given: 90 examples of the data were put aside to judge on."
+    figures = [one.verdicts[0].evidence[1].estimate for one in (first, again, other)]
+    assert figures[0] == figures[1] != figures[2]
+
+
+def four_inputs():
+    """Two Adds that should both subtract, each with an output of its own."""
+    inputs = [Input((4,), name=name) for name in "xyzw"]
+    outputs = []
+    for n, (a, b) in enumerate((inputs[:2], inputs[2:])):
+        encoder = layers.Dense(3, name=f"encoder{n}")
+        merged = layers.Add(name=f"merge{n}")([encoder(a), encoder(b)])
+        outputs.append(layers.Dense(1, name=f"head{n}")(merged))
+    return compiled(keras.Model(inputs, outputs, name="four"))
+
+
+def test_several_sites_each_alone_and_then_together():
+    net, rng = four_inputs(), np.random.default_rng(0)
+    x = rng.normal(size=(4, 400, 4)).astype("float32")
+    y = [ordered(x[0], x[1])[:, None], ordered(x[2], x[3])[:, None]]
+    data, held = (list(x[:, :250]), [t[:250] for t in y]), (list(x[:, 250:]), [t[250:] for t in y])
+    found = addcat.advise(net, data, validation=held, time_limit=120.0)
+    assert [(v.site, v.choice) for v in found.verdicts] == [("merge0", "concat"), ("merge1", "concat")]
+    assert [v.gain.estimate for v in found.verdicts] == pytest.approx([2, 2], rel=0.4)
+    assert found.together.method == "together"
+    assert found.together.estimate == pytest.approx(4, rel=0.3)  # both losses fall
+    assert found.together.words.startswith("All 2 switches together, trained anew over 4 pairs, lower the loss by +")
+    assert found.loss == "mean_squared_error, mean_squared_error, of the compiled model"
+    one = addcat.advise(net, data, validation=held, sites=["merge1"], effort="forward")
+    assert [v.site for v in one.verdicts] == ["merge1"]
+    assert one.together is None
+
+
+def test_a_disguised_merge_costs_nothing_to_advise_on():
+    net = set_weights(linear_pair("concat", 4), head=([[1.0], [2.0], [3.0], [4.0]] * 2, [0.0]))
+    (verdict,) = addcat.advise(net, DATA, validation=HELD).verdicts
+    assert (verdict.choice, verdict.gain, len(verdict.evidence)) == ("add", None, 1)
+    assert verdict.reason == "This Concatenate already computes an Add, and Add is the cheaper way to write it."
+    assert verdict.command == "addcat switch MODEL --set merge=add -o switched.keras"
+
+
+def test_a_model_without_merges():
+    x = Input((4,), name="x")
+    net = keras.Model(x, layers.Dense(1)(x), name="plain")
+    found = addcat.advise(net, (DATA[0][0], DATA[1]), validation=(HELD[0][0], HELD[1]))
+    assert found.verdicts == ()
+    assert found.together is None
+
+
+def test_an_untrained_model_is_noted():
+    net = set_weights(linear_pair("add", 4), head=(np.zeros((4, 1)), [0.0]))
+    found = addcat.advise(net, DATA, validation=HELD, effort="structure", loss="mae")
+    value = np.abs(HELD[1]).mean()
+    assert found.loss == "mean_absolute_error, given"
+    assert found.notes[1] == (
+        f"The model looks untrained: its loss of {value:.4g} would be no higher with the labels shuffled. "
+        "What is measured from here says little; networks trained anew are not touched by that."
+    )
+
+
+def error(*args, **options):
+    with pytest.raises((DataError, OptionError, SiteError)) as caught:
+        addcat.advise(*args, **options)
+    return type(caught.value), str(caught.value)
+
+
+def test_options_out_of_range(add):
+    assert error(add, DATA, effort="all") == (
+        OptionError,
+        "effort='all' does not exist. Expected one of auto, structure, forward, score, swap, refit, finetune, retrain.",
+    )
+    for margin in (-0.1, 1, float("nan")):
+        assert error(add, DATA, margin=margin) == (
+            OptionError,
+            f"margin={margin} is out of range. Expected a share of the loss, at least 0 and below 1.",
+        )
+    for seconds in (0, -3, float("nan")):
+        assert error(add, DATA, time_limit=seconds) == (
+            OptionError,
+            f"time_limit={seconds} is out of range. Expected seconds, above 0.",
+        )
+
+
+def test_sites_that_are_none(add):
+    assert error(add, DATA, sites=["merg"]) == (
+        SiteError,
+        "'merg' is not a merge of this model. Nearest: 'merge'. `inspect` lists every merge.",
+    )
+    x = Input((4,), name="x")
+    plain = keras.Model(x, layers.Dense(1)(x), name="plain")
+    assert error(plain, (DATA[0][0], DATA[1]), sites=["merge"]) == (
+        SiteError,
+        "'merge' is not a merge of this model. It has none. `inspect` lists every merge.",
+    )
+    times = keras.Model(x, layers.Dense(1)(layers.Multiply(name="gate")([x, layers.Dense(4)(x)])))
+    assert error(times, (DATA[0][0], DATA[1]), sites=["gate"]) == (
+        SiteError,
+        "'gate' cannot be advised on: Multiply 'gate' is neither an Add nor a Concatenate [AC108].",
+    )
+
+
+def test_data_that_do_not_serve(add):
+    assert error(add, DATA[0]) == (DataError, "The data have no labels, and a verdict needs a loss. Pass (x, y).")
+    assert error(add, DATA, validation=HELD[0]) == (
+        DataError,
+        "The validation data have no labels, and a verdict needs a loss. Pass (x, y).",
+    )
+    assert error(add, ([a[:19] for a in DATA[0]], DATA[1][:19]), validation=HELD) == (
+        DataError,
+        "19 examples to fit on are too few; 20 are needed at least, and some hundred to decide anything but large "
+        "gains.",
+    )
+    assert error(add, DATA, validation=([a[:9] for a in HELD[0]], HELD[1][:9])) == (
+        DataError,
+        "9 examples to judge on are too few; 10 are needed at least, and some hundred to decide anything but large "
+        "gains.",
+    )
+    assert error(add, (DATA[0], DATA[1][:, [0, 0]])) == (
+        DataError,
+        "mean_squared_error: targets have shape (2,) for each example, expected targets of shape (1,).",
+    )
+
+
+def test_labels_that_the_network_has_no_class_for():
+    net = linear_pair("add", 4, 3)
+    labels = np.arange(300) % 3
+    bad = np.where(np.arange(150) == 70, 3, 0)
+    assert error(net, (DATA[0], labels), validation=(HELD[0], bad)) == (
+        DataError,
+        "sparse_categorical_crossentropy from logits: labels reach from 0 to 3, the output has 3 classes (0 to 2).",
+    )
+
+
+def test_weights_that_are_not_finite():
+    net = set_weights(linear_pair("add", 4), head=(np.full((4, 1), np.nan), [0.0]))
+    assert error(net, DATA) == (
+        DataError,
+        "The model's loss on the data is nan: its activations or the loss are not finite. "
+        "Check the inputs, the labels and the weights before asking for a verdict.",
+    )
+
+
+def test_a_method_that_does_not_apply_is_an_error(add):
+    text = "'merge' is an Add, which no exchange of branches can change; 'swap' asks Concatenates."
+    assert error(add, DATA, effort="swap", sites="merge") == (DataError, text)
+
+
+def test_a_method_that_does_not_apply_is_passed_over_where_no_site_was_named(add):
+    (verdict,) = addcat.advise(add, DATA, effort="swap").verdicts
+    assert verdict.choice == "undecided"
+    assert verdict.path[-1].startswith("'merge' is an Add")
+    assert verdict.reason == f"Undecided. {verdict.path[-1]}"
+
+
+def test_nested_merges_are_advised_on():
+    net = network("nested")
+    x = np.random.default_rng(0).normal(size=(60, 8, 8, 4)).astype("float32")
+    found = addcat.advise(net, (x, np.arange(60) % 2), effort="forward")
+    assert [verdict.site for verdict in found.verdicts] == ["middle/inner/inner_add"]
+    assert 0 < found.verdicts[0].evidence[1].estimate < 1
