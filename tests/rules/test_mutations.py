@@ -15,7 +15,7 @@ from addcat.rules import (
     compose,
     early_stride,
     exchange_pool,
-    facts,
+    guards,
     nearest_conv,
     over_concat,
     phases,
@@ -127,7 +127,11 @@ MUTANTS: dict[str, tuple[Rule, Callable[[], Graph], list[tuple[Any, str, Any]]]]
         [(transposed_compose, "transposed_product", lambda a, b, d: right_product(a, np.flip(b, (2, 3)), d))],
     ),
     "small kernels lie in the corner": (FOLD, folded, [(Window, "place", from_the_corner)]),
-    "siblings of different functions are stacked": (stack.STACK, siblings, [(facts, "activation", lambda _: "linear")]),
+    "siblings of different functions are stacked": (
+        stack.STACK,
+        siblings,
+        [(guards, "activation", lambda _: "linear")],
+    ),
     "a stride taken early keeps the padding of another stride": (
         early_stride.EARLY_STRIDE,
         lambda: chain(lambda s, e: s.conv(e, 3, 3), lambda s, e: s.conv(e, 2, 1, strides=(2, 2))),

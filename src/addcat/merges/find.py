@@ -97,8 +97,7 @@ def is_merge(node: Node) -> bool:
     """Whether a node merges tensors of the model; masks (booleans) and constants do not count.
 
     Examples:
-        >>> from addcat.graph.nested import walk
-    from addcat.graph import Tensor
+        >>> from addcat.graph import Tensor
         >>> is_merge(Node("x_plus_3", "shift", (Edge("x"),), (Tensor((None, 4)),)))
         False
     """

@@ -3,7 +3,6 @@
 import numpy as np
 import onnx
 import pytest
-from tests.test_optimization import head, plain, same
 
 from addcat.doors.bench import OnnxSubject, subject_of
 from addcat.graph.peak import memory
@@ -13,6 +12,7 @@ from addcat.verbs.optimize.objectives import ByMemory, by_time_at_no_memory
 from addcat.verbs.optimize.result import KEPT
 from tests.doors.onnx.models import model, random
 from tests.doors.onnx.test_round_trip import run
+from tests.verbs.optimize.test_optimize import head, plain, same
 
 
 def expansion():

@@ -8,7 +8,8 @@ from small import dense_net, difference, mlp, model
 from addcat.doors import keras as door
 from addcat.errors import VerificationError
 from addcat.graph import Edge
-from addcat.verbs.switch import switch, to_add, to_concat
+from addcat.switches import apply, to_add, to_concat
+from addcat.verbs.switch import switch
 from addcat.verbs.switch.verify import compare_outputs
 
 
@@ -36,9 +37,7 @@ def test_a_wrong_tie_is_caught(monkeypatch, by):
 
 
 def test_a_wrong_absorption_is_caught(monkeypatch):
-    from addcat.verbs.switch import site
-
-    monkeypatch.setattr(site, "absorb", wrong(to_add.absorb, by=1.01))
+    monkeypatch.setattr(apply, "absorb", wrong(to_add.absorb, by=1.01))
     with pytest.raises(VerificationError):
         switch(mlp(3, 4), {"merge": "add"})
 
