@@ -5,7 +5,7 @@ from itertools import cycle
 
 from graphs import Sketch
 
-from addcat.evidence.result import Evidence
+from addcat.evidence.result import DECIDING, Evidence
 from addcat.graph import Graph
 from addcat.merges.price import Price
 from addcat.verbs.advise.result import Advice, Gain, Verdict
@@ -14,7 +14,8 @@ from addcat.verbs.inspect import inspect_graph
 
 def evidence(method, question, estimate, low, high, *, unit="loss", n=899, seconds=2.4, words="", **facts):
     said = words or f"{method} says {estimate}."
-    return Evidence(method, question, estimate, low, high, 0.95, unit, n, seconds, said, facts)
+    known = {name: facts.pop(name) for name in list(facts) if name in DECIDING}
+    return Evidence(method, question, estimate, low, high, 0.95, unit, n, seconds, said, **known, facts=facts)
 
 
 STRUCTURE = evidence(
@@ -57,12 +58,12 @@ SWITCH = (
     evidence(
         "refit", "from here", 0.0312, 0.0187, 0.0437, seconds=3.8,
         words="Branches frozen, 540 steps from here: a gain of +0.0312 [+0.0187, +0.0437].",
-        loss_add=0.214, steps=540, start="project",
+        reference_loss=0.214, steps=540, start="project",
     ),
     evidence(
         "retrain", "trained anew", 0.0588, 0.0341, 0.0835, n=4, seconds=27.0,
         words="Trained anew, 4 pairs of 900 steps: Add 0.231, Concatenate 0.172, a gain of +0.0588 [+0.0341, +0.0835].",
-        loss_add=0.231, pairs=4, steps=900, share_of_steps=1 / 3,
+        reference_loss=0.231, pairs=4, steps=900, share_of_steps=1 / 3,
     ),
 )  # fmt: skip
 KEEP = (

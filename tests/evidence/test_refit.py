@@ -50,7 +50,7 @@ def test_from_an_add_network_that_lacks_the_order_concatenate_gains_it(add, meth
     found = measured(method, add, ordered)
     assert found.estimate == pytest.approx(2, rel=0.3)
     assert 1.2 < found.low < found.estimate < found.high < 3
-    assert found.facts["loss_add"] == pytest.approx(2, rel=0.3)
+    assert found.reference_loss == pytest.approx(2, rel=0.3)
     assert found.facts["start"] == "tie"
     assert (found.method, found.question) == (method.__name__, "from here")
     assert (found.unit, found.n, found.level) == ("loss", 200, 0.95)
@@ -62,7 +62,7 @@ def test_from_an_add_network_that_is_right_there_is_nothing_to_gain(add, method)
     found = measured(method, add, symmetric)
     assert abs(found.estimate) < 0.002
     assert found.low <= 0.001
-    assert found.facts["loss_add"] == pytest.approx(0.01, rel=0.4)
+    assert found.reference_loss == pytest.approx(0.01, rel=0.4)
 
 
 @pytest.mark.parametrize("method", [refit, finetune])
@@ -107,7 +107,7 @@ def test_outputs_that_do_not_depend_on_the_merge_count_in_the_loss_of_add():
     truth = [np.asarray(out) for out in net(given, training=False)]
     data = examples(given, (truth[0] + 3, truth[1]))
     found = refit(problem(net, data, data, optimizer=RATE, steps=4))
-    assert found.facts["loss_add"] == pytest.approx(9, rel=1e-3)
+    assert found.reference_loss == pytest.approx(9, rel=1e-3)
     assert found.estimate == pytest.approx(0, abs=1e-4)
 
 

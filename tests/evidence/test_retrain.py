@@ -43,10 +43,10 @@ def clear():
 
 def test_a_target_that_minds_the_order_is_for_concatenate_by_a_lot(clear):
     found, _, before = clear
-    assert found.facts["choice"] == "concat"
+    assert found.choice == "concat"
     assert found.estimate == pytest.approx(2, rel=0.35)
     assert found.low > 1
-    assert found.facts["loss_add"] == pytest.approx(2, rel=0.35)
+    assert found.reference_loss == pytest.approx(2, rel=0.35)
     assert (found.method, found.question, found.unit) == ("retrain", "trained anew", "loss")
     assert_untouched(encoded_pair("add"), before)
 
@@ -71,7 +71,7 @@ def test_the_answer_is_the_same_from_either_network(clear):
 def test_a_symmetric_target_with_few_noisy_examples_is_not_for_concatenate():
     data, held = two_inputs(40, symmetric, noise=1.0, seed=1), two_inputs(400, symmetric, noise=1.0, seed=2)
     found = retrain(problem(encoded_pair("concat"), data, held, optimizer=RATE, steps=60), 0.02)
-    assert found.facts["choice"] == "add"
+    assert found.choice == "add"
     assert found.high < 0.05
 
 
@@ -118,7 +118,7 @@ def test_the_deadline_ends_it_after_two_pairs_at_least(monkeypatch, deadline, pa
     monkeypatch.setattr(JaxTrainer, "step_seconds", lambda _: 1e-9)
     site = replace(ordered_pair(deadline=deadline), tell=lambda _: now.__setitem__(0, now[0] + 10))
     found = retrain(site, 0.02)
-    assert (found.n, found.facts["choice"], found.facts["steps"]) == (pairs, "undecided", 60)
+    assert (found.n, found.choice, found.facts["steps"]) == (pairs, "undecided", 60)
 
 
 def test_steps_are_given_up_down_to_a_third(monkeypatch):

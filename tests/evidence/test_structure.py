@@ -154,7 +154,8 @@ def test_words_and_fields():
     found = structure(problem(encoded_pair("add"), data, data))
     assert (found.method, found.question, found.unit, found.n) == ("structure", "fact", "", 0)
     assert (found.estimate, found.low, found.high) == (None, None, None)
-    assert found.facts == {"equal_power": False, "shared_branches": True, "disguised": False}
+    assert (found.equal_power, found.shared_branches, found.disguised) == (False, True, False)
+    assert found.to_dict()["facts"] == {"equal_power": False, "shared_branches": True, "disguised": False}
     assert found.words == "The branches share their weights, so Add cannot tell their order."
     found = structure(problem(encoded_pair("concat", shared=False), data, data))
     assert found.words == (

@@ -58,14 +58,14 @@ pairs the spread between seeds is itself poorly known; fewer than 4 pairs never 
 takes its last look at the level that it has reached."""
 
 
-def side(gain: Interval, margin: float) -> str:
+def side(gain: Interval, threshold: float) -> str:
     """On which side of the margin an interval lies.
 
     Add is the cheaper merge, so a gain below the margin speaks for it.
 
     Args:
         gain: Interval of the loss of Add minus that of Concatenate.
-        margin: In units of the loss.
+        threshold: The margin, times the loss that it is a share of.
 
     Returns:
         "concat" above, "add" below, "undecided" across.
@@ -74,9 +74,9 @@ def side(gain: Interval, margin: float) -> str:
         >>> side(Interval(0.3, 0.2, 0.4, 0.9, 4), 0.02), side(Interval(0.0, -0.01, 0.01, 0.9, 4), 0.02)
         ('concat', 'add')
     """
-    if gain.low > margin:
+    if gain.low > threshold:
         return "concat"
-    return "add" if gain.high < margin else "undecided"
+    return "add" if gain.high < threshold else "undecided"
 
 
 def choose(add: Curves, concat: Curves, margin: float) -> str:

@@ -23,6 +23,7 @@ from addcat.graph import Array
 from addcat.graph.nested import flatten
 from addcat.merges.switchability import kernel_slice, widths
 from addcat.report import rows
+from addcat.statistics import Interval
 
 MOST_ROWS = 200_000
 """Positions after which covariances of this many channels change no figure that is printed."""
@@ -63,19 +64,9 @@ def forward(problem: Problem) -> Evidence:
     if constant:
         facts["constant_channels"] = constant
         words += f"; {constant} of {sum(sizes)} channels are constant"
-    return Evidence(
-        method="forward",
-        question="fact",
-        estimate=share,
-        low=max(share - spread, 0.0),
-        high=min(share + spread, 1.0),
-        level=0.95,
-        unit="share of variance",
-        n=total.count,
-        seconds=time.perf_counter() - start,
-        words=words + ".",
-        facts=facts,
-    )
+    figure = Interval(share, max(share - spread, 0.0), min(share + spread, 1.0), 0.95, total.count)
+    unit, words = "share of variance", f"{words}."
+    return Evidence.of(figure, start=start, unit=unit, method="forward", question="fact", words=words, facts=facts)
 
 
 def _moments(problem: Problem, sizes: list[int]) -> tuple[Moments, Moments]:

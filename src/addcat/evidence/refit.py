@@ -14,7 +14,7 @@ from addcat.doors.recipe import plan
 from addcat.errors import DataError
 from addcat.evidence.decision import cross_fitted, require_trained
 from addcat.evidence.problem import Problem, batches
-from addcat.evidence.result import Evidence, Question
+from addcat.evidence.result import Evidence
 from addcat.evidence.suffix import crossing_examples, selected, suffix_of
 from addcat.graph import Graph, Refusal
 from addcat.report import rows
@@ -58,8 +58,8 @@ def refit(problem: Problem) -> Evidence:
     # outputs that do not depend on the merge cost both arms the same; a share of the loss is a share of the whole
     whole = problem.door.losses_of(problem.door.write(problem.root), problem.losses, problem.held)
     part = problem.door.losses_of(problem.door.write(suffix.graph), inner.losses, inner.held)
-    facts = {**found.facts, "loss_add": found.facts["loss_add"] + float((whole - part).mean())}
-    return replace(found, facts=facts)
+    assert found.reference_loss is not None  # noqa: S101  (both arms were trained)
+    return replace(found, reference_loss=found.reference_loss + float((whole - part).mean()))
 
 
 def compare_from_here(problem: Problem, method: str, passes: int, start: float) -> Evidence:
@@ -88,24 +88,19 @@ def compare_from_here(problem: Problem, method: str, passes: int, start: float) 
         losses[name] = cross_fitted(trainer.run(problem.seed))
         require_trained(losses[name], problem.merge.site)
     gain = t_interval(losses["add"] - losses["concat"])
-    question: Question = "from here"
     words = (
         f"{'Branches frozen' if method == 'refit' else 'Nothing frozen'}, {run.steps} steps from here: "
         f"Add {rows.decimal(float(losses['add'].mean()))}, Concatenate {rows.decimal(float(losses['concat'].mean()))}, "
         f"a gain of {rows.signed(gain.estimate)} {rows.interval_text(gain.low, gain.high)}."
     )
-    return Evidence(
+    return Evidence.of(
+        gain,
+        start=start,
         method=method,
-        question=question,
-        estimate=gain.estimate,
-        low=gain.low,
-        high=gain.high,
-        level=gain.level,
-        unit="loss",
-        n=problem.held.count,
-        seconds=time.perf_counter() - start,
+        question="from here",
         words=words,
-        facts={"loss_add": float(losses["add"].mean()), "steps": run.steps, "start": rule},
+        reference_loss=float(losses["add"].mean()),
+        facts={"steps": run.steps, "start": rule},
     )
 
 

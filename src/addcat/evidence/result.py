@@ -1,7 +1,10 @@
 """One measured fact about a merge."""
 
-from dataclasses import asdict, dataclass, field
-from typing import Any, Literal
+import time
+from dataclasses import dataclass, field, fields
+from typing import Any, Literal, Self
+
+from addcat.statistics import Interval
 
 METHODS = ("structure", "forward", "score", "swap", "refit", "finetune", "retrain")
 """From the cheapest to the dearest."""
@@ -9,6 +12,15 @@ SECONDS = 60.0
 """Time that one merge may take where methods are chosen automatically and no limit is given; most take far less."""
 
 Question = Literal["fact", "from here", "trained anew"]
+
+DECIDING = {
+    "choice": "choice",
+    "reference_loss": "loss_add",
+    "equal_power": "equal_power",
+    "shared_branches": "shared_branches",
+    "disguised": "disguised",
+}
+"""Fields of `Evidence` that a verdict reads, and the names that they have among the "facts" in JSON."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +39,12 @@ class Evidence:
         n: Examples (or pairs of trainings) that it rests on.
         seconds: What it took.
         words: One sentence.
-        facts: Further figures by name.
+        choice: The side of the margin that it speaks for, "add", "concat" or "undecided"; None where it does not say.
+        reference_loss: Held-out loss of Add, of which a margin is a share; None where Add was not trained.
+        equal_power: Whether Add represents all that Concatenate can; None, as below, where the method does not look.
+        shared_branches: Whether the branches share their weights.
+        disguised: Whether the merge already computes what the other one would.
+        facts: Further figures by name, which decide nothing.
     """
 
     method: str
@@ -40,8 +57,34 @@ class Evidence:
     n: int
     seconds: float
     words: str
+    choice: str | None = None
+    reference_loss: float | None = None
+    equal_power: bool | None = None
+    shared_branches: bool | None = None
+    disguised: bool | None = None
     facts: dict[str, Any] = field(default_factory=dict[str, Any])
 
+    @classmethod
+    def of(cls, figure: Interval, *, start: float, unit: str = "loss", **rest: Any) -> Self:
+        """Evidence whose figure is an interval.
+
+        Args:
+            figure: Estimate, interval, level and n.
+            start: When the method began, in seconds of `time.perf_counter`.
+            unit: Of the figure.
+            **rest: The other fields.
+
+        Examples:
+            >>> gain = Interval(0.3, 0.1, 0.5, 0.95, 8)
+            >>> found = Evidence.of(gain, start=0.0, method="score", question="from here", words="It gains.")
+            >>> found.estimate, found.n, found.unit
+            (0.3, 8, 'loss')
+        """
+        ends = {"estimate": figure.estimate, "low": figure.low, "high": figure.high}
+        return cls(**ends, level=figure.level, unit=unit, n=figure.n, seconds=time.perf_counter() - start, **rest)
+
     def to_dict(self) -> dict[str, Any]:
-        """The evidence as JSON has it."""
-        return asdict(self)
+        """The evidence as JSON has it: all facts in one place."""
+        known = {name: getattr(self, field) for field, name in DECIDING.items() if getattr(self, field) is not None}
+        plain = {one.name: getattr(self, one.name) for one in fields(self) if one.name not in DECIDING}
+        return {**plain, "facts": {**known, **self.facts}}

@@ -9,6 +9,7 @@ Pairs are looked at after 4, 8, 16 and 32 of them, so that few looks have to sha
 
 import time
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,8 +48,8 @@ def retrain(problem: Problem, margin: float) -> Evidence:
         margin: Share of Add's loss below which a gain does not count.
 
     Returns:
-        Evidence whose estimate is the gain of Concatenate over Add, in units of the loss; fact "choice" is the side of
-        the margin on which it lies.
+        Evidence whose estimate is the gain of Concatenate over Add, in units of the loss; `choice` is the side of the
+        margin on which it lies.
 
     Raises:
         DataError: if the arms cannot be built, if the time does not allow two pairs of a third of the steps, or if
@@ -81,20 +82,15 @@ def compare_anew(problem: Problem, arms: dict[str, Graph], margin: float) -> Evi
         f"Concatenate {rows.decimal(loss - gain.estimate)}, a gain of {rows.signed(gain.estimate)} "
         f"{rows.interval_text(gain.low, gain.high)}."
     )
-    return Evidence(
+    return Evidence.of(
+        replace(gain, n=len(add)),
+        start=start,
         method="retrain",
         question="trained anew",
-        estimate=gain.estimate,
-        low=gain.low,
-        high=gain.high,
-        level=gain.level,
-        unit="loss",
-        n=len(add),
-        seconds=time.perf_counter() - start,
         words=words,
+        choice=choose(add, concat, margin),
+        reference_loss=loss,
         facts={
-            "choice": choose(add, concat, margin),
-            "loss_add": loss,
             "pairs": len(add),
             "steps": run.steps,
             "share_of_steps": share,

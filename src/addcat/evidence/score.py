@@ -92,19 +92,7 @@ def score(problem: Problem) -> Evidence:
         f"Untying from here would gain {rows.signed(gain.estimate)} {rows.interval_text(gain.low, gain.high)} by the "
         f"score; the test that it would gain nothing has p = {rows.decimal(p, digits=2)}."
     )
-    return Evidence(
-        method="score",
-        question="from here",
-        estimate=gain.estimate,
-        low=gain.low,
-        high=gain.high,
-        level=gain.level,
-        unit="loss",
-        n=held.count,
-        seconds=time.perf_counter() - start,
-        words=words,
-        facts={"p": p},
-    )
+    return Evidence.of(gain, start=start, method="score", question="from here", words=words, facts={"p": p})
 
 
 def _open(problem: Problem) -> _Opened:

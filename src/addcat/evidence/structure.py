@@ -19,15 +19,11 @@ def structure(problem: Problem) -> Evidence:
     """Read the structural facts of a merge.
 
     Returns:
-        Evidence without an estimate; facts "equal_power", "shared_branches" and "disguised" are True or False.
+        Evidence without an estimate; `equal_power`, `shared_branches` and `disguised` are True or False.
     """
     start = time.perf_counter()
     graph, merge = problem.graph, problem.merge
-    facts = {
-        "equal_power": equal_power(graph, merge),
-        "shared_branches": shares_weights(graph, merge),
-        "disguised": disguised(graph, merge),
-    }
+    power, shared, same = equal_power(graph, merge), shares_weights(graph, merge), disguised(graph, merge)
     return Evidence(
         method="structure",
         question="fact",
@@ -38,18 +34,20 @@ def structure(problem: Problem) -> Evidence:
         unit="",
         n=0,
         seconds=time.perf_counter() - start,
-        words=_words(facts),
-        facts=facts,
+        words=_words(equal_power=power, shared_branches=shared, disguised=same),
+        equal_power=power,
+        shared_branches=shared,
+        disguised=same,
     )
 
 
-def _words(facts: dict[str, bool]) -> str:
+def _words(*, equal_power: bool, shared_branches: bool, disguised: bool) -> str:
     said: list[str] = []
-    if facts["disguised"]:
+    if disguised:
         said.append("the merge already computes what the other one would")
-    if facts["equal_power"]:
+    if equal_power:
         said.append("the branches end in wide enough linear layers for Add to represent all that Concatenate can")
-    if facts["shared_branches"]:
+    if shared_branches:
         said.append("the branches share their weights, so Add cannot tell their order")
     if not said:
         return "Concatenate can represent functions that Add cannot."

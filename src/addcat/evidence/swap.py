@@ -47,16 +47,5 @@ def swap(problem: Problem) -> Evidence:
         f"Exchanging the branches changes the loss by {rows.signed(rise.estimate)} "
         f"{rows.interval_text(rise.low, rise.high)}, from {rows.decimal(float(np.mean(before)))}."
     )
-    return Evidence(
-        method="swap",
-        question="fact",
-        estimate=rise.estimate,
-        low=rise.low,
-        high=rise.high,
-        level=rise.level,
-        unit="loss",
-        n=held.count,
-        seconds=time.perf_counter() - start,
-        words=words,
-        facts={"loss": float(np.mean(before))},
-    )
+    facts = {"loss": float(np.mean(before))}
+    return Evidence.of(rise, start=start, method="swap", question="fact", words=words, facts=facts)

@@ -21,7 +21,7 @@ def decided(*found, merge="add", margin=0.02, path=(), **facts):
 
 
 def retrained(choice, estimate, low, high, n=8):
-    return evidence("retrain", "trained anew", estimate, low, high, n=n, choice=choice, loss_add=0.5)
+    return evidence("retrain", "trained anew", estimate, low, high, n=n, choice=choice, reference_loss=0.5)
 
 
 @pytest.mark.parametrize(
@@ -67,19 +67,19 @@ def test_training_anew_decides(merge, choice, gain, reason, command):
 
 
 def test_training_anew_outweighs_what_a_switch_would_do_from_here():
-    from_here = evidence("finetune", "from here", 0.3, 0.2, 0.4, loss_add=0.6)
+    from_here = evidence("finetune", "from here", 0.3, 0.2, 0.4, reference_loss=0.6)
     assert decided(from_here, retrained("add", 0.0, -0.005, 0.005)).choice == "add"
 
 
 @pytest.mark.parametrize("method", ["score", "refit", "finetune"])
 def test_a_gain_from_here_speaks_for_concatenate_and_its_absence_for_nothing(method):
-    found = decided(evidence(method, "from here", 0.3, 0.2, 0.4, loss_add=0.6))
+    found = decided(evidence(method, "from here", 0.3, 0.2, 0.4, reference_loss=0.6))
     assert (found.choice, found.gain.estimate) == ("concat", 0.3)
     assert found.reason == (
         f"Concatenate lowers the loss by +0.300 [+0.200, +0.400], 50 % of Add's 0.600, from here ({method}), "
         "for 4 parameters more."
     )
-    found = decided(evidence(method, "from here", 0.0, -0.001, 0.001, loss_add=0.6))
+    found = decided(evidence(method, "from here", 0.0, -0.001, 0.001, reference_loss=0.6))
     assert (found.choice, found.command) == ("undecided", "")
     assert found.reason == (
         f"Undecided: Concatenate gains 0 [-0.00100, +0.00100] against a margin of 0.0120, from here ({method}); "
@@ -89,7 +89,7 @@ def test_a_gain_from_here_speaks_for_concatenate_and_its_absence_for_nothing(met
 
 def test_the_most_faithful_method_speaks():
     ladder = [
-        evidence(method, "from here", gain, gain - 0.01, gain + 0.01, loss_add=0.6)
+        evidence(method, "from here", gain, gain - 0.01, gain + 0.01, reference_loss=0.6)
         for method, gain in (("score", 0.1), ("refit", 0.2), ("finetune", 0.3))
     ]
     for last in (1, 2, 3):
@@ -114,6 +114,6 @@ def test_a_disguised_merge_is_decided_by_its_price():
 
 def test_a_loss_of_zero_has_no_share():
     site = problem(encoded_pair("add"), DATA, DATA)
-    found = verdict_of(site, Climb([structure(), evidence("retrain", "trained anew", 0.0, 0.0, 0.0, n=4,
-                                                          choice="undecided", loss_add=0.0)]), 0.02, 0.0)  # fmt: skip
+    anew = evidence("retrain", "trained anew", 0.0, 0.0, 0.0, n=4, choice="undecided", reference_loss=0.0)
+    found = verdict_of(site, Climb([structure(), anew]), 0.02, 0.0)
     assert (found.choice, found.margin) == ("undecided", 0)

@@ -80,12 +80,12 @@ def _named(problem: Problem, effort: str, margin: float) -> Evidence:
 
 
 def _automatic(problem: Problem, margin: float, made: Climb) -> None:
-    facts = made.evidence[0].facts
-    if facts["disguised"]:
+    known = made.evidence[0]
+    if known.disguised:
         made.path.append("The merge already computes what the other one would, so nothing had to be measured.")
         return
     _try(problem, made, forward)
-    if facts["shared_branches"] and problem.now == "concat":
+    if known.shared_branches and problem.now == "concat":
         _try(problem, made, swap)
     _try(problem, made, lambda p: retrain(p, margin))
     retrained = made.get("retrain")
@@ -101,9 +101,9 @@ def _automatic(problem: Problem, margin: float, made: Climb) -> None:
 
 
 def _stopped(found: Evidence, problem: Problem) -> str:
-    if found.n >= LOOKS[-1] and found.facts["choice"] == "undecided":
+    if found.n >= LOOKS[-1] and found.choice == "undecided":
         return f"All {found.n} pairs are used up."
-    if found.facts["choice"] == "undecided":
+    if found.choice == "undecided":
         return f"The time limit came after {found.n} pairs."
     return f"It was decided after {found.n} pairs."
 

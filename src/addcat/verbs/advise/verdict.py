@@ -38,7 +38,7 @@ def verdict_of(problem: Problem, made: Climb, margin: float, loss: float) -> Ver
     """
     cost = price(problem.graph, problem.merge)
     best = next((found for name in DECIDING if (found := made.get(name)) is not None), None)
-    reference = float(best.facts.get("loss_add", loss)) if best is not None else loss
+    reference = loss if best is None or best.reference_loss is None else best.reference_loss
     choice = _choice(made, best, margin * abs(reference))
     return Verdict(
         site=problem.merge.site,
@@ -68,12 +68,12 @@ def _interval(found: Evidence) -> Interval:
 
 
 def _choice(made: Climb, best: Evidence | None, margin: float) -> str:
-    if made.evidence[0].facts["disguised"]:
+    if made.evidence[0].disguised:
         return "add"
     if best is None:
         return "undecided"
-    if best.method == "retrain":
-        return str(best.facts["choice"])
+    if best.choice is not None:
+        return best.choice
     return "concat" if side(_interval(best), margin) == "concat" else "undecided"
 
 
@@ -86,7 +86,7 @@ def _command(problem: Problem, choice: str) -> str:
 def _reason(
     problem: Problem, made: Climb, best: Evidence | None, choice: str, margin: float, loss: float, cost: Price
 ) -> str:
-    if made.evidence[0].facts["disguised"]:
+    if made.evidence[0].disguised:
         return f"This {problem.merge.label} already computes an Add, and Add is the cheaper way to write it."
     if best is None:
         why = made.path[-1] if made.path else "Only facts were asked for, and facts alone do not decide."
