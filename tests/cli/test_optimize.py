@@ -80,7 +80,7 @@ def test_html(call):
         (
             (),
             {"source": "no.onnx"},
-            "There is no file '{folder}/no.onnx'. Pass the path of an existing .onnx file.",
+            "There is no file '{folder}/no.onnx'. '{folder}' has 'in.onnx'.",
         ),
         (
             (),

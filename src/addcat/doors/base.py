@@ -1,7 +1,8 @@
 """What doors can do, each capability a small protocol, and which door a model goes through.
 
-A framework offers as much as it can: Keras reads, writes, runs, probes and trains; ONNX reads and runs. A verb names
-the capability that it needs, and gets a door that has it or one error that says what the framework cannot do.
+A framework offers as much as it can: Keras reads, writes, runs, probes and trains; ONNX reads; both put a model on the
+bench. A verb names the capability that it needs, and gets a door that has it or one error that says what the framework
+cannot do.
 """
 
 from collections.abc import Callable, Sequence
@@ -11,6 +12,7 @@ from typing import Any, Literal, Protocol, overload, runtime_checkable
 from numpy.typing import NDArray
 
 from addcat.data.examples import Arrays, Examples
+from addcat.doors.bench import Bench, Shapes
 from addcat.doors.recipe import ArmTrainer, Plan, Recipe
 from addcat.errors import ModelError
 from addcat.graph import Array, Edge, Graph, Node, Shape
@@ -100,6 +102,25 @@ class Trainer(Protocol):
         ...
 
 
+@runtime_checkable
+class Bencher(Protocol):
+    """Puts a model on the bench, where `optimize` works on it."""
+
+    def bench_of(
+        self, model: Any, *, runtime: str = ..., threads: int = 1, shapes: Shapes = None, passed: Any = None
+    ) -> Bench:
+        """The model at some input shapes, in some runtime.
+
+        Args:
+            model: Of the door's framework; it is not touched.
+            runtime: Where it is measured, in frameworks that have several.
+            threads: How many threads a run may use.
+            shapes: Shapes of the inputs, by name or in order, where the model leaves sizes open. An open batch is 1.
+            passed: What stood for the model, such as its path; decides the form in which results are given back.
+        """
+        ...
+
+
 class Switcher(Reader, Writer, Runner, Prober, Protocol):
     """What `switch` needs: to read, to write, to check and to fit."""
 
@@ -108,18 +129,27 @@ class Laboratory(Switcher, Trainer, Protocol):
     """What `advise` and `compare` need on top: to train."""
 
 
-Capability = Literal["read", "write", "train"]
+Capability = Literal["read", "write", "train", "bench"]
 NEEDS: dict[Capability, tuple[type, ...]] = {
     "read": (Reader,),
     "write": (Reader, Writer, Runner, Prober),
     "train": (Reader, Writer, Runner, Prober, Trainer),
+    "bench": (Bencher,),
 }
 CANNOT: dict[Capability, str] = {
     "read": "read",
     "write": "rewritten merge by merge",
     "train": "trained",
+    "bench": "optimised",
 }
 """How a sentence goes on: an ONNX model cannot be ..."""
+_KERAS = "Pass a built Keras 3 model: keras.Sequential or keras.Model(inputs, outputs)."
+PASS: dict[Capability, str] = {
+    "read": _KERAS,
+    "write": _KERAS,
+    "train": _KERAS,
+    "bench": "Pass an ONNX model, a Keras model, or a path of one.",
+}
 
 
 @overload
@@ -128,12 +158,14 @@ def door_for(model: Any, needs: Literal["read"] = "read") -> Reader: ...
 def door_for(model: Any, needs: Literal["write"]) -> Switcher: ...
 @overload
 def door_for(model: Any, needs: Literal["train"]) -> Laboratory: ...
+@overload
+def door_for(model: Any, needs: Literal["bench"]) -> Bencher: ...
 def door_for(model: Any, needs: Capability = "read") -> Any:
     """The door of the framework that a model comes from, told by its class alone; loads no other framework.
 
     Args:
         model: A Keras or ONNX model.
-        needs: "read"; "write" to run and change it too; "train" to train it as well.
+        needs: "read"; "write" to run and change it too; "train" to train it as well; "bench" to optimise it.
 
     Returns:
         A door with those capabilities.
@@ -150,10 +182,7 @@ def door_for(model: Any, needs: Capability = "read") -> Any:
         from addcat.doors import onnx as door  # noqa: PLC0415  (loads onnx)
 
         return _require(door, "an ONNX model", needs)
-    raise ModelError(
-        f"No door takes a {type(model).__module__}.{type(model).__name__}. "
-        "Pass a built Keras 3 model: keras.Sequential or keras.Model(inputs, outputs)."
-    )
+    raise ModelError(f"No door takes a {type(model).__module__}.{type(model).__name__}. {PASS[needs]}")
 
 
 def _require(door: ModuleType, words: str, needs: Capability) -> ModuleType:

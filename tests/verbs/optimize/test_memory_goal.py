@@ -4,7 +4,7 @@ import numpy as np
 import onnx
 import pytest
 
-from addcat.doors.bench import OnnxSubject, subject_of
+from addcat.doors.onnx.bench import bench_of
 from addcat.graph.peak import memory
 from addcat.rules.hidden import HIDDEN_EIGHTHS, HIDDEN_HALVES
 from addcat.verbs.optimize import optimize
@@ -82,7 +82,7 @@ def test_the_file_is_in_the_order_that_was_counted():
     proto = expansion()
     result = optimize(proto, goal="memory", measure=False)
     assert peak_of_file(result.model) < 0.5 * peak_of_file(proto)
-    found = memory(subject_of(result.model, runtime="onnxruntime", threads=1, shapes=None).sized)
+    found = memory(bench_of(result.model).sized)
     assert peak_of_file(result.model) == found.apart
 
 
@@ -97,7 +97,7 @@ def test_the_peak_falls_or_the_model_stays(build):
 def test_a_process_that_grows_gives_the_original(monkeypatch):
     proto = expansion()
     peaks = iter([100, 120, 110, 120, 110, 120, 110])
-    monkeypatch.setattr("addcat.doors.bench.process_peak", lambda *_, **__: next(peaks))
+    monkeypatch.setattr("addcat.doors.onnx.timer.process_peak", lambda *_, **__: next(peaks))
     result = optimize(proto, goal="memory")
     assert result.record.notes == ("Whatever lowers the peak makes the process grow, so the model is the original.",)
     assert [n.op_type for n in result.model.graph.node] == [n.op_type for n in proto.graph.node]
@@ -105,7 +105,7 @@ def test_a_process_that_grows_gives_the_original(monkeypatch):
 
 def test_the_least_of_two_processes_counts(monkeypatch):
     peaks = iter([100, 120, 104])
-    monkeypatch.setattr("addcat.doors.bench.process_peak", lambda *_, **__: next(peaks))
+    monkeypatch.setattr("addcat.doors.onnx.timer.process_peak", lambda *_, **__: next(peaks))
     result = optimize(expansion(), goal="memory")
     assert result.record.notes == ()
     assert (result.record.before.process, result.record.after.process) == (100, 104)
@@ -133,8 +133,8 @@ def test_declared_outputs_stay_as_they_are():
         one=random(4, 4, 1, 1),
         twice=np.array([1, 1, 2, 2], np.float32),
     )
-    subject = OnnxSubject.of(proto, runtime="onnxruntime", threads=1, shapes=None)
-    written = subject.give(subject.write(subject.graph))
+    bench = bench_of(proto)
+    written = bench.give(bench.write(bench.graph))
     assert [d.dim_param for d in written.graph.output[0].type.tensor_type.shape.dim] == ["a", "", "b", "b"]
 
 
@@ -150,7 +150,7 @@ def test_the_original_comes_back_as_it_was():
 
 
 def graphs():
-    start = subject_of(expansion(), runtime="onnxruntime", threads=1, shapes=None).graph
+    start = bench_of(expansion()).graph
     site = next(node for node in start.nodes.values() if node.channels == 4 and node.op == "conv")
     halves, eighths = (rule.plan(start, site).change() for rule in (HIDDEN_HALVES, HIDDEN_EIGHTHS))
     return start, halves, eighths

@@ -5,7 +5,8 @@ import onnx
 import onnx_ir
 import pytest
 
-from addcat.doors.bench import OnnxSubject, subject_of
+from addcat.doors.onnx.bench import bench_of
+from addcat.doors.onnx.timer import OnnxTimer
 from addcat.doors.timing import Ratio, interleave, ratio_of
 from addcat.errors import ModelError, OptionError
 from addcat.graph import Edge
@@ -66,16 +67,16 @@ def same(old, new, tolerance=1e-5):
 def timed(monkeypatch):
     """Measurements that say what the cost model says, so that tests do not depend on the machine."""
 
-    def compare(subject, old, new, *, limit=0.0):
+    def compare(timer, old, new, *, limit=0.0):
         before, after = predict.seconds(old), predict.seconds(new)
         ratio = after / before
         return Ratio(ratio, ratio * 0.999, ratio * 1.001, 8, before, after)
 
-    def compare_whole(subject, old, new, *, limit):
-        return compare(subject, subject.read(old), subject.read(new))
+    def compare_whole(timer, old, new, *, limit):
+        return compare(timer, timer.bench.read(old), timer.bench.read(new))
 
-    monkeypatch.setattr(OnnxSubject, "compare", compare)
-    monkeypatch.setattr(OnnxSubject, "compare_whole", compare_whole)
+    monkeypatch.setattr(OnnxTimer, "compare", compare)
+    monkeypatch.setattr(OnnxTimer, "compare_whole", compare_whole)
 
 
 @pytest.mark.parametrize("goal", ["latency", "memory", "parameters"])
@@ -121,7 +122,7 @@ def test_nothing_to_do_gives_the_original(timed):
 
 def test_a_whole_that_is_slower_is_not_given(timed, monkeypatch):
     slow = Ratio(1.2, 1.1, 1.3, 8, 1.0, 1.2)
-    monkeypatch.setattr(OnnxSubject, "compare_whole", lambda *_, **__: slow)
+    monkeypatch.setattr(OnnxTimer, "compare_whole", lambda *_, **__: slow)
     proto = head()
     result = optimize(proto)
     assert result.record.notes == ("The whole is not faster beyond the noise, so the model is the original.",)
@@ -166,8 +167,8 @@ def wrong_plan(graph, node):
 
 
 def task(proto, rules, goal="latency", measure=False):
-    subject = subject_of(proto, runtime="onnxruntime", threads=1, shapes=None)
-    return _Task(subject, goal, Settings("onnxruntime", 1, 1e-5, measure, 0, lambda _: None), rules, 60.0)
+    bench = bench_of(proto)
+    return _Task(bench, goal, Settings("onnxruntime", 1, 1e-5, measure, 0, lambda _: None), rules, 60.0)
 
 
 def test_a_wrong_rewrite_is_found_and_dropped(monkeypatch):
@@ -268,7 +269,7 @@ def test_size_that_is_not_known():
 def test_other_things_are_refused():
     with pytest.raises(ModelError) as caught:
         optimize(3)
-    text = "builtins.int is no model that can be optimised. Pass an ONNX model, a Keras model, or a path of one."
+    text = "No door takes a builtins.int. Pass an ONNX model, a Keras model, or a path of one."
     assert str(caught.value) == text
 
 
@@ -344,31 +345,31 @@ def test_difference_of_outputs():
 
 
 def test_candidates_follow_up_what_they_make_possible():
-    subject = subject_of(head(), runtime="onnxruntime", threads=1, shapes=None)
+    bench = bench_of(head())
     by_name = {rule.name: rule for rule in ONNX_RULES}
-    proposals, _ = find(subject.graph, ONNX_RULES)
+    proposals, _ = find(bench.graph, ONNX_RULES)
     split = next(p for p in proposals if p.rule == "split")
-    candidates = expand(subject.graph, split, by_name)
+    candidates = expand(bench.graph, split, by_name)
     assert ("split", "exchange-resize") in [candidate.rules[:2] for candidate in candidates]
     for candidate in candidates:
-        again = replay(subject.graph, candidate.steps, by_name)
+        again = replay(bench.graph, candidate.steps, by_name)
         assert list(again.nodes) == list(candidate.graph.nodes)
 
 
 def test_tidying_ends():
-    subject = subject_of(branches(), runtime="onnxruntime", threads=1, shapes=None)
-    steps, graph = tidy(subject.graph, ONNX_RULES)
+    bench = bench_of(branches())
+    steps, graph = tidy(bench.graph, ONNX_RULES)
     assert steps
     assert tidy(graph, ONNX_RULES) == ((), graph)
 
 
 def test_part_of_a_model_is_measured_alone():
-    subject = subject_of(head(), runtime="onnxruntime", threads=1, shapes=None)
-    steps, graph = tidy(subject.graph, ONNX_RULES)
+    bench = bench_of(head())
+    steps, graph = tidy(bench.graph, ONNX_RULES)
     assert steps
-    ratio = subject.compare(subject.graph, graph, limit=0.05)
+    ratio = bench.timing.compare(bench.graph, graph, limit=0.05)
     assert ratio.pairs >= 8
-    assert subject.signature(subject.graph, graph) == subject.signature(subject.graph, graph)
+    assert bench.timing.signature(bench.graph, graph) == bench.timing.signature(bench.graph, graph)
 
 
 def test_refused_candidates_are_recorded(timed):

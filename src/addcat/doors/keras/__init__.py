@@ -1,5 +1,6 @@
 """The Keras door: `read` a Functional or Sequential model, `write` a graph as a new one, run and train either."""
 
+from addcat.doors.keras.bench import bench_of
 from addcat.doors.keras.losses import resolve_loss
 from addcat.doors.keras.measure import assign, gradient, losses_of, state
 from addcat.doors.keras.read import is_graph, read, reshape_inputs
@@ -9,6 +10,7 @@ from addcat.doors.keras.write import write
 
 __all__ = [
     "assign",
+    "bench_of",
     "gradient",
     "is_graph",
     "losses_of",

@@ -3,11 +3,12 @@
 It stands on onnx-ir, whose tensors are read lazily, so a model may be larger than memory.
 """
 
+from addcat.doors.onnx.bench import bench_of
 from addcat.doors.onnx.read import read
 from addcat.doors.onnx.write import write
 from addcat.graph import Graph, Shape
 
-__all__ = ["read", "reshape_inputs", "write"]
+__all__ = ["bench_of", "read", "reshape_inputs", "write"]
 
 
 def reshape_inputs(graph: Graph, shapes: tuple[Shape, ...]) -> Graph:

@@ -9,9 +9,12 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from pathlib import Path
 from typing import Any
 
-from addcat.doors.bench import OnnxSubject, Shapes, Subject, subject_of
+from addcat.doors.base import door_for
+from addcat.doors.bench import Bench, Shapes, Timer
+from addcat.doors.open import load_model
 from addcat.doors.timing import Ratio
 from addcat.errors import OptionError, RefusedError
 from addcat.graph import Graph, Refusal
@@ -86,14 +89,18 @@ def optimize(
         OptionError: if an option is outside its choices, or a size of an input is not known.
     """
     _check_options(goal, threads, tolerance, time_limit)
-    subject = subject_of(model, runtime=runtime, threads=threads, shapes=shapes)
-    if not subject.can_run and measure and goal in ("latency", "all"):
+    opened = load_model(str(model)) if isinstance(model, str | Path) else model
+    door = door_for(opened, needs="bench")
+    subject = door.bench_of(opened, runtime=runtime, threads=threads, shapes=shapes, passed=model)
+    if subject.timing is None and measure and goal in ("latency", "all"):
         raise OptionError(
             f"A Keras model is not timed, so the goal {goal!r} needs measure=False (--no-measure). "
             "Export it to ONNX to have it measured, or take the goal 'memory' or 'parameters'."
         )
-    settings = Settings(runtime, threads, tolerance, measure and subject.can_run, seed, progress or (lambda _: None))
-    rules = ONNX_RULES if subject.can_run else RULES
+    settings = Settings(
+        runtime, threads, tolerance, measure and subject.timing is not None, seed, progress or (lambda _: None)
+    )
+    rules = RULES if subject.timing is None else ONNX_RULES
     if goal != "all":
         return _Task(subject, goal, settings, rules, time_limit).run()
     results = [_Task(subject, one, settings, rules, time_limit / len(GOALS)).run() for one in GOALS]
@@ -123,9 +130,7 @@ class Settings:
 class _Task:
     """One goal, from reading to the verified result."""
 
-    def __init__(
-        self, subject: Subject, goal: str, settings: Settings, rules: Sequence[Rule], time_limit: float
-    ) -> None:
+    def __init__(self, subject: Bench, goal: str, settings: Settings, rules: Sequence[Rule], time_limit: float) -> None:
         self.begun = time.perf_counter()
         self.until = self.begun + time_limit
         self.subject = subject
@@ -143,9 +148,8 @@ class _Task:
             return ByMemory()
         if self.goal == "parameters":
             return by_parameters
-        if self.settings.measure and isinstance(self.subject, OnnxSubject):
-            closely = partial(self.subject.compare, limit=CLOSE_SECONDS)
-            return ByTime(self.subject.compare, closely, self.subject.signature)
+        if self.settings.measure and (timing := self.subject.timing) is not None:
+            return ByTime(timing.compare, partial(timing.compare, limit=CLOSE_SECONDS), timing.signature)
         return by_expected_time
 
     def run(self) -> Optimized:
@@ -288,17 +292,17 @@ class _Task:
             before, after = (_memory(subject, one) for one in (subject.original, model))
             if before is None or after is None or not after.lower_than(before):
                 return False, None
-        if self.settings.measure and isinstance(subject, OnnxSubject):
-            if self.goal == "memory" and self._process_grows(subject, model):
+        if self.settings.measure and (timing := subject.timing) is not None:
+            if self.goal == "memory" and self._process_grows(timing, model):
                 return False, None
-            ratio = subject.compare_whole(subject.original, model, limit=FINAL_SECONDS)
+            ratio = timing.compare_whole(subject.original, model, limit=FINAL_SECONDS)
         return self.goal != "latency" or ratio is None or ratio.faster, ratio
 
-    def _process_grows(self, subject: OnnxSubject, model: Any) -> bool:
+    def _process_grows(self, timing: Timer, model: Any) -> bool:
         """Whether a process that runs the model needs more than with the original, beyond the noise."""
-        before = subject.known_peak(subject.original)
+        before = timing.known_peak(self.subject.original)
         most = None if before is None else (1 + PROCESS_NOISE) * before
-        peaks = (subject.process_peak(model) for _ in range(2))
+        peaks = (timing.process_peak(model) for _ in range(2))
         grows = most is not None and all(peak is not None and peak > most for peak in peaks)
         self.process_grew |= grows
         return grows
@@ -339,22 +343,22 @@ class _Task:
         return Optimized(subject.give(model), record, ())
 
 
-def _memory(subject: Subject, model: Any) -> Memory | None:
+def _memory(subject: Bench, model: Any) -> Memory | None:
     """The memory of a model; of the original, where it leaves sizes open, that of its simplified form."""
     found = memory(subject.read(model))
     return memory(subject.sized) if found is None and model is subject.original else found
 
 
-def price(subject: Subject, model: Any, *, process: bool = False) -> Price:
+def price(subject: Bench, model: Any, *, process: bool = False) -> Price:
     """What a model costs, at the shapes of the subject."""
     graph = subject.read(model)
     alive = _memory(subject, model)
-    grown = subject.known_peak(model) if process and isinstance(subject, OnnxSubject) else None
+    grown = subject.timing.known_peak(model) if process and subject.timing is not None else None
     operations = sum(node.op != "input" for node in graph.nodes.values())
     return Price(operations, parameters(graph), total_multiply_adds(graph)[0], alive and alive.peak, grown)
 
 
-def _pareto(subject: Subject, results: Sequence[Optimized]) -> tuple[Point, ...]:
+def _pareto(subject: Bench, results: Sequence[Optimized]) -> tuple[Point, ...]:
     """The original and the results of which no other is at least as good in everything and better in something."""
     first = results[0].record.before
     points = [Point("original", None, first, subject.give(subject.original))]

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from math import inf
 
-from addcat.doors.bench import Run, Subject
+from addcat.doors.bench import Bench, RunByName
 from addcat.errors import AddcatError
 from addcat.graph import Array, Graph
 from addcat.verbs.optimize.result import Verification
@@ -22,7 +22,7 @@ class Checker:
         seed: First of the seeds of the random inputs; fresh ones for every checker.
     """
 
-    def __init__(self, subject: Subject, *, tolerance: float, seed: int) -> None:
+    def __init__(self, subject: Bench, *, tolerance: float, seed: int) -> None:
         self._subject = subject
         tensors = [tensor.dtype for node in subject.graph.nodes.values() for tensor in node.outputs]
         self.precision = precision(tensors)
@@ -43,7 +43,7 @@ class Checker:
         self._exact = subject.reference(subject.original, self._feeds[0])
 
     @staticmethod
-    def _try(run: Run, feeds: Mapping[str, Array], *, needed: bool) -> list[Array] | None:
+    def _try(run: RunByName, feeds: Mapping[str, Array], *, needed: bool) -> list[Array] | None:
         """Outputs of the original; None at sizes that it does not take, such as another batch."""
         try:
             return [output.copy() for output in run(feeds)]

@@ -1,0 +1,117 @@
+"""An ONNX model on the bench: at some input shapes, in some runtime."""
+
+from dataclasses import dataclass, field
+from math import prod
+from typing import Any
+
+from addcat.doors.bench import Feeds, RunByName, Shapes
+from addcat.doors.onnx.read import read
+from addcat.doors.onnx.reading.load import ir, load
+from addcat.doors.onnx.running.reference import run_float64
+from addcat.doors.onnx.running.runtime import input_shapes, random_inputs, start
+from addcat.doors.onnx.simplify.simplify import normalise
+from addcat.doors.onnx.timer import OnnxTimer
+from addcat.doors.onnx.write import PROTO_LIMIT, put_in_order, to_proto, write
+from addcat.graph import Array, Graph
+from addcat.graph.cost import total_multiply_adds
+from addcat.graph.peak import memory, scheduled
+
+REFERENCE_ELEMENTS, REFERENCE_MULTIPLY_ADDS = 30_000_000, 2_000_000_000
+"""Models whose tensors hold up to so many elements in all, and that multiply so often, are evaluated in float64 too."""
+
+
+@dataclass(slots=True)
+class OnnxBench:
+    """See `Bench`.
+
+    Attributes:
+        original: The `onnx_ir.Model` that was read.
+        graph: Its graph.
+        sized: The same with the sizes of the run.
+        shapes: Shapes of the inputs at which it is run.
+        runtime: Where it is run.
+        threads: How many threads a run may use.
+        as_ir: Whether results are given as `onnx_ir.Model`.
+        timing: Measures it.
+    """
+
+    original: Any
+    graph: Graph
+    sized: Graph
+    shapes: dict[str, tuple[int, ...]]
+    runtime: str
+    threads: int
+    as_ir: bool
+    timing: OnnxTimer = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.timing = OnnxTimer(self)
+
+    def write(self, graph: Graph) -> Any:
+        """The model of a graph, in the order that keeps least alive at the sizes of the run."""
+        model = write(scheduled(graph))
+        if graph.native.whole and self.sized is not self.graph:
+            found = memory(self.read(model))
+            put_in_order(model, [] if found is None else list(found.graph.nodes))
+        return model
+
+    def read(self, model: Any) -> Graph:
+        """The graph of a model at the shapes where it is run."""
+        return read(model, tuple(self.shapes.values()))
+
+    def runner(self, model: Any, *, optimised: bool = True) -> RunByName:
+        """A session of the runtime."""
+        runtime = self.runtime if optimised else "onnxruntime"
+        return start(model, runtime=runtime, threads=self.threads, optimised=optimised)
+
+    def feeds(self, seed: int) -> Feeds:
+        """Random inputs; every second seed has a batch of two where the batch is free."""
+        shapes = dict(self.shapes)
+        if seed % 2 and self._free_batch():
+            shapes = {name: (2 * shape[0], *shape[1:]) for name, shape in shapes.items()}
+        return random_inputs(self.original, shapes, seed)
+
+    def _free_batch(self) -> bool:
+        inputs = [value for value in self.original.graph.inputs if value.name in self.shapes]
+        return all(
+            value.shape is not None and len(value.shape) and not isinstance(value.shape[0], int) for value in inputs
+        )
+
+    def reference(self, model: Any, feeds: Feeds) -> list[Array] | None:
+        """Outputs in float64, for models of moderate size."""
+        elements = sum(prod(size or 1 for size in t.shape) for n in self.sized.nodes.values() for t in n.outputs)
+        count = total_multiply_adds(self.sized)[0]
+        small = elements <= REFERENCE_ELEMENTS and count is not None and count <= REFERENCE_MULTIPLY_ADDS
+        return run_float64(model, feeds) if small else None
+
+    def give(self, model: Any) -> Any:
+        """An `onnx.ModelProto`, or an `onnx_ir.Model` where one was passed or the model is too large for the other."""
+        size = sum(value.const_value.nbytes for value in model.graph.initializers.values())
+        return model if self.as_ir or size > PROTO_LIMIT else to_proto(model)
+
+
+def bench_of(
+    model: Any, *, runtime: str = "onnxruntime", threads: int = 1, shapes: Shapes = None, passed: Any = None
+) -> OnnxBench:
+    """Put an ONNX model on the bench.
+
+    Args:
+        model: An `onnx.ModelProto` or an `onnx_ir.Model`; it is not touched.
+        runtime: Where it is measured and verified: "onnxruntime" or "openvino".
+        threads: How many threads a run may use.
+        shapes: Shapes of the inputs, by name or in order, where the model leaves sizes open. An open batch is 1.
+        passed: What stood for the model where that was not the model itself, such as its path; results are given back
+            as an `onnx_ir.Model` only where one was passed.
+
+    Raises:
+        ModelError: if the model cannot be read.
+        OptionError: if a size of an input is not known, or a given shape does not fit.
+    """
+    original = load(model).model
+    chosen = input_shapes(original, shapes)
+    simple = normalise(original)
+    graph = sized = read(simple)
+    if any(None in tensor.shape[1:] for node in graph.nodes.values() for tensor in node.outputs):
+        sized = read(simple, tuple(chosen.values()))
+    as_ir = isinstance(model if passed is None else passed, ir().Model)
+    return OnnxBench(original, graph, sized, chosen, runtime, threads, as_ir)

@@ -1,0 +1,104 @@
+"""ONNX models and parts of them, timed against each other."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from addcat.doors.onnx.running.region import regions
+from addcat.doors.onnx.running.runtime import input_shapes, process_peak, random_inputs
+from addcat.doors.timing import Clock, Ratio, interleave
+from addcat.errors import ModelError, OptionError
+from addcat.graph import Graph, Node
+
+if TYPE_CHECKING:
+    from addcat.doors.onnx.bench import OnnxBench
+
+
+@dataclass(slots=True)
+class OnnxTimer:
+    """See `Timer`; it keeps what it has cut out and measured.
+
+    Attributes:
+        bench: The bench that it stands on.
+    """
+
+    bench: "OnnxBench"
+    _peaks: dict[int, tuple[Any, int | None]] = field(default_factory=dict)  # pyright: ignore[reportUnknownVariableType]
+    _parts: dict[tuple[int, int], tuple[Graph, Graph]] = field(default_factory=dict)  # pyright: ignore[reportUnknownVariableType]
+
+    def process_peak(self, model: Any) -> int | None:
+        """Bytes that a process grows by when it loads and runs a model; the least that was seen."""
+        peak = process_peak(model, self.bench.feeds(0), threads=self.bench.threads)
+        known = self._peaks.get(id(model), (model, None))[1]
+        least = peak if known is None or peak is None else min(peak, known)
+        self._peaks[id(model)] = model, least
+        return least
+
+    def known_peak(self, model: Any) -> int | None:
+        """The same, measured once."""
+        return self._peaks[id(model)][1] if id(model) in self._peaks else self.process_peak(model)
+
+    def compare_whole(self, old: Any, new: Any, *, limit: float) -> Ratio:
+        """Time two models against each other, over all pairs that the time allows."""
+        feeds = self.bench.feeds(0)
+        runs = partial(self.bench.runner(old), feeds), partial(self.bench.runner(new), feeds)
+        return interleave(*runs, limit=limit, clock=self._clock, stop_early=False)
+
+    @property
+    def _clock(self) -> Clock:
+        return time.process_time if self.bench.threads == 1 else time.perf_counter
+
+    def compare(self, old: Graph, new: Graph, *, limit: float = 0.8) -> Ratio:
+        """Time what differs between two graphs; the whole where it cannot be run alone."""
+        before, after = self._regions(old, new)
+        try:
+            return interleave(self._part(before), self._part(after), limit=limit, level=0.9, clock=self._clock)
+        except (ModelError, OptionError):
+            return self.compare_whole(self.bench.write(old), self.bench.write(new), limit=4 * limit)
+
+    def _regions(self, old: Graph, new: Graph) -> tuple[Graph, Graph]:
+        key = (id(old), id(new))
+        if key not in self._parts:
+            self._parts.clear()
+            self._parts[key] = regions(old, new)
+        return self._parts[key]
+
+    def _part(self, part: Graph) -> Callable[[], object]:
+        model = self.bench.write(self._at_batch(part))
+        kinds = {part.nodes[name].dtype for name in part.inputs}
+        if not kinds <= {"float32", "float64", "float16"}:
+            raise OptionError("A part that reads whole numbers is not run on random ones.")
+        feeds = random_inputs(model, input_shapes(model), 0)
+        return partial(self.bench.runner(model), feeds)
+
+    def _at_batch(self, part: Graph) -> Graph:
+        batch = next((shape[0] for shape in self.bench.shapes.values() if shape), 1)
+        nodes = [_fixed(node, batch) if node.op == "input" else node for node in part.nodes.values()]
+        return Graph.of(nodes, inputs=part.inputs, outputs=part.outputs, name=part.name, native=part.native)
+
+    def signature(self, old: Graph, new: Graph) -> object:
+        """A key of what differs between two graphs: operations, settings and sizes, no names and no values."""
+        return tuple(_signature(part) for part in self._regions(old, new))
+
+
+def _fixed(node: Node, batch: int) -> Node:
+    shape = node.shape
+    sized = (batch, *shape[1:]) if shape and shape[0] is None else shape
+    return replace(node, outputs=(replace(node.outputs[0], shape=sized),))
+
+
+def _signature(part: Graph) -> object:
+    number = {name: i for i, name in enumerate(part.nodes)}
+    return tuple(
+        (
+            node.op,
+            node.native is None or node.edited,
+            tuple((number[edge.node], edge.output) for edge in node.inputs),
+            tuple((tensor.shape, tensor.dtype) for tensor in node.outputs),
+            tuple(sorted((name, weight.shape) for name, weight in node.weights.items())) if node.op != "opaque" else (),
+            tuple(sorted((name, str(value)) for name, value in node.attrs.items())),
+        )
+        for node in part.nodes.values()
+    )
