@@ -9,7 +9,7 @@ from small import model
 from addcat.doors.keras import probe, read
 from addcat.graph import Edge
 from addcat.graph.cost import parameters
-from addcat.graph.nested import flatten
+from addcat.graph.nested import calls_of, flatten
 
 
 def test_a_graph_without_nested_models_is_itself():
@@ -50,3 +50,26 @@ def test_a_nested_model_that_hands_an_input_through_and_gives_several_outputs():
     flat = flatten(read(model(x, [first, second])))
     assert flat.outputs == (Edge("inner/dense"), Edge("x"))
     assert list(flat.nodes) == ["x", "relu", "inner/dense"]
+
+
+def test_calls_are_told_by_the_model_they_call_whatever_layers_are_named():
+    def inner(name):
+        i = Input((4,), name="i")
+        return keras.Model(i, layers.Dense(4, name="dense")(i), name=name)
+
+    twice, alone = inner("encoder"), inner("encoder#2")
+    x = Input((4,), name="x")
+    ends = [twice(x), twice(layers.ReLU(name="relu")(x)), alone(x)]
+    graph = read(model(x, layers.Add(name="sum")(ends)))
+    assert calls_of(graph, "encoder/dense") == ("encoder/dense", "encoder#2#/dense")
+    assert calls_of(graph, "encoder#2#/dense") == ("encoder/dense", "encoder#2#/dense")
+    assert calls_of(graph, "encoder#2/dense") == ("encoder#2/dense",)
+    assert calls_of(graph, "sum") == ("sum",)
+    assert set(flatten(graph).nodes) == {"x", "relu", "sum", "encoder/dense", "encoder#2#/dense", "encoder#2/dense"}
+
+
+def test_calls_within_calls_follow_the_order_of_the_flattened_graph():
+    graph = read(networks.network("nested"))
+    expected = [name for name in flatten(graph).nodes if name.endswith("inner_add")]
+    assert list(calls_of(graph, "middle/inner/inner_add")) == expected
+    assert len(expected) == 2

@@ -168,11 +168,16 @@ def equal_parts(kernel: Kernel, sizes: Sequence[int], tolerance: float = 0.0) ->
         >>> equal_parts(np.array([[1.0, 2.0, 2.0, 1.0]]), [2, 2])
         False
     """
-    first, *others = (wide(part) for part in split(kernel, sizes))
-    if any(other.shape != first.shape for other in others):
+    check_kernel(kernel)
+    _check_sizes(sizes, kernel.shape[1], kernel.shape)
+    if len(set(sizes)) > 1:
         return False
-    allowed = tolerance * float(np.max(np.abs(wide(kernel)), initial=0.0))
-    return all(bool(np.all(np.abs(other - first) <= allowed)) for other in others)
+    allowed = tolerance * float(np.max(np.abs(kernel), initial=0.0))
+    for rows in (kernel[:1], kernel):  # a look at one row settles most
+        first, *others = np.split(wide(rows), len(sizes), axis=1)
+        if not all(np.all(np.abs(other - first) <= allowed) for other in others):  # NaN is not equal
+            return False
+    return True
 
 
 def twice(kernel: Kernel, arity: int = 2) -> Kernel:

@@ -12,6 +12,7 @@ from itertools import combinations
 import numpy as np
 from numpy.typing import NDArray
 
+from addcat.algebra import widen
 from addcat.covariance.alignment import alignment, linear_cka, scale_ratio
 from addcat.covariance.forgetting import lost, tied_kernel
 from addcat.covariance.moments import Moments, branch_slices
@@ -20,7 +21,6 @@ from addcat.evidence.problem import Problem, batches
 from addcat.evidence.result import Evidence
 from addcat.evidence.tensors import inputs_of, require_finite
 from addcat.graph import Array
-from addcat.graph.nested import flatten
 from addcat.merges.switchability import kernel_slice, widths
 from addcat.report import rows
 from addcat.statistics import Interval
@@ -72,7 +72,7 @@ def forward(problem: Problem) -> Evidence:
 def _moments(problem: Problem, sizes: list[int]) -> tuple[Moments, Moments]:
     """Joint moments of the branches, over every second example each."""
     merge = problem.merge
-    edges = inputs_of(flatten(problem.root), merge.site)
+    edges = inputs_of(problem.root, merge.site)
     run = problem.door.probe(problem.root, edges)
     halves = (Moments.empty(sum(sizes)), Moments.empty(sum(sizes)))
     for batch in batches(problem.data):
@@ -94,7 +94,7 @@ def _channels_last(tensor: Array, axis: int) -> Array:
 
 def _sum_of(sizes: list[int]) -> NDArray[np.float64]:
     """[I ... I], narrower branches filled up with zeros."""
-    return np.concatenate([np.eye(max(sizes), size, dtype=np.float64) for size in sizes], axis=1)
+    return np.concatenate([widen(np.eye(size), outputs=max(sizes)) for size in sizes], axis=1)
 
 
 def _facts(problem: Problem, moments: Moments, sizes: list[int]) -> dict[str, float | int | None]:

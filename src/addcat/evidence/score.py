@@ -20,7 +20,7 @@ from addcat.evidence.result import Evidence
 from addcat.evidence.tensors import inputs_of, require_finite
 from addcat.evidence.untying import Step, joined_interval, natural_step, residuals, slope_test
 from addcat.graph import Array, Edge, Graph, Node
-from addcat.graph.nested import flatten, subgraph, with_subgraph
+from addcat.graph.nested import subgraph, with_subgraph
 from addcat.merges.switchability import blocker, widths
 from addcat.report import rows
 from addcat.switches.to_concat import to_concat
@@ -114,8 +114,7 @@ def _open(problem: Problem) -> _Opened:
 
 def _directions(problem: Problem, opened: _Opened, parts: list[Examples]) -> list[Direction]:
     """The step for every kernel, in canonical layout, as each part of the examples would have it."""
-    flat = flatten(opened.graph)
-    edges = {path: inputs_of(flat, path) for path in opened.kernels}
+    edges = {path: inputs_of(opened.graph, path) for path in opened.kernels}
     run = problem.door.probe(opened.graph, [edge for group in edges.values() for edge in group])
     return [_direction(problem, opened, part, edges, run) for part in parts]
 

@@ -1,29 +1,24 @@
 """Tensors around a node of a nested model's graph, found in the flattened graph at each of its calls."""
 
-import re
-
 import numpy as np
 
 from addcat.errors import DataError
 from addcat.graph import Array, Edge, Graph
-
-CALL = re.compile(r"#\d+(?=/)")
-"""Tells the calls of a nested model apart in the names of the flattened graph: "encoder#2/dense"."""
+from addcat.graph.nested import calls_of, flatten
 
 
-def inputs_of(flat: Graph, path: str) -> list[Edge]:
+def inputs_of(root: Graph, path: str) -> list[Edge]:
     """What a node reads, at every call of the nested model that holds it.
 
     Args:
-        flat: `flatten` of the outermost graph.
-        path: Of the node, as `addcat.merges.walk` gives it.
+        root: The outermost graph.
+        path: Of the node.
 
     Returns:
-        The inputs of the node at its first call, then those at its second, ...
+        The inputs of the node at its first call, then those at its second, ...; edges of `flatten(root)`.
     """
-    plain = CALL.sub("", path)
-    calls = [node for name, node in flat.nodes.items() if CALL.sub("", name) == plain]
-    return [edge for node in calls for edge in node.inputs]
+    flat = flatten(root)
+    return [edge for name in calls_of(root, path) for edge in flat.nodes[name].inputs]
 
 
 def require_finite(edge: Edge, tensor: Array) -> None:

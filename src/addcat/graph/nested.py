@@ -63,6 +63,32 @@ def subgraph(graph: Graph, site: str) -> tuple[Graph, str]:
     return graph, site
 
 
+def calls_of(graph: Graph, site: str) -> tuple[str, ...]:
+    """Every call of one node of a nested model, as `flatten` names it.
+
+    Names alone do not tell them: beside a layer "encoder#2" the second call of "encoder" is "encoder#2#".
+
+    Args:
+        graph: The outermost graph.
+        site: Of the node, at any call of the nested model that holds it.
+
+    Returns:
+        Names of nodes of `flatten(graph)`, in its order.
+    """
+    inside, name = subgraph(graph, site)
+    return tuple(prefix + name for prefix in _prefixes(graph, inside))
+
+
+def _prefixes(graph: Graph, body: Graph) -> Iterator[str]:
+    """Where in the flattened graph a nested model is called, each place ending in "/"; "" for the graph itself."""
+    if graph is body:
+        yield ""
+        return
+    for node in graph.nodes.values():
+        if node.body is not None:
+            yield from (f"{node.name}/{rest}" for rest in _prefixes(node.body, body))
+
+
 def with_subgraph(graph: Graph, site: str, body: Graph) -> Graph:
     """Put a new body in the place of the nested model that a site lies in, at every call of that model."""
     return _with_bodies(graph, {id(subgraph(graph, site)[0]): body})

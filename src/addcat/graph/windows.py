@@ -9,7 +9,7 @@ For an axis of n elements, a window of k taps, dilation d and stride s, with k' 
   crop after is what others call output padding. "same" crops to n s elements, "valid" to (n - 1) s + max(k', s).
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from addcat.graph.core import Blocked, Graph, Node, Shape
@@ -46,6 +46,16 @@ def pads(graph: Graph, node: Node) -> Pairs:
     Raises:
         Blocked: if they depend on a size that is not known.
     """
+    shape = graph.tensor(node.inputs[0]).shape
+    return pads_of(node, [shape[axis] for axis in spatial(node)] if taps(node) else [])
+
+
+def pads_of(node: Node, sizes: Sequence[int | None]) -> Pairs:
+    """The same for an input of these spatial sizes.
+
+    Raises:
+        Blocked: if they depend on a size that is not known.
+    """
     padding, windows, strides = node.attrs.get("padding", "valid"), reach(node), settings(node, "strides")
     if not isinstance(padding, str):
         return tuple((int(before), int(after)) for before, after in padding)
@@ -53,15 +63,17 @@ def pads(graph: Graph, node: Node) -> Pairs:
         return ((0, 0),) * len(windows)
     if padding == "causal":
         return tuple((window - 1, 0) for window in windows)
-    shape = graph.tensor(node.inputs[0]).shape
-    return tuple(
-        _same(node, shape[axis], window, stride)
-        for axis, window, stride in zip(spatial(node), windows, strides, strict=True)
-    )
+    return tuple(_same(node, *axis) for axis in zip(sizes, windows, strides, strict=True))
+
+
+def positions(node: Node, sizes: Sequence[int]) -> tuple[int, ...]:
+    """How many windows fit along each spatial axis of an input of these sizes: floor((n + padding - k') / s) + 1."""
+    axes = zip(sizes, reach(node), settings(node, "strides"), pads_of(node, sizes), strict=True)
+    return tuple((size + sum(padding) - window) // stride + 1 for size, window, stride, padding in axes)
 
 
 def _same(node: Node, size: int | None, window: int, stride: int) -> tuple[int, int]:
-    if stride == 1:
+    if stride == 1 or window == 1:
         total = window - 1
     elif size is None:
         raise Blocked(f"the padding of {node.name!r} depends on a size that is unknown")

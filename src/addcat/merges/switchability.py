@@ -10,8 +10,7 @@
 | fit | Concatenate to Add, with kernels from regression on data | only in the limit: its distortion is measured |
 """
 
-import numpy as np
-
+from addcat import algebra
 from addcat.graph import Array, Edge, Graph, Node, Refusal
 from addcat.graph.operations import channelwise
 from addcat.merges.consumers import Consumer
@@ -103,7 +102,8 @@ def equal_parts(graph: Graph, merge: Merge) -> bool:
     sizes = widths(merge)
     if len(set(sizes)) > 1 or not linear_consumers(merge):
         return False
-    return all(_equal(kernel_slice(graph, c, sum(sizes)), sizes) for c in merge.consumers)
+    kernels = [kernel for c in merge.consumers for kernel in kernel_slice(graph, c, sum(sizes))]
+    return all(algebra.equal_parts(k, [k.shape[1] // len(sizes)] * len(sizes), EQUAL) for k in kernels)
 
 
 def kernel_slice(graph: Graph, consumer: Consumer, width: int) -> list[Array]:
@@ -124,20 +124,6 @@ def kernel_slice(graph: Graph, consumer: Consumer, width: int) -> list[Array]:
     multiplier = node.attrs["multiplier"]
     depthwise = node.weight("depthwise")[start * multiplier : end * multiplier].swapaxes(0, 1)
     return [depthwise, node.weight("pointwise")[:, start * multiplier : end * multiplier]]
-
-
-def _equal(kernels: list[Array], sizes: list[int]) -> bool:
-    for kernel in kernels:
-        part = kernel.shape[1] // len(sizes)
-        first = np.asarray(kernel[:, :part], np.float64)
-        tolerance = EQUAL * max(float(np.abs(first).max(initial=0.0)), 1e-30)
-        for i in range(1, len(sizes)):
-            other = np.asarray(kernel[:, i * part : (i + 1) * part], np.float64)
-            if np.abs(other[:1] - first[:1]).max(initial=0.0) > tolerance:  # a look at one row settles most
-                return False
-            if np.abs(other - first).max(initial=0.0) > tolerance:
-                return False
-    return True
 
 
 def absorb_refusal(graph: Graph, merge: Merge) -> Refusal | None:

@@ -8,9 +8,9 @@ from collections import Counter
 
 import numpy as np
 
-from addcat.algebra import Linear
+from addcat.algebra import Linear, twice
 from addcat.algebra import split as split_kernel
-from addcat.graph import Array, Edge, Graph, Node, Weight
+from addcat.graph import Edge, Graph, Node, Weight
 from addcat.rules import building, guards
 from addcat.rules.base import Plan, Rule
 from addcat.rules.split import check
@@ -63,11 +63,10 @@ def _scaled(graph: Graph, node: Node) -> Graph:
 
 
 def _once(graph: Graph, node: Node, concat: Node, sizes: list[int]) -> Graph:
-    columns: dict[Edge, Array] = {}
-    for edge, part in zip(concat.inputs, split_kernel(guards.linear(node).kernel, sizes), strict=True):
-        columns[edge] = columns[edge] + part.astype(np.float64) if edge in columns else part.astype(np.float64)
-    kernel = np.concatenate(list(columns.values()), axis=1).astype(node.weight("kernel").dtype)
-    edges, axis = tuple(columns), guards.joined_axis(concat)
+    parts = list(zip(concat.inputs, split_kernel(guards.linear(node).kernel, sizes), strict=True))
+    edges, axis = tuple(dict.fromkeys(concat.inputs)), guards.joined_axis(concat)
+    alike = [[part for read, part in parts if read == edge] for edge in edges]
+    kernel = np.concatenate([twice(np.concatenate(same, axis=1), len(same)) for same in alike], axis=1)
     put, source = [], edges[0]
     if len(edges) > 1:
         outputs = (building.sized(concat.outputs[0], axis, kernel.shape[1]),)

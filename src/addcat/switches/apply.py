@@ -1,6 +1,5 @@
 """One merge taken to one rung: the rule that applies, or the refusal that says why none does."""
 
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -8,7 +7,7 @@ import numpy as np
 
 from addcat.doors.base import Prober
 from addcat.graph import Array, Edge, Graph, Node, Refusal
-from addcat.graph.nested import flatten, subgraph, with_subgraph
+from addcat.graph.nested import calls_of, flatten, subgraph, with_subgraph
 from addcat.merges import Merge, describe_merge
 from addcat.merges.switchability import absorb_refusal, blocker, exact_form
 from addcat.switches.collapse import Collapsed, collapse_to_add, collapse_to_branch
@@ -171,21 +170,15 @@ def _probe(old: Graph, new: Graph, site: str, old_target: str | None, target: st
     flat_old, flat_new = flatten(old), flatten(new)
     before = [
         flat_old.nodes[name].inputs[0] if old_target else Edge(name)
-        for name in _calls(flat_old, prefix + old_target if old_target else site)
+        for name in calls_of(old, prefix + old_target if old_target else site)
     ]
-    after = [flat_new.nodes[name].inputs[0] for name in _calls(flat_new, prefix + target)]
+    after = [flat_new.nodes[name].inputs[0] for name in calls_of(new, prefix + target)]
     run_old, run_new = door.probe(old, before), door.probe(new, after)
 
     def probe(batch: list[Array]) -> tuple[Array, Array]:
         return np.concatenate(run_old(batch)), np.concatenate(run_new(batch))
 
     return probe
-
-
-def _calls(flat: Graph, path: str) -> list[str]:
-    """Names of the flat nodes that are calls of one node of a nested model."""
-    call = re.compile(r"#\d+#*(?=/)")
-    return [name for name in flat.nodes if call.sub("", name) == call.sub("", path)]
 
 
 def inputs_of(batches: Iterable[tuple[list[Array], object]]) -> tuple[list[Array], ...]:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from addcat import algebra
 from addcat.graph import Array, Edge, Graph
 from addcat.merges import Merge
 from addcat.merges.consumers import Consumer
@@ -108,7 +109,7 @@ def _is_direct(graph: Graph, merge: Merge, force: bool) -> bool:
 
 def _membership(sizes: list[int], channels: int) -> NDArray[np.float64]:
     """Which merged channels fall on which channel of the sum, (sum of sizes, channels), ones and zeros."""
-    return np.concatenate([np.eye(size, channels, dtype=np.float64) for size in sizes])
+    return np.concatenate([algebra.widen(np.eye(size), inputs=channels) for size in sizes])
 
 
 def _repeated(weights: NDArray[np.float64], kernel: Array) -> NDArray[np.float64]:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from addcat.covariance.moments import Moments
 from addcat.errors import DataError
-from addcat.graph import Array, Graph, Node
+from addcat.graph import Array, Graph, Node, windows
 
 Probe = Callable[[list[Array]], tuple[Array, Array]]
 """Takes one batch of model inputs; gives what the consumer read before, and what it reads now."""
@@ -108,31 +108,11 @@ def _distortion(judged: Moments, kernel: NDArray[np.float64], bias: NDArray[np.f
 
 def _places(node: Node, shape: tuple[int, ...], rng: np.random.Generator) -> NDArray[np.int64]:
     """Output positions, one row each: example, then an index on every spatial axis."""
-    sizes = [shape[0], *_output_sizes(node, shape)]
+    spatial = [size for axis, size in enumerate(shape) if axis not in (0, node.channel_axis)]
+    sizes = [shape[0], *(spatial if node.op == "dense" else windows.positions(node, spatial))]
     total = int(np.prod(sizes))
     drawn = np.arange(total) if total <= ROWS_PER_BATCH else rng.choice(total, ROWS_PER_BATCH, replace=False)
     return np.stack(np.unravel_index(drawn, sizes), axis=1)
-
-
-def _spatial(node: Node, shape: tuple[int, ...]) -> list[int]:
-    return [size for axis, size in enumerate(shape) if axis not in (0, node.channel_axis)]
-
-
-def _taps(node: Node, rank: int) -> tuple[int, ...]:
-    return tuple(node.weights["kernel"].shape[2:]) or (1,) * rank
-
-
-def _output_sizes(node: Node, shape: tuple[int, ...]) -> list[int]:
-    sizes = _spatial(node, shape)
-    strides = node.attrs.get("strides", (1,) * len(sizes))
-    reach = [(t - 1) * d + 1 for t, d in zip(_taps(node, len(sizes)), _dilation(node, len(sizes)), strict=True)]
-    if node.attrs.get("padding", "valid") == "valid":
-        return [(size - r) // s + 1 for size, r, s in zip(sizes, reach, strides, strict=True)]
-    return [-(-size // s) for size, s in zip(sizes, strides, strict=True)]
-
-
-def _dilation(node: Node, rank: int) -> tuple[int, ...]:
-    return tuple(node.attrs.get("dilation", (1,) * rank))
 
 
 def patches(node: Node, tensor: Array, rows: NDArray[np.int64]) -> NDArray[np.float64]:
@@ -146,33 +126,19 @@ def patches(node: Node, tensor: Array, rows: NDArray[np.int64]) -> NDArray[np.fl
     Returns:
         Array (rows, channels * taps), channels outermost, as a kernel `(out, in, *taps)` flattens.
     """
-    axis = node.channel_axis if node.op != "dense" else tensor.ndim - 1
-    last = np.moveaxis(tensor, axis or 0, -1)
+    if node.op == "dense":
+        return np.asarray(tensor[tuple(rows.T)], np.float64)
+    last = np.moveaxis(tensor, node.channel_axis or 0, -1)
     sizes = last.shape[1:-1]
-    taps, dilation = _taps(node, len(sizes)), _dilation(node, len(sizes))
-    strides = node.attrs.get("strides", (1,) * len(sizes))
-    before = [_pad_before(node, *geometry) for geometry in zip(sizes, taps, dilation, strides, strict=True)]
+    strides, dilation = windows.settings(node, "strides"), windows.settings(node, "dilation")
+    first = rows[:, 1:] * strides - [before for before, _ in windows.pads_of(node, sizes)]
     columns: list[NDArray[np.float64]] = []
-    for tap in np.ndindex(*taps):
-        index = [rows[:, i + 1] * strides[i] + tap[i] * dilation[i] - before[i] for i in range(len(sizes))]
-        inside = np.ones(len(rows), bool)
-        for place, size in zip(index, sizes, strict=True):
-            inside &= (place >= 0) & (place < size)
-        safe = [np.where(inside, place, 0) for place in index]
-        values = np.asarray(last[(rows[:, 0], *safe)], np.float64)
+    for tap in np.ndindex(*windows.taps(node)):
+        index = first + np.multiply(tap, dilation)
+        inside = np.all((index >= 0) & (index < sizes), axis=1)
+        values = np.asarray(last[(rows[:, 0], *np.where(inside[:, None], index, 0).T)], np.float64)
         columns.append(values * inside[:, None])
     return np.stack(columns, axis=2).reshape(len(rows), -1)
-
-
-def _pad_before(node: Node, size: int, taps: int, dilation: int, stride: int) -> int:
-    """Zeros that Keras puts before an axis: for "same" the smaller half, for "causal" all of them."""
-    padding = node.attrs.get("padding", "valid")
-    reach = (taps - 1) * dilation + 1
-    if padding == "causal":
-        return reach - 1
-    if padding == "same":
-        return max((-(-size // stride) - 1) * stride + reach - size, 0) // 2
-    return 0
 
 
 def apply_fit(graph: Graph, fit: Fit) -> Graph:

@@ -4,19 +4,15 @@ Nothing has to be kept, so the plain form is taken: consumers read as many chann
 operations too. Where a reader needs the old width, a 1x1 layer follows the merge.
 """
 
-import numpy as np
-
-from addcat.graph import Array, Graph, Refusal
+from addcat.graph import Graph, Refusal
 from addcat.graph.nested import subgraph, with_subgraph
 from addcat.merges import Merge, describe_merge
-from addcat.merges.consumers import Consumer
 from addcat.merges.switchability import blocker
 from addcat.switches.apply import Outcome, Setting, current_rung
 from addcat.switches.collapse import collapse_to_add, collapse_to_branch
 from addcat.switches.ladder import Rung, mask_refusal, raise_to
-from addcat.switches.nodes import merge_node, with_own_layers
-from addcat.switches.to_concat import project
-from addcat.switches.widths import resized
+from addcat.switches.nodes import with_own_layers
+from addcat.switches.to_concat import project, tie
 
 
 def fresh_site(root: Graph, site: str, rung: Rung, setting: Setting) -> Outcome | Refusal:
@@ -52,15 +48,4 @@ def _plain(graph: Graph, merge: Merge, rung: Rung, setting: Setting) -> Graph:
 
 
 def _opened(graph: Graph, merge: Merge) -> Graph:
-    if not merge.direct:
-        return project(graph, merge)
-    arity, channels = merge.arity, merge.branches[0].channels or 0
-
-    def repeat(_: Consumer, kernels: list[Array]) -> list[Array]:
-        return [np.concatenate([kernel] * arity, axis=1) for kernel in kernels]
-
-    def copies(_: str, array: Array) -> Array:
-        return np.concatenate([array] * arity)
-
-    concat = merge_node(graph, merge, "concat", graph.nodes[merge.node].inputs, arity * channels)
-    return graph.edit(put=[concat, *resized(graph, merge, arity * channels, kernels=repeat, path=copies)])
+    return tie(graph, merge) if merge.direct else project(graph, merge)

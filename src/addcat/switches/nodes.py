@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from addcat.algebra import widen
 from addcat.graph import Array, Edge, Graph, Node, Tensor, Weight
 from addcat.merges import Merge
 
@@ -135,7 +136,7 @@ def widened(graph: Graph, merge: Merge, channels: int, how: str) -> tuple[list[N
         name = taken.fresh_name(f"{merge.node}_widen_{place}")
         tensor, attrs = graph.tensor(branch.edge), settings_of(graph, graph.nodes[merge.node])
         if how == "project":
-            kernel = np.eye(channels, width)
+            kernel = widen(np.eye(width), outputs=channels)
             node = linear_node(name, branch.edge, tensor, kernel, merge.channel_axis, attrs)
         else:
             node = _padded(name, branch.edge, tensor, channels, merge.channel_axis)

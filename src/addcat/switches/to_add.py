@@ -25,18 +25,13 @@ def average_parts(graph: Graph, merge: Merge) -> Graph:
     add = merge_node(graph, merge, "add", graph.nodes[merge.node].inputs, channels)
 
     def mean(_: Consumer, kernels: list[Array]) -> list[Array]:
-        return [_mean(kernel, arity) for kernel in kernels]
+        return [algebra.twice(np.asarray(kernel, np.float64), arity) / arity for kernel in kernels]
 
     def first(_: str, array: Array) -> Array:
         return array[:channels]
 
     edited = graph.edit(put=[add, *resized(graph, merge, channels, kernels=mean, path=first)])
     return _without_identity(edited, merge)
-
-
-def _mean(kernel: Array, arity: int) -> Array:
-    parts = np.asarray(kernel, np.float64).reshape(kernel.shape[0], arity, -1, *kernel.shape[2:])
-    return parts.mean(axis=1)
 
 
 def _without_identity(graph: Graph, merge: Merge) -> Graph:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from addcat import algebra
 from addcat.graph import Array, Edge, Graph, Node
 from addcat.merges import Merge
 from addcat.merges.consumers import Consumer
@@ -17,12 +18,15 @@ from addcat.switches.widths import resized
 
 
 def tie(graph: Graph, merge: Merge) -> Graph:
-    """Concatenate the branches of an Add and repeat every consumer's kernel for each of them."""
+    """Concatenate the branches of an Add and repeat every consumer's kernel for each of them.
+
+    Exact where only linear maps lie between; as an architecture, wherever the merge is `direct`.
+    """
     arity, channels = merge.arity, merge.branches[0].channels or 0
     concat = merge_node(graph, merge, "concat", graph.nodes[merge.node].inputs, arity * channels)
 
     def repeat(_: Consumer, kernels: list[Array]) -> list[Array]:
-        return [np.concatenate([kernel] * arity, axis=1) for kernel in kernels]
+        return [algebra.tie(kernel, arity) for kernel in kernels]
 
     def copies(_: str, array: Array) -> Array:
         return np.concatenate([array] * arity)
