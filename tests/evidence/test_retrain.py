@@ -91,7 +91,7 @@ def test_pairs_start_alike_wherever_their_layers_are_alike():
 
 def test_a_merge_in_a_nested_model_has_arms_too():
     a = Input((4,), name="a")
-    merged = layers.Concatenate(name="merge")([a, layers.Dense(4, activation="tanh")(a)])
+    merged = layers.Concatenate(name="merge")([a, layers.Dense(4, activation="tanh", name="branch")(a)])
     inner = keras.Model(a, layers.Dense(2, name="dense")(merged), name="inner")
     x = Input((4,), name="x")
     net = model(x, layers.Dense(1)(inner(x)))

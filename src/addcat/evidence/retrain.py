@@ -8,14 +8,12 @@ Pairs are looked at after 4, 8, 16 and 32 of them, so that few looks have to sha
 """
 
 import time
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from addcat.data.examples import Arrays
-from addcat.doors.recipe import ArmTrainer, Plan, plan
+from addcat.doors.recipe import Plan, plan
 from addcat.errors import DataError
 from addcat.evidence.arms import untrained_arms
 from addcat.evidence.decision import choose, cross_fitted, require_trained
@@ -24,6 +22,7 @@ from addcat.evidence.result import Evidence
 from addcat.graph import Graph, Refusal
 from addcat.report import rows
 from addcat.statistics import crossed_interval
+from addcat.trials.race import Race, race
 
 Losses = NDArray[np.float64]
 
@@ -73,8 +72,9 @@ def compare_anew(problem: Problem, arms: dict[str, Graph], margin: float) -> Evi
         Evidence as `retrain` gives it.
     """
     start = time.perf_counter()
-    run, trainers = _ready(problem, arms)
-    add, concat = _train(problem, arms, trainers, margin)
+    ready = _ready(problem, arms)
+    run = ready.plan
+    add, concat = _train(problem, ready, margin)
     loss, gain = float(add.mean()), crossed_interval(add - concat)
     share = run.steps / problem.recipe.steps
     words = (
@@ -99,54 +99,41 @@ def compare_anew(problem: Problem, arms: dict[str, Graph], margin: float) -> Evi
     )
 
 
-def _ready(problem: Problem, arms: dict[str, Graph]) -> tuple[Plan, dict[str, ArmTrainer]]:
+def _ready(problem: Problem, arms: dict[str, Graph]) -> Race:
     """Trainers for as many of the recipe's steps as the time allows for eight pairs, at least a third of them."""
     wanted = problem.recipe.steps
     whole = plan(problem.recipe, problem.data.count, wanted)
-    trainers = {name: _trainer(problem, graph, whole) for name, graph in arms.items()}
+    ready = _race(problem, arms, whole)
     if problem.left == float("inf"):
-        return whole, trainers
-    seconds = BOTH * len(arms) * trainers["concat"].step_seconds()
+        return ready
+    seconds = BOTH * len(arms) * ready.trainers["concat"].step_seconds()
     if FEWEST_PAIRS * SHORTEST * wanted * seconds > problem.left:
         needed = rows.seconds_text(FEWEST_PAIRS * SHORTEST * wanted * seconds)
         raise DataError(f"{problem.merge.site!r}: training both arms anew takes {needed} at least, more than is left.")
     steps = min(SPENT * problem.left / (WANTED_PAIRS * seconds), wanted)
     run = plan(problem.recipe, problem.data.count, round(max(steps, SHORTEST * wanted, 1)))
-    if run == whole:
-        return whole, trainers
-    return run, {name: _trainer(problem, graph, run) for name, graph in arms.items()}
+    return ready if run == whole else _race(problem, arms, run)
 
 
-def _trainer(problem: Problem, graph: Graph, run: Plan) -> ArmTrainer:
-    model = problem.door.write(graph, weights=False, seed=problem.seed)
-    return problem.door.trainer(model, problem.losses, problem.recipe, run, problem.data, problem.held)
+def _race(problem: Problem, arms: dict[str, Graph], run: Plan) -> Race:
+    p = problem
+    return race(p.door, arms, p.recipe, run, p.data, p.held, p.losses, seed=p.seed)
 
 
-def _train(
-    problem: Problem, arms: dict[str, Graph], trainers: dict[str, ArmTrainer], margin: float
-) -> tuple[Losses, Losses]:
+def _train(problem: Problem, ready: Race, margin: float) -> tuple[Losses, Losses]:
     """Held-out losses of both arms, (pairs, examples)."""
     losses: dict[str, list[Losses]] = {"add": [], "concat": []}
     longest = 0.0
-    with ThreadPoolExecutor(2) as pool:  # both arms at once: compiled code runs outside of Python's lock
-        for pair in range(LOOKS[-1]):
-            if pair >= FEWEST_PAIRS and problem.left < longest:
-                break
-            began = time.monotonic()
-            problem.tell(f"{problem.merge.site}: training pair {pair + 1}")
-            seed = problem.seed * LOOKS[-1] + pair + 1
-            starts = {name: _start(problem, graph, seed) for name, graph in arms.items()}
-            runs = {name: pool.submit(trainers[name].run, seed, starts[name]) for name in arms}
-            for name, running in runs.items():
-                losses[name].append(cross_fitted(running.result()))
-                require_trained(losses[name][-1], problem.merge.site)
-            # the first pair compiles, so it says little about how long the next will take
-            longest = time.monotonic() - began if pair < 2 else max(longest, time.monotonic() - began)
-            if pair + 1 in LOOKS and choose(np.stack(losses["add"]), np.stack(losses["concat"]), margin) != "undecided":
-                break
+    for pair in range(LOOKS[-1]):
+        if pair >= FEWEST_PAIRS and problem.left < longest:
+            break
+        began = time.monotonic()
+        problem.tell(f"{problem.merge.site}: training pair {pair + 1}")
+        for name, curve in ready.run(problem.seed * LOOKS[-1] + pair + 1).items():
+            losses[name].append(cross_fitted(curve))
+            require_trained(losses[name][-1], problem.merge.site)
+        # the first pair compiles, so it says little about how long the next will take
+        longest = time.monotonic() - began if pair < 2 else max(longest, time.monotonic() - began)
+        if pair + 1 in LOOKS and choose(np.stack(losses["add"]), np.stack(losses["concat"]), margin) != "undecided":
+            break
     return np.stack(losses["add"]), np.stack(losses["concat"])
-
-
-def _start(problem: Problem, graph: Graph, seed: int) -> Arrays:
-    """Weights drawn anew, as both arms of one seed draw them."""
-    return problem.door.state(problem.door.write(graph, weights=False, seed=seed))
