@@ -69,6 +69,8 @@ def multiply_adds(graph: Graph, node: Node) -> int | None:
     Returns:
         The count; 0 for operations without a kernel; None where a size is unknown or the operation is not looked into.
     """
+    if "multiply_adds" in node.attrs:  # counted by the door that read it
+        return node.attrs["multiply_adds"]
     if node.op in ("opaque", "attention", "recurrent") and any(len(w.shape) > 1 for w in node.weights.values()):
         return None
     if node.op not in ("dense", "conv", "depthwise_conv", "separable_conv", "conv_transpose", "projected_add"):
@@ -105,7 +107,7 @@ def total_multiply_adds(graph: Graph) -> tuple[int | None, tuple[str, ...]]:
     uncounted: list[str] = []
     for node in flat.nodes.values():
         count = multiply_adds(flat, node)
-        if count is None and node.op in ("opaque", "attention", "recurrent"):
+        if count is None and node.op in ("opaque", "attention", "recurrent") and "multiply_adds" not in node.attrs:
             uncounted.append(node.name)
         else:
             total = None if total is None or count is None else total + count

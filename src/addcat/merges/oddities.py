@@ -14,6 +14,8 @@
 | AC210 | a merge hidden inside another layer |
 | AC211 | unknown sizes that would broadcast silently if one of them were 1 |
 | AC212 | a Stack that is summed, so an Add in disguise |
+| AC213 | a quantised model, whose operators on whole numbers are counted and not looked into |
+| AC214 | weights that are inputs of the model, so that a caller may give others |
 """
 
 from collections.abc import Iterator
@@ -49,7 +51,7 @@ def find_oddities(graph: Graph) -> list[Finding]:
     Returns:
         Findings in the order of the model.
     """
-    found: list[Finding] = []
+    found = list(about_model(graph))
     for path, node, inside in walk(graph):
         if hidden := node.attrs.get("hidden"):
             words = f"{node.kind} {hidden}. addcat names this merge but does not rewrite inside the layer."
@@ -58,6 +60,33 @@ def find_oddities(graph: Graph) -> list[Finding]:
             prefix = path[: -len(node.name)]
             found.extend(_about(inside, node, describe_merge(inside, node, prefix)))
     return found
+
+
+def about_model(graph: Graph) -> Iterator[Finding]:
+    """What keeps addcat from looking into a model as a whole.
+
+    Args:
+        graph: The graph of a model.
+
+    Yields:
+        AC213 and AC214 where they hold.
+    """
+    whole = [node for _, node, _ in walk(graph) if node.attrs.get("quantised")]
+    if whole:
+        kinds = ", ".join(dict.fromkeys(node.kind for node in whole))
+        words = (
+            f"the model is quantised: {len(whole)} of its operations compute in whole numbers ({kinds}). Their weights "
+            "are counted; what they do is not looked into, so merges around them are not rewritten."
+        )
+        yield Finding("AC213", whole[0].name, words)
+    given = [name for name in graph.inputs if graph.nodes[name].attrs.get("optional")]
+    if given:
+        words = (
+            f"inputs of the model that have a value, as if they were weights: {len(given)}. A caller may give others, "
+            "so they are not counted as parameters, and no layer that reads them is looked into. If nobody does, take "
+            "them out of the inputs and keep them as initializers."
+        )
+        yield Finding("AC214", given[0], words)
 
 
 def _about(graph: Graph, node: Node, merge: Merge) -> Iterator[Finding]:

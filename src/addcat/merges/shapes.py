@@ -49,6 +49,19 @@ def parse_shape(text: str) -> Shape:
     return tuple(None if size in ("?", "None") else int(size) for size in sizes)
 
 
+def example_shape(shape: Shape, *, channels_first: bool = True) -> tuple[int, ...]:
+    """A shape to show where some sizes are not known: one example, images of 224 x 224 in three channels, else 128.
+
+    Examples:
+        >>> example_shape((None, 3, None, None)), example_shape((None, None))
+        ((1, 3, 224, 224), (1, 128))
+    """
+    likely = [1, *[224 if len(shape) >= 4 else 128] * (len(shape) - 1)]
+    if len(shape) >= 4:
+        likely[1 if channels_first else -1] = 3
+    return tuple(guess if size is None else size for size, guess in zip(shape, likely, strict=True))
+
+
 def format_shape(shape: Shape) -> str:
     """Write a shape as `parse_shape` reads it.
 

@@ -16,6 +16,8 @@ from addcat.graph.operations import channelwise
 from addcat.merges.consumers import Consumer
 from addcat.merges.find import Branch, Merge
 
+FITTED = ": give data, and the closest Add is fitted"
+"""How a reason goes on where an exact switch is blocked, and the framework's models can be switched otherwise."""
 EQUAL = 1e-6
 """Kernel parts count as equal when they differ by less than this share of the largest weight."""
 
@@ -132,23 +134,23 @@ def absorb_refusal(graph: Graph, merge: Merge) -> Refusal | None:
     parts_differ = "its kernel parts differ, and"
     if len(merge.consumers) != 1 or merge.blockers:
         what = merge.blockers[0].reason if merge.blockers else f"{len(merge.consumers)} layers read {site!r}"
-        return Refusal("AC109", site, f"{parts_differ} {what}: give data, and the closest Add is fitted")
+        return Refusal("AC109", site, f"{parts_differ} {what}{FITTED}")
     consumer = merge.consumers[0]
     if consumer.names:
         reason = f"{parts_differ} {consumer.names[0]!r} lies between {site!r} and {consumer.node!r}"
-        return Refusal("AC109", site, f"{reason}: give data, and the closest Add is fitted")
+        return Refusal("AC109", site, f"{reason}{FITTED}")
     reader = graph.nodes[consumer.node]
     if reader.op not in ("dense", "conv") or any(s != 1 for s in reader.attrs.get("strides", (1,))):
         reason = f"{parts_differ} {reader.kind} {reader.name!r} does not fold into the layers before it"
-        return Refusal("AC109", site, f"{reason}: give data, and the closest Add is fitted")
+        return Refusal("AC109", site, f"{reason}{FITTED}")
     function = str(reader.attrs.get("activation", "linear"))
     if function.startswith("custom:"):
         reason = f"{parts_differ} the activation of {reader.name!r} cannot be made a layer of its own"
-        return Refusal("AC109", site, f"{reason}: give data, and the closest Add is fitted")
+        return Refusal("AC109", site, f"{reason}{FITTED}")
     for branch in merge.branches:
         blocked = _producer_blocker(graph, merge, branch, reader)
         if blocked:
-            return Refusal("AC109", site, f"{parts_differ} {blocked}: give data, and the closest Add is fitted")
+            return Refusal("AC109", site, f"{parts_differ} {blocked}{FITTED}")
     return None
 
 

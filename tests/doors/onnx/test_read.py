@@ -48,6 +48,54 @@ def test_weights_are_canonical_and_lazy():
     np.testing.assert_array_equal(gemm.weight("bias"), arrays["c"] * 2.0)
 
 
+@pytest.mark.parametrize(
+    ("shape", "op"), [((), "dense"), ((3,), "dense"), ((1, 3), "dense"), ((1, 1), "dense"), ((3, 1), "opaque")]
+)
+def test_gemm_adds_a_bias_only_where_it_is_the_same_for_every_example(shape, op):
+    """C of shape (M, 1) with M = N has as many elements as a bias, and is none."""
+    proto = model("g (float[3,6] x) => (float[3,3] y) { y = Gemm(x, w, c) }", w=random(6, 3), c=random(*shape))
+    graph = read(proto)
+    assert graph.nodes["Gemm_1"].op == op
+    bias = None if op == "opaque" else graph.nodes["Gemm_1"].weight("bias").shape
+    assert bias == (None if op == "opaque" else (3,))
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "function"),
+    [
+        (np.array([0.0], "f"), np.array([6.0], "f"), "relu6"),
+        (np.float32(0), np.float32(6), "relu6"),
+        (np.array([-1.0], "f"), np.float32(6), "clip"),
+        (np.zeros((1, 1), "f"), np.float32(6), None),
+    ],
+)
+def test_clip_with_bounds_of_one_element(low, high, function):
+    """Runtimes take bounds of shape (1,), which exporters write."""
+    graph = read(model("g (float[N,4] x) => (float[N,4] y) { y = Clip(x, a, b) }", a=np.asarray(low), b=high))
+    assert graph.nodes["Clip_1"].attrs.get("function") == function
+
+
+def test_constant_of_a_higher_rank_is_no_shift():
+    """Broadcasting makes the tensor larger."""
+    proto = model("g (float[2,4] x) => (float[3,2,4] y) { y = Add(x, c) }", c=random(3, 1, 4))
+    node = read(proto).nodes["Add_1"]
+    assert (node.op, node.shape) == ("opaque", (3, 2, 4))
+
+
+@pytest.mark.parametrize(
+    ("pads", "op"), [((0, 0, 1, 2, 0, 0, 0, 1), "pad"), ((0, 0, 1, 2, 0, 0, -1, 1), "opaque")], ids=["adds", "cuts"]
+)
+def test_pad_that_cuts_is_not_looked_into(pads, op):
+    proto = model("g (float[1,2,4,4] x) => (float[1,2,H,W] y) { y = Pad(x, p) }", p=np.array(pads))
+    assert read(proto).nodes["Pad_1"].op == op
+
+
+@pytest.mark.parametrize(("sizes", "axis"), [("5,6", 1), ("5,6,7", 2), ("1,2,3,4", 1), ("1,2,3,4,5", 1)])
+def test_bare_tensors_of_four_axes_have_their_channels_first(sizes, axis):
+    graph = read(model(f"g (float[{sizes}] x) => (float[{sizes}] y) {{ y = Add(x, x) }}"))
+    assert [(node.op, node.channel_axis) for node in graph.nodes.values()] == [("input", axis), ("add", axis)]
+
+
 def test_constants_of_each_sign():
     graph = read(MODELS["constants"]())
     plus, minus, over = (graph.nodes[name].weight("value") for name in ("Add_2", "Sub_4", "Div_6"))

@@ -12,10 +12,12 @@ from typing import Any
 import numpy as np
 
 from addcat.doors.onnx.reading.channels import with_channel_axes
-from addcat.doors.onnx.reading.classify import WHOLE, describe, hidden_merge
+from addcat.doors.onnx.reading.classify import WHOLE, describe
 from addcat.doors.onnx.reading.constants import Constant, Constants
+from addcat.doors.onnx.reading.hidden import hidden_merge, inner_nodes
+from addcat.doors.onnx.reading.kernels import attributes, plain_weights
 from addcat.doors.onnx.reading.load import infer, load, put_constants
-from addcat.doors.onnx.reading.node_view import FLOATS, Found, Look
+from addcat.doors.onnx.reading.node_view import Look
 from addcat.doors.onnx.reading.symbolic import refined
 from addcat.graph import Array, Edge, Graph, Node, Shape, Tensor, Weight
 
@@ -151,8 +153,9 @@ class _Reader:
         name = self._name(node.name or f"{node.op_type}_{position}")
         inputs = [node.inputs[i] for i in positions] + list(captured)
         attrs = {**found.attrs, "kind": node.op_type, "is_layer": False}
-        if found.op == "opaque" and (hidden := hidden_merge(look)):
-            attrs["hidden"] = hidden
+        if found.op == "opaque":
+            hidden = hidden_merge(look, self.model.functions)
+            attrs |= {**attributes(look), **({"hidden": hidden} if hidden else {})}
         if found.constant is not None:
             self.operands[name] = found.constant
         new = Node(
@@ -161,23 +164,12 @@ class _Reader:
             inputs=tuple(self.edges[value] for value in inputs),
             outputs=outputs,
             attrs=attrs,
-            weights=found.weights or self._plain_weights(node, found),
+            weights=found.weights or (plain_weights(look) if found.op in ("opaque", *WHOLE.values()) else {}),
             layer="",
             native=None if found.rebuild else Call(node, positions, captured, outputs),
         )
         self.nodes.append(new)
         self.edges.update({value: Edge(name, i) for i, value in enumerate(node.outputs)})
-
-    def _plain_weights(self, node: Any, found: Found) -> dict[str, Weight]:
-        """Real tensors that a node which is not looked into reads, by their ONNX names."""
-        if found.op not in ("opaque", *WHOLE.values()):
-            return {}
-        known = [(value.name, self.constants.get(value)) for value in node.inputs if value is not None]
-        return {
-            name: Weight(one.shape, one.read, one.key)
-            for name, one in known
-            if one is not None and one.dtype in FLOATS and one.shape
-        }
 
     def _captured(self, node: Any) -> Iterator[Any]:
         """Tensors of this graph, computed at run time, that the graphs inside a node read."""
@@ -233,12 +225,3 @@ def _varies_along(constant: Constant, rank: int) -> int | None:
     """The one axis of a tensor along which a constant operand is not the same."""
     wide = [i + rank - len(constant.shape) for i, size in enumerate(constant.shape) if size != 1]
     return wide[0] if len(wide) == 1 else None
-
-
-def inner_nodes(node: Any) -> Iterator[Any]:
-    """The nodes of all graphs inside a node, at any depth."""
-    for attribute in node.attributes.values():
-        kind = attribute.type.name
-        graphs = [attribute.as_graph()] if kind == "GRAPH" else attribute.as_graphs() if kind == "GRAPHS" else ()
-        for graph in graphs:
-            yield from graph.all_nodes()

@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 
 from addcat.doors.onnx.build import Builder, build, is_moved
-from addcat.doors.onnx.read import Call, Source, inner_nodes
+from addcat.doors.onnx.read import Call, Source
+from addcat.doors.onnx.reading.hidden import inner_nodes
 from addcat.doors.onnx.reading.load import ir
 from addcat.graph import Array, Edge, Graph, Node, Tensor
 

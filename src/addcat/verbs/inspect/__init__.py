@@ -1,8 +1,9 @@
 """`inspect`: every merge of a model, hidden ones too, with its price and what a switch would need."""
 
+from dataclasses import replace
 from typing import Any
 
-from addcat.doors.base import door_for
+from addcat.doors.base import Prober, door_for
 from addcat.errors import ModelError
 from addcat.graph import Graph, Refusal, Shape
 from addcat.graph.cost import add_up, live_peak, multiply_adds, parameters, tensor_bytes, total_multiply_adds
@@ -10,7 +11,7 @@ from addcat.graph.nested import flatten, subgraph
 from addcat.merges import Merge, find_merges, is_merge
 from addcat.merges.oddities import find_oddities
 from addcat.merges.price import price, switched
-from addcat.merges.switchability import exact_form, widths
+from addcat.merges.switchability import FITTED, exact_form, widths
 from addcat.verbs.inspect.result import InspectedMerge, Inspection, Totals
 
 __all__ = ["InspectedMerge", "Inspection", "Totals", "inspect", "inspect_graph"]
@@ -41,16 +42,24 @@ def inspect(model: Any, *, input_shapes: tuple[Shape, ...] = ()) -> Inspection:
     """
     door = door_for(model)
     graph = door.read(model)
-    return inspect_graph(door.reshape_inputs(graph, input_shapes) if input_shapes else graph)
+    sized = door.reshape_inputs(graph, input_shapes) if input_shapes else graph
+    return inspect_graph(sized, fits=isinstance(door, Prober))
 
 
-def inspect_graph(graph: Graph) -> Inspection:
-    """Inspect a graph that a door has read; see `inspect`."""
+def inspect_graph(graph: Graph, *, fits: bool = True) -> Inspection:
+    """Inspect a graph that a door has read; see `inspect`.
+
+    Args:
+        graph: The graph.
+        fits: Whether the door can look at tensors inside, so that `switch` can fit where no exact switch exists.
+    """
     merges = find_merges(graph)
     inspected: list[InspectedMerge] = []
     for merge in merges:
         inside, _ = subgraph(graph, merge.site)
         form = exact_form(inside, merge)
+        if isinstance(form, Refusal) and not fits:
+            form = replace(form, reason=form.reason.removesuffix(FITTED))
         after = None if isinstance(form, Refusal) else switched(inside, merge, form)
         inspected.append(InspectedMerge(merge, price(inside, merge), form, after))
     return Inspection(graph.name, tuple(inspected), tuple(find_oddities(graph)), _totals(graph, merges))

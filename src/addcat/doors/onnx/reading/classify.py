@@ -64,28 +64,14 @@ def describe(look: Look) -> Found:
     return describer(look)
 
 
-def hidden_merge(look: Look) -> str:
-    """How an operator merges tensors inside itself, where the graph does not show it.
-
-    Args:
-        look: A node that is not looked into.
-
-    Returns:
-        A few words; "" where there is none that we know.
-    """
-    if look.op_type == "Gemm" and 2 in look.dynamic:
-        return "adds its third input to a product"
-    if look.op_type in ("SkipLayerNormalization", "SkipSimplifiedLayerNormalization"):
-        return "adds its first two inputs before it normalises"
-    if look.op_type in ("FusedConv", "FusedMatMul") and len(look.dynamic) > 1:
-        return "adds its last input"
-    return ""
-
-
 def _clip(look: Look) -> Found:
     if not look.is_float or look.dynamic != (0,):
         return OPAQUE
-    bounds = [None if (bound := look.constant(i)) is None else float(bound.read()) for i in (1, 2)]
+    given = [look.constant(i) for i in (1, 2)]
+    if any(bound is not None and bound.shape not in ((), (1,)) for bound in given):
+        return OPAQUE
+    # bounds are to be scalars; runtimes take a tensor of one element as well
+    bounds = [None if bound is None else float(bound.read().reshape(())) for bound in given]
     return Found("activation", {"function": "relu6" if bounds == [0.0, 6.0] else "clip"})
 
 

@@ -111,11 +111,8 @@ def gemm(look: Look) -> Found:
 
     weights = {"kernel": weight(matrix, shape, kernel)}
     if look.has_input(2):
-        if (
-            offset is None
-            or prod(offset.shape) not in (1, outputs)
-            or (offset.shape and offset.shape[-1] not in (1, outputs))
-        ):
+        # C of shape (M, 1) is a number for each example: with M = N it has as many elements as a bias
+        if offset is None or prod(offset.shape[:-1]) != 1 or (offset.shape and offset.shape[-1] not in (1, outputs)):
             return OPAQUE
 
         def bias(array: Array) -> Array:

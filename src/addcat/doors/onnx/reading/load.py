@@ -5,34 +5,18 @@ weights kept in other files lie inside the model's folder and are long enough; t
 model is valid to `onnx.checker`. Weights are not loaded: checks and shape inference run on a copy without large ones.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
-from math import prod
 from pathlib import Path
 from typing import Any
 
+from addcat.doors.onnx.reading.opsets import CONVERTED_OPSETS, at_oldest_opset, opset_of, require_opset
+from addcat.doors.onnx.reading.stored import check_tensors, dense, ir, onnx
 from addcat.errors import ModelError
-from addcat.frameworks import load as import_module
 from addcat.graph import Array, Shape, Tensor
 
-OLDEST_OPSET = 13
 SMALL = 1024
 """Tensors up to this many bytes stay in the copy for shape inference, which reads shapes out of them."""
-
-_DATA_FIELDS = ("float_data", "int32_data", "string_data", "int64_data", "double_data", "uint64_data")
-
-
-@cache
-def onnx() -> Any:
-    """The module `onnx`."""
-    return import_module("onnx", extra="onnx")
-
-
-@cache
-def ir() -> Any:
-    """The module `onnx_ir`."""
-    return import_module("onnx_ir", extra="onnx")
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,17 +53,23 @@ def load(source: Any, shapes: tuple[Shape, ...] | None = None) -> Loaded:
     elif isinstance(source, onnx().ModelProto):
         name, folder, proto = "the ONNX model", None, source
     elif isinstance(source, ir().Model):
-        return _loaded(source.clone(), _small_copy_of_ir(source), "the ONNX model", shapes)
+        name, folder, small = "the ONNX model", None, _small_copy_of_ir(source)
+        _require_sound(small, name)
+        if opset_of(small) not in CONVERTED_OPSETS:
+            return _loaded(source.clone(), small, name, shapes)
+        proto = ir().to_proto(source)
     else:
         kind = f"{type(source).__module__}.{type(source).__name__}"
         raise ModelError(f"{kind} is not an ONNX model. Pass a path, an onnx.ModelProto or an onnx_ir.Model.")
-    if not proto.graph.output:
-        raise ModelError(f"{name} has no outputs, so it computes nothing. Export it again.")
-    _check_opset(proto, name)
-    for tensor in _tensors(proto):
-        _check_tensor(tensor, name, folder)
+    _require_sound(proto, name)
+    check_tensors(proto, name, folder)
+    proto = dense(proto, name)
     small = small_copy(proto)
     _check(small, name)
+    if opset_of(proto) in CONVERTED_OPSETS:
+        proto = at_oldest_opset(proto, _inferred(small, name), name)
+        small = small_copy(proto)
+        _check(small, name)
     try:
         model = ir().from_proto(proto)
     except Exception as error:
@@ -87,6 +77,12 @@ def load(source: Any, shapes: tuple[Shape, ...] | None = None) -> Loaded:
     if folder is not None:
         ir().external_data.set_base_dir(model.graph, str(folder))
     return _loaded(model, small, name, shapes)
+
+
+def _require_sound(proto: Any, name: str) -> None:
+    if not proto.graph.output:
+        raise ModelError(f"{name} has no outputs, so it computes nothing. Export it again.")
+    require_opset(proto, name)
 
 
 def _parse(path: Path, name: str) -> Any:
@@ -102,102 +98,6 @@ def _parse(path: Path, name: str) -> Any:
     if not proto.HasField("graph"):
         raise ModelError(f"{name} is not an ONNX model: it holds no graph. Export it again.")
     return proto
-
-
-def _check_opset(proto: Any, name: str) -> None:
-    opset = max((o.version for o in proto.opset_import if o.domain in ("", "ai.onnx")), default=None)
-    if opset is None:
-        raise ModelError(
-            f"{name} does not say which opset it uses. Export it again with opset {OLDEST_OPSET} or later."
-        )
-    if opset < OLDEST_OPSET:
-        raise ModelError(
-            f"{name} uses opset {opset}; addcat reads opset {OLDEST_OPSET} and later. "
-            "Convert it first: onnx.version_converter.convert_version(model, 17)."
-        )
-
-
-def _tensors(proto: Any) -> Iterator[Any]:
-    """Every tensor of a model: of its graph, of the graphs inside nodes, and of its functions."""
-    graphs = [proto.graph]
-    nodes = [node for function in proto.functions for node in function.node]
-    while graphs or nodes:
-        if graphs:
-            graph = graphs.pop()
-            yield from graph.initializer
-            for sparse in graph.sparse_initializer:
-                yield from (sparse.values, sparse.indices)
-            nodes.extend(graph.node)
-            continue
-        for attribute in nodes.pop().attribute:
-            yield from attribute.tensors
-            graphs.extend(attribute.graphs)
-            if attribute.HasField("t"):
-                yield attribute.t
-            if attribute.HasField("g"):
-                graphs.append(attribute.g)
-
-
-def _check_tensor(tensor: Any, name: str, folder: Path | None) -> None:
-    where = f"tensor {tensor.name!r} of {name}"
-    if any(size < 0 for size in tensor.dims):
-        raise ModelError(f"{where} has the shape {tuple(tensor.dims)}. Sizes cannot be negative; export it again.")
-    count, bits = prod(tensor.dims), _bits(tensor.data_type)
-    if bits is None:
-        raise ModelError(f"{where} has the unknown element type {tensor.data_type}. Export it again.")
-    wanted = (count * bits + 7) // 8
-    if tensor.data_location == tensor.EXTERNAL:
-        _check_external(tensor, where, folder, wanted)
-    elif tensor.HasField("raw_data"):
-        if len(tensor.raw_data) != wanted:
-            raise ModelError(
-                f"{where} has the shape {tuple(tensor.dims)}, which takes {wanted} bytes, but holds "
-                f"{len(tensor.raw_data)}. Export it again."
-            )
-    elif max(len(getattr(tensor, field)) for field in _DATA_FIELDS) < (count * min(bits, 8) + 7) // 8:
-        raise ModelError(f"{where} has the shape {tuple(tensor.dims)}, but fewer values. Export it again.")
-
-
-def _bits(data_type: int) -> int | None:
-    try:
-        dtype = ir().DataType(data_type)
-        return 8 if dtype == ir().DataType.STRING else int(dtype.bitwidth)
-    except (ValueError, TypeError):  # not an element type, or the undefined one
-        return None
-
-
-def _check_external(tensor: Any, where: str, folder: Path | None, wanted: int) -> None:
-    entries = {entry.key: entry.value for entry in tensor.external_data}
-    location = entries.get("location", "")
-    if folder is None:
-        raise ModelError(
-            f"{where} keeps its data in the file {location!r}, and a model in memory has no folder. "
-            "Pass the path of the model, or load its data first: onnx.load_external_data_for_model(model, folder)."
-        )
-    path = (folder / location).resolve()
-    if not location or Path(location).is_absolute() or not path.is_relative_to(folder):
-        raise ModelError(
-            f"{where} keeps its data in {location!r}, outside the model's folder. "
-            "Such a model may read any file of yours, so it is refused. Save it again with its data beside it."
-        )
-    if not path.is_file():
-        raise ModelError(f"{where} keeps its data in {location!r}, which is not in the model's folder. Copy it there.")
-    offset, length = _number(entries.get("offset")), _number(entries.get("length"))
-    given = wanted if length is None else length
-    if offset is None:
-        offset = 0
-    if offset < 0 or given < wanted or offset + wanted > path.stat().st_size:
-        raise ModelError(
-            f"{where} takes {wanted} bytes at offset {offset} of {location!r}, which has {path.stat().st_size} "
-            "bytes there or fewer. The file is truncated or of another model; copy it again."
-        )
-
-
-def _number(text: str | None) -> int | None:
-    try:
-        return None if text is None else int(text)
-    except ValueError:
-        return -1
 
 
 def small_copy(proto: Any) -> Any:
@@ -266,10 +166,7 @@ def infer(loaded: Loaded) -> dict[str, Tensor]:
     Raises:
         ModelError: if types or shapes contradict one another.
     """
-    try:
-        inferred = onnx().shape_inference.infer_shapes(loaded.small, data_prop=True)
-    except Exception as error:
-        raise ModelError(_invalid(loaded.name, error)) from None
+    inferred = _inferred(loaded.small, loaded.name)
     types: dict[str, Tensor] = {}
     for info in (*inferred.graph.value_info, *inferred.graph.input, *inferred.graph.output):
         tensor = _tensor(info.type)
@@ -279,6 +176,13 @@ def infer(loaded: Loaded) -> dict[str, Tensor]:
         data = value.const_value
         types[value.name] = Tensor(tuple(data.shape.numpy()), dtype_name(int(data.dtype)))
     return types
+
+
+def _inferred(small: Any, name: str) -> Any:
+    try:
+        return onnx().shape_inference.infer_shapes(small, data_prop=True)
+    except Exception as error:
+        raise ModelError(_invalid(name, error)) from None
 
 
 def put_constants(loaded: Loaded, arrays: Mapping[str, Array]) -> None:
