@@ -99,6 +99,10 @@ OPS: dict[str, Op] = {
     "channel_scaled_add": Op(merge=True, label="ChannelScaledAdd"),
     "projected_add": Op(merge=True, label="ProjectedAdd"),
 }
+OPS.update(
+    {f"{op}_constant": Op("", "", True, f"{known.label} with a constant") for op, known in OPS.items() if known.merge}
+)
+"""A merge that reads constants beside its tensors is an op of its own: what holds for the plain one does not hold."""
 
 MIXING_FUNCTIONS = ("softmax", "log_softmax", "sparsemax", "glu")
 

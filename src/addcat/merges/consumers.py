@@ -163,7 +163,7 @@ def _refusal(graph: Graph, merge: Node, node: Node, axis: int) -> Refusal | None
     if attrs.get("scalar") is False:
         return Refusal("AC103", site, f"{who} has a constant array, which addcat does not cut")
     if not linear and not alone:
-        return Refusal("AC103", site, f"{who} {MIXING.get(node.op, 'mixes channels')}")
+        return Refusal("AC103", site, f"{who} {attrs.get('reason') or MIXING.get(node.op, 'mixes channels')}")
     if int(attrs.get("groups", 1)) > 1 and linear:
         reason = f"{who} is a convolution in {attrs['groups']} groups, each of which reads some of the channels"
         return Refusal("AC106", site, reason)

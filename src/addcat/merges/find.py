@@ -80,6 +80,11 @@ class Merge:
         return self.op in ADD_LIKE
 
     @property
+    def with_constant(self) -> bool:
+        """Whether constants are merged in beside the branches."""
+        return self.op.endswith("_constant")
+
+    @property
     def blockers(self) -> tuple[Refusal, ...]:
         """Why kernels cannot simply be cut: one refusal for each reader that is not a consumer."""
         return tuple(c.refusal for c in self.consumers if c.refusal is not None)

@@ -122,7 +122,8 @@ def _stack(graph: Graph, merge: Merge) -> Iterator[Finding]:
 
 
 def _shapes(merge: Merge) -> Iterator[Finding]:
-    if merge.op in ("concat", "stack", "dot", "multiply"):  # a gate that is multiplied broadcasts on purpose
+    on_purpose = ("concat", "stack", "dot", "multiply")  # a gate that is multiplied broadcasts on purpose
+    if merge.op in on_purpose or merge.with_constant:
         return
     shapes = [branch.shape for branch in merge.branches]
     if len({len(shape) for shape in shapes}) > 1 or any(

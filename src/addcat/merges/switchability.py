@@ -12,7 +12,7 @@
 
 from addcat import algebra
 from addcat.graph import Array, Edge, Graph, Node, Refusal
-from addcat.graph.operations import channelwise
+from addcat.graph.operations import ADD_LIKE, OPS, channelwise
 from addcat.merges.consumers import Consumer
 from addcat.merges.find import Branch, Merge
 
@@ -59,8 +59,12 @@ def blocker(graph: Graph, merge: Merge) -> Refusal | None:
 def unswitchable(merge: Merge) -> Refusal | None:
     """Why a merge has no other merge at all, exact or not; None where it has one."""
     site = merge.site
-    if not merge.adds and merge.op != "concat":
+    plain = merge.op.removesuffix("_constant")
+    if plain not in (*ADD_LIKE, "concat"):
         return Refusal("AC108", site, f"{merge.label} {site!r} is neither an Add nor a Concatenate")
+    if merge.with_constant:
+        reason = f"{OPS[plain].label} {site!r} merges a constant with its branches; apply it in an operation of its own"
+        return Refusal("AC115", site, reason)
     if merge.axis is not None and merge.axis != merge.channel_axis:
         where = "the batch" if merge.axis == 0 else f"axis {merge.axis}"
         reason = f"Concatenate {site!r} joins {where}, not the channels (axis {merge.channel_axis})"

@@ -8,9 +8,9 @@ import numpy as np
 
 from addcat.doors.bench import Feeds, RunByName, Shapes
 from addcat.doors.keras.read import read
+from addcat.doors.keras.run import predictor
 from addcat.doors.keras.write import write
 from addcat.errors import OptionError
-from addcat.frameworks import keras
 from addcat.graph import Array, Graph, Shape
 from addcat.graph.peak import scheduled
 
@@ -48,15 +48,9 @@ class KerasBench:
         return read(model)
 
     def runner(self, model: Any, *, optimised: bool = True) -> RunByName:
-        """The model at inference."""
-
-        def run(feeds: Feeds) -> list[Array]:
-            arrays = [feeds[name] for name in self.graph.inputs]
-            structure = model.inputs[0] if len(arrays) == 1 else model.input
-            outputs = model(keras().tree.pack_sequence_as(structure, arrays), training=False)
-            return [keras().ops.convert_to_numpy(output) for output in keras().tree.flatten(outputs)]
-
-        return run
+        """The model as a user calls it."""
+        run = predictor(model)
+        return lambda feeds: run([feeds[name] for name in self.graph.inputs])
 
     def feeds(self, seed: int) -> Feeds:
         """Random inputs."""

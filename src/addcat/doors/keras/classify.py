@@ -5,6 +5,7 @@ Only Keras' own classes are looked into. A subclass may compute anything, so it 
 
 import re
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from math import prod
 from typing import Any
@@ -13,7 +14,7 @@ import numpy as np
 
 from addcat.doors.keras import layouts
 from addcat.graph import Array, Weight
-from addcat.graph.operations import elementwise
+from addcat.graph.operations import OPS, elementwise
 
 Description = tuple[str, dict[str, Any]]
 Describe = Callable[[Any], Description]
@@ -73,13 +74,31 @@ def class_of(thing: Any) -> Any:
     return thing.__class__
 
 
-def describe(operation: Any, tensors: int, constants: int = 0) -> Description:
+@dataclass(frozen=True, slots=True)
+class Constants:
+    """The operands of one call that are values, not tensors of the graph.
+
+    Attributes:
+        count: How many.
+        arrays: How many of them hold more than one element.
+        first: Whether the first operand is one: c - x is no shift of x, and c / x no gain.
+    """
+
+    count: int = 0
+    arrays: int = 0
+    first: bool = False
+
+
+NO_CONSTANTS = Constants()
+
+
+def describe(operation: Any, tensors: int, constants: Constants = NO_CONSTANTS) -> Description:
     """Name a Keras operation in canonical words.
 
     Args:
         operation: A Keras layer or operation.
         tensors: How many tensors of the graph it reads at this call.
-        constants: How many of its arguments are arrays with more than one element.
+        constants: What else it merges or computes with at this call.
 
     Returns:
         The canonical op, a key of `addcat.graph.operations.OPS`, and its settings.
@@ -87,10 +106,11 @@ def describe(operation: Any, tensors: int, constants: int = 0) -> Description:
     kind = type(operation).__name__
     op, attrs = "opaque", {}
     if is_keras(operation):
-        if kind in MERGE_LAYERS and (tensors > 1 or is_layer(operation)):
-            op, attrs = MERGE_LAYERS[kind], _merge_attrs(operation, kind)
-        elif kind in WITH_CONSTANT and tensors == 1:
-            op, attrs = WITH_CONSTANT[kind], {"scalar": not constants}
+        if kind in WITH_CONSTANT and tensors == 1 and (constants.count or not is_layer(operation)):
+            turned = constants.first and kind not in ("Add", "Multiply")
+            op, attrs = ("opaque", {}) if turned else (WITH_CONSTANT[kind], {"scalar": not constants.arrays})
+        elif _merges(operation, kind, tensors):
+            op, attrs = _merge(operation, kind, tensors, constants.count)
         elif kind in PLAIN:
             op, attrs = PLAIN[kind], _plain_attrs(operation, kind)
         else:
@@ -112,6 +132,19 @@ def function_name(activation: Any) -> str:
     name = str(getattr(activation, "__name__", type(activation).__name__))
     own = str(getattr(activation, "__module__", "")).startswith(("keras.src.activations", "keras.src.ops"))
     return name if own else f"custom:{name}"
+
+
+def _merges(operation: Any, kind: str, tensors: int) -> bool:
+    """Whether this is a merge: functions called `dot` and `average` are other operations than the layers."""
+    return kind in MERGE_LAYERS and (is_layer(operation) or (tensors > 1 and kind not in ("Dot", "Average")))
+
+
+def _merge(operation: Any, kind: str, tensors: int, constants: int) -> Description:
+    """A merge; of tensors and constants it is an op of its own, that no rule takes for the plain one."""
+    op = MERGE_LAYERS[kind]
+    if not constants:
+        return op, _merge_attrs(operation, kind)
+    return (f"{op}_constant", {}) if tensors > 1 and f"{op}_constant" in OPS else ("opaque", {})
 
 
 def _merge_attrs(operation: Any, kind: str) -> dict[str, Any]:

@@ -3,10 +3,9 @@
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
+from addcat.doors.keras.calls import constants_of, flat, in_training, is_graph, records_of
 from addcat.doors.keras.channels import with_channel_axes
-from addcat.doors.keras.classify import class_of, describe, is_keras, is_layer, weights_of
+from addcat.doors.keras.classify import describe, is_keras, is_layer, weights_of
 from addcat.doors.keras.clone import first_sentence
 from addcat.errors import ModelError
 from addcat.frameworks import keras
@@ -28,6 +27,19 @@ class Call:
     tensors: tuple[Any, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """What reading a model and those nested in it shares.
+
+    Attributes:
+        training: Identities of the operations that some call runs in training mode, whatever the model is called with.
+        bodies: Graphs of nested models by the model's identity.
+    """
+
+    training: frozenset[int]
+    bodies: dict[int, Graph]
+
+
 def read(model: Any) -> Graph:
     """Read a Keras model into a graph.
 
@@ -40,24 +52,14 @@ def read(model: Any) -> Graph:
     Raises:
         ModelError: if the model is subclassed or not built; the message says what to do.
     """
-    return _read(model, {})
+    _require_graph(model)
+    return _read(model, _Reading(frozenset(in_training(model)), {}))
 
 
-def is_graph(model: Any) -> bool:
-    """Whether a Keras object is a model whose graph Keras knows."""
-    if not isinstance(model, keras().Model):
-        return False
-    if isinstance(model, keras().Sequential):
-        return bool(model.built) and bool(getattr(model, "inputs", None))
-    functional = next((cls for cls in type(model).__mro__ if cls.__name__ == "Functional"), None)
-    return functional is not None and class_of(model).call is vars(functional)["call"]
-
-
-def _read(model: Any, bodies: dict[int, Graph]) -> Graph:
-    if id(model) not in bodies:
-        _require_graph(model)
-        bodies[id(model)] = _graph(model, bodies)
-    return bodies[id(model)]
+def _read(model: Any, reading: _Reading) -> Graph:
+    if id(model) not in reading.bodies:
+        reading.bodies[id(model)] = _graph(model, reading)
+    return reading.bodies[id(model)]
 
 
 def _require_graph(model: Any) -> None:
@@ -81,48 +83,22 @@ def _require_graph(model: Any) -> None:
     )
 
 
-def _graph(model: Any, bodies: dict[int, Graph]) -> Graph:
-    calls = _calls(model)
+def _graph(model: Any, reading: _Reading) -> Graph:
+    calls = records_of(model)
     names = _names(calls)
     edges = {
         id(tensor): Edge(name, index)
         for name, node in zip(names, calls, strict=True)
         for index, tensor in enumerate(node.output_tensors)
     }
-    nodes = [_node(name, node, edges, bodies) for name, node in zip(names, calls, strict=True)]
+    nodes = [_node(name, node, edges, reading) for name, node in zip(names, calls, strict=True)]
     return Graph.of(
         with_channel_axes(nodes),
-        inputs=[edges[id(tensor)].node for tensor in _flat(model.inputs)],
-        outputs=[edges[id(tensor)] for tensor in _flat(model.outputs)],
+        inputs=[edges[id(tensor)].node for tensor in flat(model.inputs)],
+        outputs=[edges[id(tensor)] for tensor in flat(model.outputs)],
         name=model.name,
         native=model,
     )
-
-
-def _flat(tensors: Any) -> list[Any]:
-    return list(keras().tree.flatten(tensors))
-
-
-def _calls(model: Any) -> list[Any]:
-    """Keras' call records that the outputs depend on, and all inputs, each after those it reads."""
-    order: list[Any] = []
-    seen: set[int] = set()
-    for tensor in [*_flat(model.inputs), *_flat(model.outputs)]:
-        stack: list[tuple[Any, bool]] = [(_record(tensor), False)]
-        while stack:
-            record, ready = stack.pop()
-            if ready:
-                order.append(record)
-            elif id(record) not in seen:
-                seen.add(id(record))
-                stack.append((record, True))
-                stack.extend((_record(t), False) for t in reversed(record.arguments.keras_tensors))
-    return order
-
-
-def _record(tensor: Any) -> Any:
-    history = tensor._keras_history
-    return history.operation._inbound_nodes[history.node_index]
 
 
 def _names(calls: list[Any]) -> list[str]:
@@ -146,7 +122,7 @@ def _numbered(name: str, call: int, taken: set[str]) -> str:
     return site
 
 
-def _node(name: str, record: Any, edges: dict[int, Edge], bodies: dict[int, Graph]) -> Node:
+def _node(name: str, record: Any, edges: dict[int, Edge], reading: _Reading) -> Node:
     operation, arguments = record.operation, record.arguments
     inputs = tuple(edges[id(tensor)] for tensor in arguments.keras_tensors)
     common: dict[str, Any] = {
@@ -156,19 +132,28 @@ def _node(name: str, record: Any, edges: dict[int, Edge], bodies: dict[int, Grap
         "native": Call(operation, arguments, tuple(record.output_tensors)),
     }
     if is_graph(operation):
-        body = _read(operation, bodies)
+        body = _read(operation, reading)
         return Node(name, "model", attrs={"kind": type(operation).__name__, "is_layer": True}, body=body, **common)
-    op, attrs = describe(operation, len(inputs), _constants(arguments))
+    op, attrs = describe(operation, len(inputs), constants_of(operation, arguments))
+    reason = _unlike_its_kind(op, record, reading)
+    if reason:
+        op, attrs = "opaque", {**attrs, "reason": reason}
     attrs["masks"] = tuple(getattr(t, "_keras_mask", None) is not None for t in arguments.keras_tensors)
     if hidden := hidden_merge(operation):
         attrs["hidden"] = hidden
     return Node(name, op, attrs=attrs, weights=weights_of(operation, op), **common)
 
 
-def _constants(arguments: Any) -> int:
-    """How many arguments are arrays of more than one element."""
-    flat = keras().tree.flatten((arguments.args, arguments.kwargs))
-    return sum(1 for value in flat if not keras().utils.is_keras_tensor(value) and np.size(value) > 1)
+def _unlike_its_kind(op: str, record: Any, reading: _Reading) -> str:
+    """Why this call computes something else than its layer's kind says; "" where it does not."""
+    if op in ("batch_norm", "dropout") and id(record.operation) in reading.training:
+        return "is called with training=True, so what it computes depends on the batch or on chance"
+    if op in ("shift", "gain"):
+        before, after = record.arguments.keras_tensors[0].shape, record.output_tensors[0].shape
+        # Keras says that a layer's result has the batch of its constant, which is 1
+        if after[1:] != before[1:] or after[:1] not in (before[:1], (1,)):
+            return "has a constant that broadcasts the tensor to another shape"
+    return ""
 
 
 def hidden_merge(operation: Any) -> str:
@@ -252,7 +237,7 @@ def _specs(node: Node, inputs: list[Any]) -> list[Any]:
     try:
         if is_layer(call.operation) and args:  # shape inference alone does not look at the number of channels
             call.operation._assert_input_compatibility(args[0])
-        return _flat(call.operation.compute_output_spec(*args, **kwargs))
+        return flat(call.operation.compute_output_spec(*args, **kwargs))
     except Exception as error:
         found = ", ".join(str(tuple(spec.shape)) for spec in inputs)
         raise ModelError(

@@ -1,4 +1,8 @@
-"""Run a graph: on random inputs to compare two models, or up to some tensors to look at them."""
+"""Run a graph: on random inputs to compare two models, or up to some tensors to look at them.
+
+A model runs as a user calls it, model(x). `predict` would pass training=False down to every layer, over what a call
+inside the model says: a layer that is called with training=True would be compared as what it is not.
+"""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -7,7 +11,7 @@ import numpy as np
 
 from addcat.doors.keras.read import read
 from addcat.doors.keras.write import Writer, tensors_of
-from addcat.frameworks import keras
+from addcat.frameworks import keras, load
 from addcat.graph import Array, Edge, Graph
 from addcat.graph.nested import flatten
 
@@ -16,7 +20,7 @@ OPEN_SIZE = 32
 
 
 def predictor(model: Any, edges: Sequence[Edge] = ()) -> Callable[[list[Array]], list[Array]]:
-    """A function from a list of input arrays to a list of output arrays, compiled, at inference.
+    """A function from a list of input arrays to a list of output arrays, compiled where the backend does that.
 
     Args:
         model: A Keras model.
@@ -27,12 +31,55 @@ def predictor(model: Any, edges: Sequence[Edge] = ()) -> Callable[[list[Array]],
         nodes = read(model).nodes
         inside = [nodes[edge.node].native.tensors[edge.output] for edge in edges]
         model = keras().Model(structure, [*tree.flatten(model.outputs), *inside])
+    called = as_called(model)
 
     def predict(inputs: list[Array]) -> list[Array]:
-        packed = tree.pack_sequence_as(structure, list(inputs))
-        return [np.asarray(keras().ops.convert_to_numpy(out)) for out in tree.flatten(model.predict_on_batch(packed))]
+        packed = tree.map_structure(keras().ops.convert_to_tensor, tree.pack_sequence_as(structure, list(inputs)))
+        return [np.asarray(keras().ops.convert_to_numpy(out)) for out in tree.flatten(called(packed))]
 
     return predict
+
+
+def as_called(model: Any) -> Callable[[Any], Any]:
+    """A model as model(x) runs it, but with no effect on its state.
+
+    Layers that are called with training=True move statistics and the states of random generators with each call.
+    Models with equal states draw alike.
+
+    Args:
+        model: A Keras model; its weights are read at each call.
+
+    Returns:
+        A function from inputs to outputs, nested as the model has them.
+    """
+    return _jax_call(model) if keras().backend.backend() == "jax" else _restoring_call(model)
+
+
+def _jax_call(model: Any) -> Callable[[Any], Any]:
+    def run(trainable: Any, other: Any, inputs: Any) -> Any:
+        return model.stateless_call(trainable, other, inputs)[0]
+
+    compiled = load("jax", extra="keras").jit(run) if model.jit_compile else run
+
+    def call(inputs: Any) -> Any:
+        trainable, other = (
+            [v.value for v in part] for part in (model.trainable_variables, model.non_trainable_variables)
+        )
+        return compiled(trainable, other, inputs)
+
+    return call
+
+
+def _restoring_call(model: Any) -> Callable[[Any], Any]:
+    def call(inputs: Any) -> Any:
+        before = [(v, np.array(keras().ops.convert_to_numpy(v.value))) for v in model.non_trainable_variables]
+        try:
+            return keras().tree.map_structure(keras().ops.stop_gradient, model(inputs))
+        finally:
+            for variable, value in before:
+                variable.assign(value)
+
+    return call
 
 
 def _input_structure(model: Any) -> Any:
