@@ -11,7 +11,7 @@ from rules.checks import RULES, proposals
 import addcat.rules
 from addcat.errors import RefusedError
 from addcat.graph import Edge, Graph
-from addcat.rules import Proposal
+from addcat.rules import Proposal, Role, rules_for
 from addcat.rules.split import SPLIT
 
 
@@ -81,3 +81,22 @@ def test_a_stale_proposal_is_refused() -> None:
 def test_a_proposal_of_another_rule_is_our_own_mistake() -> None:
     with pytest.raises(AssertionError, match="fold is not a proposal of split"):
         SPLIT.apply(decoder(), Proposal("fold", "conv", (), ""))
+
+
+def test_each_goal_and_framework_has_its_rules() -> None:
+    onnx, keras = ({rule.name for rule in rules_for(framework, "latency")} for framework in ("onnx", "keras"))
+    assert onnx - keras == {"pad-into", "split-shared", "resize-product", "sum-product", "phases-each", "phases-one"}
+    assert keras <= onnx
+    tidy = {rule.name for rule in RULES if rule.role is Role.TIDY}
+    for goal in ("latency", "memory", "parameters"):
+        found = {rule.name for rule in rules_for("onnx", goal)}
+        assert found == tidy | {rule.name for rule in RULES if goal in rule.goals}
+
+
+def test_slack_is_given_to_rules_that_may_follow_up_and_to_no_other() -> None:
+    for rule in RULES:
+        assert rule.role in (Role.OPENING, Role.ALTERNATIVE) or (rule.slack, rule.memory_slack) == (None, None)
+    assert {rule.name for rule in RULES if rule.role is Role.SAVING} == {
+        "exchange-pool", "exchange-resize", "before-resize", "compose", "gather"
+    }  # fmt: skip
+    assert {rule.name for rule in RULES if rule.role is Role.ALTERNATIVE} == {"phases-each", "phases-one", "recompute"}

@@ -1,7 +1,7 @@
 """What `optimize` works on: a model on a bench, where it is read, rewritten, run and, in some frameworks, timed."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from addcat.doors.timing import Ratio
 from addcat.graph import Array, Graph, Shape
@@ -38,6 +38,11 @@ class Timer(Protocol):
 
 class Bench(Protocol):
     """What the search and the verification ask of a model."""
+
+    @property
+    def framework(self) -> Literal["keras", "onnx"]:
+        """Where results are written, which decides what rewrites may make."""
+        ...
 
     @property
     def graph(self) -> Graph:

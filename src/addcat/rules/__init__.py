@@ -1,13 +1,13 @@
 """Exact rewrites of a graph: same outputs up to rounding, other cost. One a file; its docstring is its identity.
 
-`RULES` lists them in the order in which they are worth trying: first those that leave less to do in every case, then
-those whose gain has to be measured.
+`RULES` lists them all, in the order in which they are worth trying: first those that leave less to do in every case,
+then those whose gain has to be measured, last what writes an operation in another way.
 """
 
 from addcat.rules.affine_after import AFFINE_AFTER
 from addcat.rules.affine_before import AFFINE_BEFORE
 from addcat.rules.affine_chain import AFFINE_CHAIN
-from addcat.rules.base import Plan, Proposal, Rule
+from addcat.rules.base import Framework, Goal, Plan, Proposal, Role, Rule
 from addcat.rules.before_resize import BEFORE_RESIZE
 from addcat.rules.cancel import CANCEL
 from addcat.rules.compose import COMPOSE
@@ -20,16 +20,21 @@ from addcat.rules.gather import GATHER
 from addcat.rules.hidden import HIDDEN_EIGHTHS, HIDDEN_HALVES, HIDDEN_QUARTERS
 from addcat.rules.nearest_conv import NEAREST_CONV
 from addcat.rules.over_concat import OVER_CONCAT
+from addcat.rules.pad_into import PAD_INTO
 from addcat.rules.passing import PASSING
 from addcat.rules.phases import PHASES_EACH, PHASES_ONE
+from addcat.rules.recompute import RECOMPUTE
+from addcat.rules.resize_product import RESIZE_PRODUCT, SUM_PRODUCT
 from addcat.rules.split import SPLIT
 from addcat.rules.split_resized import SPLIT_RESIZED, SPLIT_WIDE
+from addcat.rules.split_shared import SPLIT_SHARED
 from addcat.rules.stack import STACK
 from addcat.rules.sum_order import LINEAR_LAST
 from addcat.rules.transposed_compose import TRANSPOSED_COMPOSE
 from addcat.rules.twice import TWICE
 
 RULES: tuple[Rule, ...] = (
+    PAD_INTO,
     PASSING,
     CANCEL,
     FLATTEN,
@@ -57,6 +62,20 @@ RULES: tuple[Rule, ...] = (
     HIDDEN_HALVES,
     HIDDEN_QUARTERS,
     HIDDEN_EIGHTHS,
+    RECOMPUTE,
+    SPLIT_SHARED,
+    RESIZE_PRODUCT,
+    SUM_PRODUCT,
 )
 
-__all__ = ["RULES", "Plan", "Proposal", "Rule"]
+
+def rules_for(framework: Framework, goal: Goal) -> tuple[Rule, ...]:
+    """The rules that may serve a goal in a framework, and those that tidy up behind them."""
+    return tuple(
+        rule
+        for rule in RULES
+        if (rule.frameworks is None or framework in rule.frameworks) and (goal in rule.goals or rule.role is Role.TIDY)
+    )
+
+
+__all__ = ["RULES", "Framework", "Goal", "Plan", "Proposal", "Role", "Rule", "rules_for"]

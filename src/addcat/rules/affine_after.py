@@ -7,7 +7,7 @@ channel; a chain of them folds one after the other. Exact at every stride and pa
 from addcat.algebra import affine_after
 from addcat.graph import Blocked, Edge, Graph, Node
 from addcat.rules import building, guards
-from addcat.rules.base import Plan, Rule
+from addcat.rules.base import Plan, Role, Rule
 
 
 def plan(graph: Graph, node: Node) -> Plan | None:
@@ -44,4 +44,4 @@ def _change(graph: Graph, node: Node, linear: Node) -> Graph:
     )
 
 
-AFFINE_AFTER = Rule("affine-after", "AC307", ("latency", "memory", "parameters"), plan)
+AFFINE_AFTER = Rule("affine-after", "AC307", ("latency", "memory", "parameters"), plan, role=Role.TIDY)

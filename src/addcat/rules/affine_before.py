@@ -8,7 +8,7 @@ from addcat.algebra import Affine, affine_before, constant_passes
 from addcat.graph import Blocked, Edge, Graph, Node
 from addcat.graph.windows import pads
 from addcat.rules import building, guards
-from addcat.rules.base import Plan, Rule
+from addcat.rules.base import Plan, Role, Rule
 
 READERS = ("dense", "conv", "conv_transpose", "depthwise_conv")
 
@@ -71,4 +71,4 @@ def _change(graph: Graph, node: Node, readers: list[Node]) -> Graph:
     return graph.edit(put=put, remove=[node.name])
 
 
-AFFINE_BEFORE = Rule("affine-before", "AC308", ("latency", "memory", "parameters"), plan)
+AFFINE_BEFORE = Rule("affine-before", "AC308", ("latency", "memory", "parameters"), plan, role=Role.TIDY)

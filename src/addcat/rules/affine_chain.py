@@ -9,7 +9,7 @@ import numpy as np
 from addcat.algebra import Affine
 from addcat.graph import Array, Blocked, Edge, Graph, Node, Weight
 from addcat.rules import guards
-from addcat.rules.base import Plan, Rule
+from addcat.rules.base import Plan, Role, Rule
 
 
 def plan(graph: Graph, node: Node) -> Plan | None:
@@ -58,4 +58,4 @@ def _change(graph: Graph, node: Node, first: Node) -> Graph:
     return graph.edit(put=[new], remove=[node.name, first.name], rewire={Edge(node.name): Edge(name)})
 
 
-AFFINE_CHAIN = Rule("affine-chain", "AC309", ("latency",), plan)
+AFFINE_CHAIN = Rule("affine-chain", "AC309", ("latency",), plan, role=Role.TIDY)

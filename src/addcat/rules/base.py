@@ -12,9 +12,31 @@ that we do not know survives. The same operation may then have several call site
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from enum import Enum
+from typing import Literal
 
 from addcat.errors import RefusedError
 from addcat.graph import Blocked, Graph, Node, Refusal
+
+Goal = Literal["latency", "memory", "parameters"]
+Framework = Literal["keras", "onnx"]
+
+
+class Role(Enum):
+    """What a rule is for in a search."""
+
+    TIDY = "leaves less to do wherever it applies"
+    SAVING = "leaves less arithmetic; follows up another rule where it is expected to pay"
+    FOLLOWING = "follows up another rule where it is expected to pay"
+    OPENING = "gains little alone and opens the way for others"
+    FINISHING = "writes an operation in a way that no other rule sees through, so it comes last"
+    ALTERNATIVE = "another way to write an operation; which is best depends on the runtime"
+    ALONE = "begins a candidate and never follows up another rule"
+
+    @property
+    def follows(self) -> bool:
+        """Whether such a rule follows up every other one."""
+        return self in (Role.TIDY, Role.SAVING, Role.FOLLOWING)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,14 +78,23 @@ class Rule:
     Attributes:
         name: Its name, such as "split".
         code: The code of its refusals, such as "AC301".
-        goals: What it may serve: "latency", "memory", "parameters".
+        goals: What it may serve.
         plan: Looks at one node of a graph; see the module's docstring.
+        role: What it is for in a search.
+        slack: How much longer than what it replaces it may be expected to take where it follows up another rule, as a
+            share; None where it must not, and where sizes must be known.
+        memory_slack: The same where memory is what counts.
+        frameworks: Those that have a form for what it makes; all where left out.
     """
 
     name: str
     code: str
-    goals: tuple[str, ...]
+    goals: tuple[Goal, ...]
     plan: Callable[[Graph, Node], Plan | None]
+    role: Role = Role.ALONE
+    slack: float | None = None
+    memory_slack: float | None = None
+    frameworks: tuple[Framework, ...] | None = None
 
     def find(self, graph: Graph) -> list[Proposal | Refusal]:
         """Where in a graph the rule applies, and where it nearly does.

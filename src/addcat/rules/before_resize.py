@@ -7,7 +7,7 @@ f, such as a batch norm at inference, passes: s (x R) + t = (s x + t) R.
 from addcat.graph import Blocked, Edge, Graph, Node
 from addcat.graph.operations import elementwise
 from addcat.rules import building, guards
-from addcat.rules.base import Plan, Rule
+from addcat.rules.base import Plan, Role, Rule
 from addcat.rules.exchange_resize import METHODS, enlargement, interpolation
 
 
@@ -41,4 +41,4 @@ def _change(graph: Graph, node: Node, resize: Node) -> Graph:
     return graph.edit(put=[inner, outer], rewire={Edge(node.name): Edge(resize.name)})
 
 
-BEFORE_RESIZE = Rule("before-resize", "AC320", ("latency", "memory"), plan)
+BEFORE_RESIZE = Rule("before-resize", "AC320", ("latency", "memory"), plan, role=Role.SAVING)

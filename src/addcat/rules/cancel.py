@@ -8,7 +8,7 @@ from itertools import accumulate, pairwise
 
 from addcat.graph import Blocked, Edge, Graph, Node
 from addcat.rules import building, guards
-from addcat.rules.base import Plan, Rule
+from addcat.rules.base import Plan, Role, Rule
 
 
 def plan(graph: Graph, node: Node) -> Plan | None:
@@ -96,4 +96,4 @@ def _concat_of_split(graph: Graph, node: Node) -> Plan | None:
     )
 
 
-CANCEL = Rule("cancel", "AC306", ("latency", "memory"), plan)
+CANCEL = Rule("cancel", "AC306", ("latency", "memory"), plan, role=Role.TIDY)

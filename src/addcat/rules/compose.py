@@ -8,7 +8,7 @@ from addcat.algebra import Linear, compose, constant_passes
 from addcat.graph import Blocked, Edge, Graph, Node
 from addcat.rules import building, guards
 from addcat.rules.affine_before import padded
-from addcat.rules.base import Plan, Rule
+from addcat.rules.base import Plan, Role, Rule
 
 COMPOSABLE = ("dense", "conv", "conv_transpose")
 
@@ -62,4 +62,4 @@ def _change(graph: Graph, node: Node, inner: Node, keep: Node, gone: Node) -> Gr
     return graph.edit(put=[new], remove=[gone.name], rewire={Edge(node.name): Edge(keep.name)})
 
 
-COMPOSE = Rule("compose", "AC312", ("latency", "memory", "parameters"), plan)
+COMPOSE = Rule("compose", "AC312", ("latency", "memory", "parameters"), plan, role=Role.SAVING)

@@ -11,7 +11,7 @@ from math import prod
 from addcat.graph import Blocked, Edge, Graph, Node
 from addcat.graph.windows import pads, settings
 from addcat.rules import building, guards
-from addcat.rules.base import Plan, Rule
+from addcat.rules.base import Plan, Role, Rule
 from addcat.rules.exchange_resize import POINTWISE, swap
 
 
@@ -87,4 +87,4 @@ def _dense_behind(graph: Graph, linear: Node, pool: Node) -> Graph:
     return graph.edit(put=[pooled, dense], remove=[linear.name], rewire={Edge(pool.name): Edge(dense.name)})
 
 
-EXCHANGE_POOL = Rule("exchange-pool", "AC311", ("latency", "memory"), plan)
+EXCHANGE_POOL = Rule("exchange-pool", "AC311", ("latency", "memory"), plan, role=Role.SAVING)

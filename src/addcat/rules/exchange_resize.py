@@ -12,7 +12,7 @@ from math import prod
 from addcat.graph import Blocked, Edge, Graph, Node
 from addcat.graph.windows import spatial, with_size
 from addcat.rules import building, guards
-from addcat.rules.base import Plan, Rule
+from addcat.rules.base import Plan, Role, Rule
 
 METHODS = ("nearest", "bilinear", "linear", "trilinear", "bicubic", "cubic")
 POINTWISE = ("dense", "conv", "depthwise_conv")
@@ -89,4 +89,4 @@ def swap(graph: Graph, first: Node, second: Node) -> Graph:
     return graph.edit(put=[inner, outer], rewire={Edge(second.name): Edge(first.name)})
 
 
-EXCHANGE_RESIZE = Rule("exchange-resize", "AC310", ("latency", "memory"), plan)
+EXCHANGE_RESIZE = Rule("exchange-resize", "AC310", ("latency", "memory"), plan, role=Role.SAVING)

@@ -7,7 +7,7 @@ have to associate when ranks differ.
 
 from addcat.graph import Blocked, Edge, Graph, Node
 from addcat.rules import building, guards
-from addcat.rules.base import Plan, Rule
+from addcat.rules.base import Plan, Role, Rule
 
 ASSOCIATIVE = ("add", "multiply", "maximum", "minimum")
 
@@ -58,4 +58,4 @@ def _change(graph: Graph, node: Node, names: list[str]) -> Graph:
     return graph.edit(put=[merged], remove=[node.name, *unread], rewire={Edge(node.name): Edge(merged.name)})
 
 
-FLATTEN = Rule("flatten", "AC303", ("latency", "memory"), plan)
+FLATTEN = Rule("flatten", "AC303", ("latency", "memory"), plan, role=Role.TIDY)

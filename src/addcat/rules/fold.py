@@ -14,7 +14,7 @@ from addcat.graph import Blocked, Edge, Graph, Node
 from addcat.graph.windows import padding_like
 from addcat.rules import building, guards
 from addcat.rules.aligned import Window, align
-from addcat.rules.base import Plan, Rule
+from addcat.rules.base import Plan, Role, Rule
 
 FOLDABLE = ("conv", "dense", "depthwise_conv")
 
@@ -106,4 +106,4 @@ def _change(graph: Graph, node: Node, found: _Branches, window: Window) -> Graph
     return graph.edit(put=put, remove=[node.name, *gone], rewire={Edge(node.name): Edge(last.name)})
 
 
-FOLD = Rule("fold", "AC317", ("latency", "memory", "parameters"), plan)
+FOLD = Rule("fold", "AC317", ("latency", "memory", "parameters"), plan, role=Role.TIDY)

@@ -6,7 +6,7 @@ before, and the map is applied once. It pays where the map enlarges.
 
 from addcat.graph import Blocked, Edge, Graph, Node, Shape
 from addcat.rules import building, guards
-from addcat.rules.base import Plan, Rule
+from addcat.rules.base import Plan, Role, Rule
 from addcat.rules.exchange_resize import METHODS, interpolation
 
 MAPS = ("resize", "pool", "global_pool", "pad", "crop")
@@ -61,4 +61,4 @@ def _change(graph: Graph, node: Node, group: list[Node]) -> Graph:
     return graph.edit(put=put, remove=[node.name, *names], rewire={Edge(node.name): Edge(last.name)})
 
 
-GATHER = Rule("gather", "AC319", ("latency", "memory"), plan)
+GATHER = Rule("gather", "AC319", ("latency", "memory"), plan, role=Role.SAVING)

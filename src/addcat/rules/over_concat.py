@@ -11,7 +11,7 @@ from itertools import accumulate, pairwise
 from addcat.graph import Array, Blocked, Edge, Graph, Node
 from addcat.graph.operations import channelwise
 from addcat.rules import building, guards
-from addcat.rules.base import Plan, Rule
+from addcat.rules.base import Plan, Role, Rule
 
 ELEMENTWISE = ("activation", "dropout", "identity")
 CUT = ("batch_norm", "shift", "gain", "depthwise_conv")
@@ -86,4 +86,4 @@ def rows(array: Array, start: int, stop: int) -> Array:
     return array if array.ndim == 0 or array.shape[0] == 1 != stop - start else array[start:stop].copy()
 
 
-OVER_CONCAT = Rule("over-concat", "AC302", ("latency", "memory"), plan)
+OVER_CONCAT = Rule("over-concat", "AC302", ("latency", "memory"), plan, role=Role.OPENING, slack=0.1, memory_slack=2.0)

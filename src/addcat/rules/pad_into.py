@@ -9,7 +9,7 @@ pools take a padding for each side can say it.
 from addcat.graph import Blocked, Graph, Node
 from addcat.graph.windows import Pairs, pads, taps
 from addcat.rules import building, guards
-from addcat.rules.base import Plan, Rule
+from addcat.rules.base import Plan, Role, Rule
 
 NOT_NEGATIVE = ("relu", "relu6", "sigmoid", "softplus", "exp", "abs")
 
@@ -55,4 +55,4 @@ def _check_pool(graph: Graph, node: Node, pad: Node, own: Pairs, both: Pairs) ->
         raise Blocked(f"a window of {node.name!r} would hold padding alone")
 
 
-PAD_INTO = Rule("pad-into", "AC325", ("latency", "memory"), plan)
+PAD_INTO = Rule("pad-into", "AC325", ("latency", "memory"), plan, role=Role.TIDY, frameworks=("onnx",))

@@ -2,7 +2,7 @@
 
 from addcat.graph import Blocked, Edge, Graph, Node
 from addcat.rules import guards
-from addcat.rules.base import Plan, Rule
+from addcat.rules.base import Plan, Role, Rule
 
 MERGES = ("add", "concat", "average", "multiply", "maximum", "minimum")
 
@@ -40,4 +40,4 @@ def _passes(node: Node) -> bool:
     return pairs is not None and not any(before or after for before, after in pairs)
 
 
-PASSING = Rule("passing", "AC304", ("latency", "memory"), plan)
+PASSING = Rule("passing", "AC304", ("latency", "memory"), plan, role=Role.TIDY)

@@ -17,7 +17,7 @@ from addcat.algebra import Linear
 from addcat.graph import Array, Blocked, Edge, Graph, Node, Shape, Tensor
 from addcat.graph.windows import Pairs, crops, settings, spatial, taps
 from addcat.rules import building, guards
-from addcat.rules.base import Plan, Rule
+from addcat.rules.base import Plan, Role, Rule
 
 
 def plan_each(graph: Graph, node: Node) -> Plan | None:
@@ -144,5 +144,23 @@ def _interleaved(graph: Graph, node: Node, made: list[Node], crop: Pairs) -> Gra
     return graph.edit(put=made, remove=[node.name], rewire={Edge(node.name): Edge(made[-1].name)})
 
 
-PHASES_EACH = Rule("phases-each", "AC315", ("latency", "memory"), plan_each)
-PHASES_ONE = Rule("phases-one", "AC316", ("latency", "memory"), plan_one)
+PHASES_EACH = Rule(
+    "phases-each",
+    "AC315",
+    ("latency", "memory"),
+    plan_each,
+    role=Role.ALTERNATIVE,
+    slack=1.0,
+    memory_slack=1.0,
+    frameworks=("onnx",),
+)
+PHASES_ONE = Rule(
+    "phases-one",
+    "AC316",
+    ("latency", "memory"),
+    plan_one,
+    role=Role.ALTERNATIVE,
+    slack=1.0,
+    memory_slack=1.0,
+    frameworks=("onnx",),
+)

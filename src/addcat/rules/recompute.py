@@ -12,7 +12,7 @@ import numpy as np
 
 from addcat.graph import Array, Blocked, Edge, Graph, Node, Weight
 from addcat.rules import building, guards
-from addcat.rules.base import Plan, Rule
+from addcat.rules.base import Plan, Role, Rule
 
 HOMOGENEOUS = ("relu", "leaky_relu")
 READERS = ("conv", "dense", "conv_transpose")
@@ -115,4 +115,4 @@ def _times(array: Array, factor: float) -> Array:
     return np.asarray(array * np.asarray(factor, array.dtype))
 
 
-RECOMPUTE = Rule("recompute", "AC329", ("memory",), plan)
+RECOMPUTE = Rule("recompute", "AC329", ("memory",), plan, role=Role.ALTERNATIVE, memory_slack=2.0, frameworks=("onnx",))

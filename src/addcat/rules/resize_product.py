@@ -11,7 +11,7 @@ import numpy as np
 
 from addcat.graph import Array, Blocked, Edge, Graph, Node, Weight
 from addcat.rules import building, guards
-from addcat.rules.base import Plan, Rule
+from addcat.rules.base import Plan, Role, Rule
 
 CENTRES = ("half_pixel", "pytorch_half_pixel", "align_corners", "asymmetric")
 
@@ -114,5 +114,5 @@ def _sum(graph: Graph, node: Node, names: list[str]) -> Graph:
     return graph.edit(put=[made, rest], remove=names)
 
 
-RESIZE_PRODUCT = Rule("resize-product", "AC323", ("latency",), plan_product)
-SUM_PRODUCT = Rule("sum-product", "AC324", ("latency",), plan_sum)
+RESIZE_PRODUCT = Rule("resize-product", "AC323", ("latency",), plan_product, role=Role.FINISHING, frameworks=("onnx",))
+SUM_PRODUCT = Rule("sum-product", "AC324", ("latency",), plan_sum, role=Role.FINISHING, frameworks=("onnx",))

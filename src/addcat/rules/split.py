@@ -15,7 +15,7 @@ from addcat.algebra import split as split_kernel
 from addcat.algebra import split_groups
 from addcat.graph import Array, Blocked, Edge, Graph, Node
 from addcat.rules import building, guards
-from addcat.rules.base import Plan, Rule
+from addcat.rules.base import Plan, Role, Rule
 
 SPLITTABLE = ("dense", "conv", "conv_transpose", "separable_conv")
 
@@ -141,4 +141,4 @@ def _cut(node: Node, sizes: list[int]) -> list[dict[str, Array]]:
     return [part if b is None else {**part, "bias": b} for part, b in zip(found, biases, strict=True)]
 
 
-SPLIT = Rule("split", "AC301", ("latency", "memory"), plan)
+SPLIT = Rule("split", "AC301", ("latency", "memory"), plan, role=Role.OPENING, slack=0.1, memory_slack=2.0)

@@ -13,7 +13,7 @@ import numpy as np
 
 from addcat.graph import Blocked, Edge, Graph, Node
 from addcat.rules import building, guards
-from addcat.rules.base import Plan, Rule
+from addcat.rules.base import Plan, Role, Rule
 from addcat.rules.exchange_resize import EXCHANGE_RESIZE, enlargement
 from addcat.rules.nearest_conv import NEAREST_CONV
 from addcat.rules.split import SPLITTABLE, check, split_reader
@@ -107,5 +107,7 @@ def _change(graph: Graph, parts: list[str]) -> Graph:
     return graph
 
 
-SPLIT_RESIZED = Rule("split-resized", "AC321", ("latency", "memory"), plan)
+SPLIT_RESIZED = Rule(
+    "split-resized", "AC321", ("latency", "memory"), plan, role=Role.OPENING, slack=0.1, memory_slack=2.0
+)
 SPLIT_WIDE = Rule("split-wide", "AC327", ("latency", "memory"), plan_wide)

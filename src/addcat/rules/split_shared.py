@@ -65,4 +65,4 @@ def _joined(graph: Graph, readers: list[Node]) -> tuple[Graph, str]:
     return graph.edit(put=[new, cut], remove=[one.name for one in readers], rewire=rewire), name
 
 
-SPLIT_SHARED = Rule("split-shared", "AC330", ("latency", "memory"), plan)
+SPLIT_SHARED = Rule("split-shared", "AC330", ("latency", "memory"), plan, frameworks=("onnx",))

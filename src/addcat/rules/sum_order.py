@@ -6,7 +6,7 @@ they cost no pass over memory of their own.
 
 from addcat.graph import Graph, Node
 from addcat.rules import building, guards
-from addcat.rules.base import Plan, Rule
+from addcat.rules.base import Plan, Role, Rule
 
 LINEAR = ("dense", "conv", "conv_transpose", "depthwise_conv", "separable_conv")
 LEAST_TERMS = 3
@@ -25,4 +25,4 @@ def plan(graph: Graph, node: Node) -> Plan | None:
     return Plan((node.name,), words, lambda: graph.edit(put=[building.moved(node, node.name, inputs=inputs)]))
 
 
-LINEAR_LAST = Rule("linear-last", "AC326", ("latency",), plan)
+LINEAR_LAST = Rule("linear-last", "AC326", ("latency",), plan, role=Role.FOLLOWING)

@@ -12,7 +12,7 @@ from addcat.algebra import Linear, twice
 from addcat.algebra import split as split_kernel
 from addcat.graph import Edge, Graph, Node, Weight
 from addcat.rules import building, guards
-from addcat.rules.base import Plan, Rule
+from addcat.rules.base import Plan, Role, Rule
 from addcat.rules.split import check
 
 SETS = ("maximum", "minimum")
@@ -85,4 +85,4 @@ def _numpy_type(name: str) -> np.dtype[np.generic]:
         return np.dtype("float32")
 
 
-TWICE = Rule("twice", "AC305", ("latency", "memory", "parameters"), plan)
+TWICE = Rule("twice", "AC305", ("latency", "memory", "parameters"), plan, role=Role.TIDY)

@@ -10,8 +10,8 @@ from addcat.doors.onnx.timer import OnnxTimer
 from addcat.doors.timing import Ratio, interleave, ratio_of
 from addcat.errors import ModelError, OptionError
 from addcat.graph import Edge
-from addcat.rules import Plan, Rule
-from addcat.verbs.optimize import ONNX_RULES, Settings, _Task, objectives, optimize, predict
+from addcat.rules import RULES, Plan, Rule
+from addcat.verbs.optimize import Settings, _Task, objectives, optimize, predict
 from addcat.verbs.optimize.candidates import expand, find, replay, tidy
 from addcat.verbs.optimize.result import KEPT, REFUSED, WRONG
 from addcat.verbs.optimize.verify import difference, scaled_tolerance
@@ -175,7 +175,7 @@ def test_a_wrong_rewrite_is_found_and_dropped(monkeypatch):
     proto = head()
     wrong = Rule("halve", "AC999", ("latency",), wrong_plan)
     monkeypatch.setattr(objectives.predict, "change", lambda old, new: -1.0)
-    result = task(proto, (*[rule for rule in ONNX_RULES if rule.name in ("twice", "affine-after")], wrong)).run()
+    result = task(proto, (*[rule for rule in RULES if rule.name in ("twice", "affine-after")], wrong)).run()
     dropped = [step for step in result.record.steps if step.outcome == WRONG]
     assert dropped
     assert all("halve" in step.rules for step in dropped)
@@ -346,8 +346,8 @@ def test_difference_of_outputs():
 
 def test_candidates_follow_up_what_they_make_possible():
     bench = bench_of(head())
-    by_name = {rule.name: rule for rule in ONNX_RULES}
-    proposals, _ = find(bench.graph, ONNX_RULES)
+    by_name = {rule.name: rule for rule in RULES}
+    proposals, _ = find(bench.graph, RULES)
     split = next(p for p in proposals if p.rule == "split")
     candidates = expand(bench.graph, split, by_name)
     assert ("split", "exchange-resize") in [candidate.rules[:2] for candidate in candidates]
@@ -358,14 +358,14 @@ def test_candidates_follow_up_what_they_make_possible():
 
 def test_tidying_ends():
     bench = bench_of(branches())
-    steps, graph = tidy(bench.graph, ONNX_RULES)
+    steps, graph = tidy(bench.graph, RULES)
     assert steps
-    assert tidy(graph, ONNX_RULES) == ((), graph)
+    assert tidy(graph, RULES) == ((), graph)
 
 
 def test_part_of_a_model_is_measured_alone():
     bench = bench_of(head())
-    steps, graph = tidy(bench.graph, ONNX_RULES)
+    steps, graph = tidy(bench.graph, RULES)
     assert steps
     ratio = bench.timing.compare(bench.graph, graph, limit=0.05)
     assert ratio.pairs >= 8

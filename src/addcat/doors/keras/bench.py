@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -28,6 +28,11 @@ class KerasBench:
     original: Any
     graph: Graph
     shapes: dict[str, tuple[int, ...]]
+
+    @property
+    def framework(self) -> Literal["keras"]:
+        """Keras."""
+        return "keras"
 
     @property
     def sized(self) -> Graph:

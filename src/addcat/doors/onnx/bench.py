@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 from math import prod
-from typing import Any
+from typing import Any, Literal
 
 from addcat.doors.bench import Feeds, RunByName, Shapes
 from addcat.doors.onnx.read import read
@@ -46,6 +46,11 @@ class OnnxBench:
 
     def __post_init__(self) -> None:
         self.timing = OnnxTimer(self)
+
+    @property
+    def framework(self) -> Literal["onnx"]:
+        """ONNX."""
+        return "onnx"
 
     def write(self, graph: Graph) -> Any:
         """The model of a graph, in the order that keeps least alive at the sizes of the run."""

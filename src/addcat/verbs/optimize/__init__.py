@@ -20,12 +20,8 @@ from addcat.errors import OptionError, RefusedError
 from addcat.graph import Graph, Refusal
 from addcat.graph.cost import parameters, total_multiply_adds
 from addcat.graph.peak import Memory, memory, near_peak
-from addcat.rules import RULES, Rule
-from addcat.rules.pad_into import PAD_INTO
-from addcat.rules.recompute import RECOMPUTE
-from addcat.rules.resize_product import RESIZE_PRODUCT, SUM_PRODUCT
-from addcat.rules.split_shared import SPLIT_SHARED
-from addcat.verbs.optimize.candidates import MEMORY_SLACK, SAVING, find, replay, tidy
+from addcat.rules import Goal, Role, Rule, rules_for
+from addcat.verbs.optimize.candidates import find, memory_slack, replay, tidy
 from addcat.verbs.optimize.check import Checker
 from addcat.verbs.optimize.objectives import (
     ByMemory,
@@ -36,12 +32,10 @@ from addcat.verbs.optimize.objectives import (
     by_time_at_no_memory,
 )
 from addcat.verbs.optimize.result import KEPT, REFUSED, WRONG, Optimized, Point, Price, Record, Step, Verification
-from addcat.verbs.optimize.search import Kept, Progress, Search, usable
+from addcat.verbs.optimize.search import Kept, Progress, Search
 from addcat.verbs.optimize.trimming import worthwhile
 
-ONNX_RULES = (PAD_INTO, *RULES, RECOMPUTE, SPLIT_SHARED, RESIZE_PRODUCT, SUM_PRODUCT)
-"""Rules for ONNX alone come on top: Keras has no layer for what they make."""
-GOALS = ("latency", "memory", "parameters")
+GOALS: tuple[Goal, ...] = ("latency", "memory", "parameters")
 CLOSE_SECONDS = 4.0
 """Seconds that a measurement may take where the first one left a doubt."""
 FINAL_SECONDS = 10.0
@@ -100,10 +94,11 @@ def optimize(
     settings = Settings(
         runtime, threads, tolerance, measure and subject.timing is not None, seed, progress or (lambda _: None)
     )
-    rules = RULES if subject.timing is None else ONNX_RULES
+    wanted: list[Goal] = [one for one in GOALS if goal in (one, "all")]
+    limit = time_limit / len(wanted)
+    results = [_Task(subject, one, settings, rules_for(subject.framework, one), limit).run() for one in wanted]
     if goal != "all":
-        return _Task(subject, goal, settings, rules, time_limit).run()
-    results = [_Task(subject, one, settings, rules, time_limit / len(GOALS)).run() for one in GOALS]
+        return results[0]
     return replace(results[0], record=replace(results[0].record, goal="all"), pareto=_pareto(subject, results))
 
 
@@ -130,13 +125,15 @@ class Settings:
 class _Task:
     """One goal, from reading to the verified result."""
 
-    def __init__(self, subject: Bench, goal: str, settings: Settings, rules: Sequence[Rule], time_limit: float) -> None:
+    def __init__(
+        self, subject: Bench, goal: Goal, settings: Settings, rules: Sequence[Rule], time_limit: float
+    ) -> None:
         self.begun = time.perf_counter()
         self.until = self.begun + time_limit
         self.subject = subject
         self.goal = goal
         self.settings = settings
-        self.rules = usable(rules, goal)
+        self.rules = rules
         self.by_name = {rule.name: rule for rule in self.rules}
         self.judge = self._judge()
         self.steps: list[Step] = []
@@ -181,7 +178,7 @@ class _Task:
         if self.goal != "memory":
             searches = [Search(self.rules, self.judge, self.until, progress=progress)]
         else:
-            saving = [rule for rule in self.rules if rule.name in SAVING]
+            saving = [rule for rule in self.rules if rule.role is Role.SAVING]
             searches = [
                 Search(saving, by_time_at_no_memory, self.until, progress=progress),
                 Search(
@@ -189,7 +186,7 @@ class _Task:
                     self.judge,
                     self.until,
                     progress=progress,
-                    slack=MEMORY_SLACK,
+                    slack=memory_slack,
                     local=False,
                     focus=near_peak,
                 ),

@@ -5,38 +5,28 @@ is followed up: as long as some rule applies to what was just changed and is not
 too. What comes of it is one candidate, to be kept or refused as a whole.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from addcat.errors import RefusedError
 from addcat.graph import Blocked, Edge, Graph, Node, Refusal
-from addcat.rules.base import Proposal, Rule
+from addcat.rules.base import Proposal, Role, Rule
 from addcat.verbs.optimize import predict
 
-TIDY = ("passing", "cancel", "flatten", "twice", "affine-after", "affine-before", "affine-chain", "fold", "pad-into")
-"""Rules that leave less to do wherever they apply."""
-FOLLOWING = (*TIDY, "before-resize", "exchange-resize", "exchange-pool", "compose", "gather", "linear-last")
-"""Rules that may follow up another where they are expected to pay."""
-SAVING = ("exchange-pool", "exchange-resize", "before-resize", "compose", "gather")
-"""Rules that leave less arithmetic to do."""
-OPENING = ("over-concat", "split-resized", "split")
-"""Rules that gain little alone and open the way; a variant of each candidate follows these up as well."""
-FINISHING = ("resize-product", "sum-product")
-"""Rules that write an operation in another way, which no other rule sees through: they come last."""
-PHASES = ("phases-each", "phases-one")
-"""Two other ways to write a transposed convolution; which of the three is quickest depends on the runtime."""
-VARIANTS = (
-    FOLLOWING,
-    (*FOLLOWING, *OPENING),
-    (*FOLLOWING, *FINISHING),
-    *((*FOLLOWING, phase) for phase in PHASES),
-    (*FOLLOWING, "recompute"),
-)
-Slack = Mapping[str, float]
-SLACK: Slack = {**dict.fromkeys(OPENING, 0.1), **dict.fromkeys(PHASES, 1.0)}
-"""How much longer than what it replaces a follow-up may be expected to take, as a share."""
-MEMORY_SLACK: Slack = {**dict.fromkeys((*OPENING, "recompute"), 2.0), **dict.fromkeys(PHASES, 1.0)}
-"""The same where memory is what counts."""
+Slack = Callable[[Rule], float | None]
+"""How much longer than what it replaces a rule may be expected to take as a follow-up, as a share."""
+
+
+def time_slack(rule: Rule) -> float | None:
+    """The slack where time or parameters count."""
+    return rule.slack
+
+
+def memory_slack(rule: Rule) -> float | None:
+    """The slack where memory is what counts."""
+    return rule.memory_slack
+
+
 MOST_STEPS = 60
 
 
@@ -80,7 +70,7 @@ def find(graph: Graph, rules: Sequence[Rule]) -> tuple[list[Proposal], list[Refu
     return proposals, refusals
 
 
-def expand(graph: Graph, proposal: Proposal, rules: Mapping[str, Rule], slack: Slack = SLACK) -> list[Candidate]:
+def expand(graph: Graph, proposal: Proposal, rules: Mapping[str, Rule], slack: Slack = time_slack) -> list[Candidate]:
     """A proposal with what follows it: without and with the rules that open the way further.
 
     Args:
@@ -97,16 +87,23 @@ def expand(graph: Graph, proposal: Proposal, rules: Mapping[str, Rule], slack: S
     except RefusedError:
         return []
     found: list[Candidate] = []
-    variants = dict.fromkeys(tuple(name for name in names if name in rules) for names in VARIANTS)
-    for names in variants:
-        steps, result = follow_up(graph, first, [rules[name] for name in names], slack)
+    for variant in _variants(list(rules.values())):
+        steps, result = follow_up(graph, first, variant, slack)
         if all((proposal, *steps) != other.steps for other in found):
             nodes = frozenset(proposal.nodes)
             found.append(Candidate((proposal, *steps), result, predict.change(graph, result), nodes))
     return found
 
 
-def follow_up(old: Graph, new: Graph, rules: Sequence[Rule], slack: Slack = SLACK) -> tuple[list[Proposal], Graph]:
+def _variants(rules: Sequence[Rule]) -> list[tuple[Rule, ...]]:
+    """Sets of rules that follow up a candidate, each of which gives another one."""
+    always = tuple(rule for rule in rules if rule.role.follows)
+    more = [tuple(rule for rule in rules if rule.role is role) for role in (Role.OPENING, Role.FINISHING)]
+    alternatives = [(rule,) for rule in rules if rule.role is Role.ALTERNATIVE]
+    return list(dict.fromkeys((*always, *some) for some in ((), *more, *alternatives)))
+
+
+def follow_up(old: Graph, new: Graph, rules: Sequence[Rule], slack: Slack = time_slack) -> tuple[list[Proposal], Graph]:
     """Apply rules to what differs between two graphs, as long as one applies and is not expected to cost time."""
     steps: list[Proposal] = []
     while len(steps) < MOST_STEPS:
@@ -129,8 +126,9 @@ def _steps(old: Graph, new: Graph, rules: Sequence[Rule], slack: Slack) -> Itera
                 continue
             result = plan.change()
             cost = predict.change(new, result)
-            most = slack.get(rule.name, 0.0) * (_seconds(new, plan.nodes) or 0.0)
-            if rule.name in TIDY or (cost is None and rule.name in slack) or (cost is not None and cost <= most):
+            share = slack(rule)
+            most = (share or 0.0) * (_seconds(new, plan.nodes) or 0.0)
+            if rule.role is Role.TIDY or (share is not None if cost is None else cost <= most):
                 yield Proposal(rule.name, node.name, plan.nodes, plan.words), result
 
 
@@ -167,7 +165,7 @@ def tidy(graph: Graph, rules: Sequence[Rule]) -> tuple[tuple[Proposal, ...], Gra
     Returns:
         What was done, and the new graph.
     """
-    listed = [rule for rule in rules if rule.name in TIDY]
+    listed = [rule for rule in rules if rule.role is Role.TIDY]
     steps: list[Proposal] = []
     moved = True
     while moved:

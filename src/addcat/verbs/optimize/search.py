@@ -13,8 +13,8 @@ from dataclasses import dataclass, field, replace
 
 from addcat.errors import RefusedError
 from addcat.graph import Graph, Node
-from addcat.rules.base import Proposal, Rule
-from addcat.verbs.optimize.candidates import FINISHING, SLACK, TIDY, Candidate, Slack, expand, find, replay
+from addcat.rules.base import Proposal, Role, Rule
+from addcat.verbs.optimize.candidates import Candidate, Slack, expand, find, replay, time_slack
 from addcat.verbs.optimize.objectives import ByTime, Judge, Judgement
 from addcat.verbs.optimize.result import KEPT, REFUSED, SKIPPED, Step
 
@@ -57,7 +57,7 @@ class Search:
     judge: Judge
     until: float
     progress: Progress = lambda _: None
-    slack: Slack = field(default_factory=lambda: SLACK)
+    slack: Slack = time_slack
     local: bool = True
     focus: Callable[[Graph], Collection[str] | None] = lambda _: None
     steps: list[Step] = field(default_factory=list[Step])
@@ -72,7 +72,7 @@ class Search:
         Returns:
             The best graph found; `kept` and `steps` say how.
         """
-        early = [rule for rule in self.rules if rule.name not in FINISHING]
+        early = [rule for rule in self.rules if rule.role is not Role.FINISHING]
         for rules in (early, self.rules):
             graph = self._settle(graph, rules)
         return self._together(graph)
@@ -212,8 +212,3 @@ class Search:
 def _step(candidate: Candidate, outcome: str, judgement: Judgement) -> Step:
     words = tuple(step.words for step in candidate.steps)
     return Step(candidate.site, candidate.rules, words, outcome, judgement.ratio, judgement.reason)
-
-
-def usable(rules: Sequence[Rule], goal: str) -> list[Rule]:
-    """The rules that may serve a goal, and those that tidy up behind them."""
-    return [rule for rule in rules if goal in rule.goals or rule.name in TIDY]
