@@ -4,6 +4,7 @@ Two arms are paired when they train by one recipe, see the same batches in the s
 their layers are alike. Then differences of their losses, example by example, are the merge's doing and little else's.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -69,6 +70,8 @@ class Plan:
 
 MOST_EVALUATIONS = 40
 """Enough to find the best epoch; more would spend the time on evaluating."""
+FEWEST_ROOM = 8
+"""A trainer has room for so many evaluations, however few its own plan has: short runs are looked at more often."""
 
 
 def plan(recipe: Recipe, examples: int, steps: int) -> Plan:
@@ -91,18 +94,53 @@ def plan(recipe: Recipe, examples: int, steps: int) -> Plan:
 class ArmTrainer(Protocol):
     """Trains one arm, again and again from weights of its own; compiled once where the framework compiles."""
 
-    def run(self, seed: int, weights: "Arrays | None" = None) -> NDArray[np.float64]:
+    def run(self, seed: int, weights: Arrays | None = None, shortened: Plan | None = None) -> NDArray[np.float64]:
         """Train once.
 
         Args:
             seed: Of the order of batches.
             weights: Where to start; the arm's own weights where left out.
+            shortened: A run with no more steps or evaluations than the trainer's own plan, by the same batches; a
+                schedule of the learning rate runs through in its steps. What was compiled serves it too.
 
         Returns:
             Loss of every held-out example at every evaluation, of shape (evaluations, examples).
         """
         ...
 
+    def run_many(
+        self, seeds: Sequence[int], weights: Sequence[Arrays] | None = None, shortened: Plan | None = None
+    ) -> NDArray[np.float64]:
+        """Train several times, at once where that is faster.
+
+        Args:
+            seeds: One for each run.
+            weights: Where each run starts; the arm's own weights where left out.
+            shortened: As for `run`.
+
+        Returns:
+            What `run` returns for each, within the tolerance of its arithmetic, of shape (runs, evaluations, examples).
+        """
+        ...
+
     def step_seconds(self) -> float:
         """Time of one step, measured on a few."""
         ...
+
+
+def one_by_one(
+    trainer: ArmTrainer, seeds: Sequence[int], weights: Sequence[Arrays] | None, shortened: Plan | None
+) -> NDArray[np.float64]:
+    """`run_many` of a trainer that trains one run at a time."""
+    starts = [None] * len(seeds) if weights is None else weights
+    return np.stack([trainer.run(seed, start, shortened) for seed, start in zip(seeds, starts, strict=True)])
+
+
+def require_shortened(whole: Plan, shortened: Plan | None) -> Plan:
+    """The plan of a run: the trainer's own, or a shorter one that its programs can serve."""
+    if shortened is None:
+        return whole
+    fits = shortened.steps <= whole.steps and shortened.batch == whole.batch
+    if not (fits and shortened.evaluations <= max(whole.evaluations, FEWEST_ROOM)):
+        raise ValueError(f"{shortened} is no shorter form of {whole}.")
+    return shortened

@@ -105,10 +105,63 @@ def test_scan_and_loop_agree(sgd, monkeypatch):
     np.testing.assert_allclose(looped.run(0), scanned.run(0), rtol=1e-6)
 
 
+@pytest.mark.parametrize("runs", [2, 5, 17])
+def test_many_runs_at_once_are_the_runs_one_by_one(sgd, runs):
+    _, made = sgd
+    starts = [state(plain(seed=place % 3)) for place in range(runs)]
+    together = made.run_many(range(runs), starts)
+    assert together.shape == (runs, 3, 7)
+    for place in {0, 1, runs - 1}:
+        np.testing.assert_allclose(together[place], made.run(place, starts[place]), rtol=1e-5)
+    np.testing.assert_allclose(made.run_many([4]), made.run(4)[None], rtol=1e-6)
+
+
+def test_statistics_and_random_states_are_each_run_s_own():
+    x = Input((4,), name="x")
+    hidden = layers.Dropout(0.5, seed=1)(layers.BatchNormalization(momentum=0.5)(layers.Dense(3)(x)))
+    made = made_for(randomised(keras.Model(x, layers.Dense(1)(hidden))))
+    together = made.run_many([0, 1, 2])
+    np.testing.assert_allclose(together, np.stack([made.run(seed) for seed in range(3)]), rtol=1e-5)
+
+
+def test_runs_that_memory_does_not_hold_together_train_in_parts(sgd, monkeypatch):
+    _, made = sgd
+    whole = made.run_many(range(5))
+    assert [made._size(runs) for runs in (2, 3, 5, 40)] == [1, 8, 8, 8]
+    monkeypatch.setattr("addcat.doors.keras.training.jax_trainer.MOST_TOGETHER", 1)
+    assert made._size(5) == 1
+    np.testing.assert_allclose(made.run_many(range(5)), whole, rtol=1e-5)
+
+
+@pytest.mark.parametrize("scan", [True, False])
+def test_a_shortened_run_is_that_of_a_trainer_of_its_length(scan):
+    schedule = keras.optimizers.schedules.CosineDecay(0.1, 6)
+    net = plain(keras.optimizers.SGD(schedule))
+    given, short = Recipe(keras.optimizers.serialize(net.optimizer), 6, 8, ""), Plan(1, 4, 8)
+    long, own = made_for(net, from_recipe=given), made_for(net, from_recipe=given, plan=short)
+    long._scan = own._scan = scan
+    whole = long.run(3)
+    np.testing.assert_allclose(long.run(3, shortened=short), own.run(3), rtol=1e-6)
+    np.testing.assert_allclose(long.run_many([3, 4, 5], shortened=short), own.run_many([3, 4, 5]), rtol=1e-5)
+    np.testing.assert_allclose(long.run(3), whole, rtol=1e-6)
+    if scan:
+        assert long._programs[0]._cache_size() == 2  # one run, and eight: not one for each length
+
+
+@pytest.mark.parametrize("other", [Plan(7, 1, 8), Plan(1, 9, 8), Plan(1, 1, 4)])
+def test_a_longer_run_is_no_shortened_one(sgd, other):
+    _, made = sgd
+    with pytest.raises(ValueError, match="is no shorter form of") as caught:
+        made.run(0, shortened=other)
+    assert str(caught.value) == f"{other} is no shorter form of {PLAN}."
+
+
 def test_convolutions_take_the_loop():
     x = Input((4, 1), name="x")
     net = randomised(keras.Model(x, layers.Dense(1)(layers.Flatten()(layers.Conv1D(2, 3)(x)))))
-    assert not made_for(net)._scan
+    made = made_for(net)
+    assert not made._scan
+    np.testing.assert_allclose(made.run_many([0, 1]), np.stack([made.run(0), made.run(1)]), rtol=1e-6)
 
 
 def test_a_run_is_that_of_its_seed_and_weights_and_leaves_the_model_alone(sgd):
@@ -223,6 +276,8 @@ other = on.plain(keras.optimizers.AdamW(0.01, clipnorm=0.5), seed=5)
 moved = made.run(0, on.state(other))
 np.testing.assert_allclose(moved, on.made_for(other).run(0), rtol=1e-6)
 np.testing.assert_allclose(first, made.run(0), rtol=1e-6)
+np.testing.assert_allclose(made.run_many([0, 1]), np.stack([first, made.run(1)]), rtol=1e-6)
+assert made.run(0, shortened=on.Plan(1, 4, 8)).shape == (4, 7)
 np.testing.assert_allclose(first, on.by_keras(on.plain(keras.optimizers.AdamW(0.01, clipnorm=0.5))), rtol=2e-5)
 fresh = on.plain(seed=5)  # a trainer of torch trains the model that it was given
 losses, _ = resolve_loss(fresh, "mse", on.HELD.targets)
@@ -237,7 +292,8 @@ print(",".join(f"{v:.5f}" for v in [*found["head", "kernel"].ravel(), *found["he
 
 def test_torch_trains_alike():
     pytest.importorskip("torch")
-    environment = {**os.environ, "KERAS_BACKEND": "torch", "PYTHONPATH": str(TESTS)}
+    paths = os.pathsep.join([str(TESTS), *sys.path])
+    environment = {**os.environ, "KERAS_BACKEND": "torch", "PYTHONPATH": paths}
     command = [sys.executable, "-W", "error::UserWarning", "-c", TORCH]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)  # noqa: S603
     assert done.returncode == 0, done.stderr

@@ -1,11 +1,16 @@
 """Train an arm on JAX: pure functions, compiled once, called for every seed.
 
-Two programs serve. `scan` puts a whole run into one compiled program, which spares Python's share of each small step.
-`loop` compiles a single step; convolutions take it, because XLA runs them on one slow path inside a loop on the CPU.
+Two programs serve. `scan` puts whole runs into one compiled program, several at once (vmap over their weights and
+orders), which spares Python's share of each small step. `loop` compiles a single step; convolutions take it, because
+XLA runs them on one slow path inside a loop on the CPU, and on another where several runs are batched.
+
+Both take the number of steps, the evaluations and the pace of the learning rate's schedule as arguments, so that runs
+of every length share one compilation.
 """
 
 import math
 import time
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -13,14 +18,19 @@ from numpy.typing import NDArray
 
 from addcat.data.examples import Arrays, Examples
 from addcat.doors.keras.losses import Losses, per_example
-from addcat.doors.keras.training.recipes import build_optimizer
-from addcat.doors.recipe import Plan, Recipe
+from addcat.doors.keras.training.recipes import Pace, build_optimizer, pace_of
+from addcat.doors.recipe import FEWEST_ROOM, Plan, Recipe, one_by_one, require_shortened
 from addcat.frameworks import keras, load
 
 MOST_SCANNED = 256 * 2**20
 """Bytes of data that one compiled program may hold."""
 BATCH = 1024
 """Held-out examples that one step of `loop` judges at a time."""
+TOGETHER = 8
+"""Runs that one program trains at once. Compiling costs more than some short runs, so there is one such program, and
+one for a single run: two are trained one after the other, more are filled up to eight."""
+MOST_TOGETHER = 512 * 2**20
+"""Bytes that the runs of one program may hold."""
 OVERHEAD, FLOPS, FLOPS_PER_WEIGHT = 2e-4, 1e10, 6
 """Of a step of a small dense network: seconds whatever its size, operations a second, and operations a weight and
 example, two forwards and four back."""
@@ -42,29 +52,67 @@ class JaxTrainer:
         self._jax: Any = load("jax", extra="keras")
         self._model, self._losses, self._plan = model, losses, plan
         self._data, self._held = data, held
-        self._optimizer = build_optimizer(recipe, plan.steps)
+        self._recipe, self._pace = recipe, Pace()
+        self._optimizer = build_optimizer(recipe, plan.steps, self._pace)
         self._optimizer.build(model.trainable_variables)
         self._slots = [variable.value for variable in self._optimizer.variables]
         self._scan = _fits_in_scan(model, data, held)
         self._programs: tuple[Any, ...] = ()
 
-    def run(self, seed: int, weights: Arrays | None = None) -> NDArray[np.float64]:
+    def run(self, seed: int, weights: Arrays | None = None, shortened: Plan | None = None) -> NDArray[np.float64]:
         """Train once; see `addcat.doors.recipe.ArmTrainer`."""
-        order = self._plan.order(self._data.count, seed)
-        state = self._state(weights)
-        self._compile()
         if self._scan:
-            arrays = (self._data.inputs, self._data.targets, self._held.inputs, self._held.targets)
-            return np.asarray(self._programs[0](state, order, *arrays), np.float64)
-        step, evaluate = self._programs
+            return self.run_many([seed], None if weights is None else [weights], shortened)[0]
+        plan = require_shortened(self._plan, shortened)
+        self._compile()
+        (step, evaluate), pace = self._programs, self._pace_of(plan)
+        state = self._state(weights)
         found: list[NDArray[np.float64]] = []
-        for rows in order:
+        for rows in plan.order(self._data.count, seed):
             for index in rows:
                 batch = self._data.rows(index)
-                state = step(state, batch.inputs, batch.targets)
+                state = step(state, pace, batch.inputs, batch.targets)
             parts: list[Any] = [evaluate(state, batch.inputs, batch.targets) for batch in self._held.chunks(BATCH)]
             found.append(np.concatenate([np.asarray(part, np.float64) for part in parts]))
         return np.stack(found)
+
+    def run_many(
+        self, seeds: Sequence[int], weights: Sequence[Arrays] | None = None, shortened: Plan | None = None
+    ) -> NDArray[np.float64]:
+        """Train several times at once; see `addcat.doors.recipe.ArmTrainer`."""
+        if not self._scan:
+            return one_by_one(self, seeds, weights, shortened)
+        plan = require_shortened(self._plan, shortened)
+        self._compile()
+        size = self._size(len(seeds))
+        parts = [self._together(part, seeds, weights, plan) for part in _parts(len(seeds), size)]
+        return np.concatenate(parts)[: len(seeds)]
+
+    def _together(
+        self, part: list[int], seeds: Sequence[int], weights: Sequence[Arrays] | None, plan: Plan
+    ) -> NDArray[np.float64]:
+        """Train the runs at some places of `seeds` by one call of the program."""
+        states = [self._state(None if weights is None else weights[place]) for place in part]
+        state = self._jax.tree.map(_stacked, *states)
+        orders = np.stack([plan.order(self._data.count, seeds[place]) for place in part])
+        orders = orders.reshape(len(part), plan.steps, -1).astype(np.int32)
+        room = np.zeros((len(part), self._plan.steps - plan.steps, orders.shape[2]), np.int32)
+        arrays = (self._data.inputs, self._data.targets, self._held.inputs, self._held.targets)
+        lengths = np.int32(plan.per_evaluation), np.int32(plan.evaluations), self._pace_of(plan)
+        found = self._programs[0](state, np.concatenate([orders, room], axis=1), *lengths, *arrays)
+        return np.asarray(found[:, : plan.evaluations], np.float64)
+
+    def _size(self, runs: int) -> int:
+        """How many runs to train by one call: one, or as many as are compiled together where memory allows."""
+        model, batch = self._model, self._plan.batch
+        weights = sum(math.prod(variable.shape) for variable in (*model.variables, *self._optimizer.variables))
+        at_once = max(self._held.count, 3 * batch)  # outputs of every layer, and what the gradient keeps of them
+        room = max(self._plan.evaluations, FEWEST_ROOM) * self._held.count
+        bytes_each = 4 * (3 * weights + at_once * _activations(model) + room)
+        return 1 if runs <= 2 or TOGETHER * bytes_each > MOST_TOGETHER else TOGETHER
+
+    def _pace_of(self, plan: Plan) -> Any:
+        return np.float32(pace_of(self._recipe, plan.steps))
 
     def step_seconds(self) -> float:
         """Time of one step, measured on a few; a step inside a compiled run is too short for that and is reckoned."""
@@ -75,10 +123,11 @@ class JaxTrainer:
         batch = self._data.rows(order[0, 0])
         self._compile()
         step = self._programs[0]
-        state = self._jax.block_until_ready(step(self._state(None), batch.inputs, batch.targets))
+        pace = self._pace_of(self._plan)
+        state = self._jax.block_until_ready(step(self._state(None), pace, batch.inputs, batch.targets))
         start = time.perf_counter()
         for _ in range(3):
-            state = step(state, batch.inputs, batch.targets)
+            state = step(state, pace, batch.inputs, batch.targets)
         self._jax.block_until_ready(state)
         return (time.perf_counter() - start) / 3
 
@@ -100,24 +149,33 @@ class JaxTrainer:
             self._programs = jax.jit(self._step, donate_argnums=0), jax.jit(self._evaluate)
             return
 
-        def whole(state: Any, order: Any, inputs: Any, targets: Any, held: Any, truth: Any) -> Any:
-            def one(state: Any, index: Any) -> Any:
-                rows = ([a[index] for a in inputs], [a[index] for a in targets])
-                return self._step(state, *rows), None
+        def whole(
+            state: Any, order: Any, steps: Any, evaluations: Any, pace: Any, *arrays: Any
+        ) -> Any:  # a run; loops of traced length, since nothing is differentiated through them
+            inputs, targets, held, truth = arrays
 
-            def part(state: Any, rows: Any) -> Any:
-                state, _ = jax.lax.scan(one, state, rows)
-                return state, self._evaluate(state, held, truth)
+            def one(place: Any, state: Any) -> Any:
+                rows = ([a[order[place]] for a in inputs], [a[order[place]] for a in targets])
+                return self._step(state, pace, *rows)
 
-            return jax.lax.scan(part, state, order)[1]
+            def part(place: Any, carried: Any) -> Any:
+                state, found = carried
+                state = jax.lax.fori_loop(place * steps, (place + 1) * steps, one, state)
+                return state, found.at[place].set(self._evaluate(state, held, truth).astype(found.dtype))
 
-        self._programs = (jax.jit(whole),)
+            room = max(self._plan.evaluations, FEWEST_ROOM)
+            found = jax.numpy.zeros((room, self._held.count), "float32")
+            return jax.lax.fori_loop(0, evaluations, part, (state, found))[1]
 
-    def _step(self, state: Any, inputs: Any, targets: Any) -> Any:
+        alone = (None,) * 7
+        self._programs = (jax.jit(jax.vmap(whole, in_axes=(0, 0, *alone))),)
+
+    def _step(self, state: Any, pace: Any, inputs: Any, targets: Any) -> Any:
         trainable, other, slots = state
         (_, other), gradients = self._jax.value_and_grad(self._objective, has_aux=True)(
             trainable, other, slots, inputs, targets
         )
+        self._pace.value = pace  # read by the schedule while the step is traced
         trainable, slots = self._optimizer.stateless_apply(slots, gradients, trainable)
         return trainable, other, slots
 
@@ -142,6 +200,22 @@ def packed_inputs(model: Any, inputs: Any) -> Any:
     """Flat inputs in the structure that a model takes."""
     structure = model.inputs[0] if isinstance(model, keras().Sequential) else model.input
     return keras().tree.pack_sequence_as(structure, list(inputs))
+
+
+def _stacked(*values: Any) -> Any:
+    return load("jax", extra="keras").numpy.stack(values)
+
+
+def _parts(runs: int, size: int) -> list[list[int]]:
+    """Places of runs, `size` at a time; the last part is filled up with the last run."""
+    return [[min(place, runs - 1) for place in range(start, start + size)] for start in range(0, runs, size)]
+
+
+def _activations(model: Any) -> int:
+    """Numbers that the layers of a network give for one example; an unknown size counts as one."""
+    nodes = [node for layer in model._flatten_layers(include_self=False) for node in layer._inbound_nodes]
+    tensors = [tensor for node in nodes for tensor in node.output_tensors]
+    return sum(math.prod(size or 1 for size in tensor.shape[1:]) for tensor in tensors)
 
 
 def _fits_in_scan(model: Any, data: Examples, held: Examples) -> bool:

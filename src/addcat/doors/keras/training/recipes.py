@@ -1,6 +1,7 @@
 """How a Keras model was trained, read from the optimiser that it carries."""
 
 import copy
+from dataclasses import dataclass
 from typing import Any
 
 from addcat.doors.recipe import Recipe
@@ -31,24 +32,42 @@ def recipe_of(model: Any, *, batch: int | None, examples: int) -> Recipe:
     return Recipe(keras().optimizers.serialize(optimizer), made or STEPS, size, words)
 
 
-def build_optimizer(recipe: Recipe, steps: int) -> Any:
+@dataclass(slots=True)
+class Pace:
+    """How fast a schedule of the learning rate runs: nominal steps for each step of the run.
+
+    A program that is traced with a traced `value` serves runs of every length.
+    """
+
+    value: Any = 1.0
+
+
+def pace_of(recipe: Recipe, steps: int) -> float:
+    """The pace at which a schedule of `build_optimizer` runs through in `steps`."""
+    return (STEPS if recipe.optimizer is None else recipe.steps) / steps
+
+
+def build_optimizer(recipe: Recipe, steps: int, pace: Pace | None = None) -> Any:
     """A new optimiser for a run of `steps`; a schedule runs through in as many.
 
     Args:
         recipe: What it is made from.
         steps: Of the run.
+        pace: Read by the schedule at every step, so that the caller may change it; set here.
 
     Returns:
         A Keras optimiser without slots.
     """
-    optimizers = keras().optimizers
+    optimizers, pace = keras().optimizers, pace or Pace()
+    pace.value = pace_of(recipe, steps)
     if recipe.optimizer is None:
-        return optimizers.AdamW(optimizers.schedules.CosineDecay(RATE, steps), weight_decay=DECAY)
+        schedule = optimizers.schedules.CosineDecay(RATE, STEPS)
+        return optimizers.AdamW(_stretched(schedule, pace), weight_decay=DECAY)
     optimizer: Any = optimizers.deserialize(copy.deepcopy(recipe.optimizer))  # Keras takes some configs apart
     inner = _inner(optimizer)
     schedule = inner._learning_rate
     if isinstance(schedule, optimizers.schedules.LearningRateSchedule):
-        inner._learning_rate = _stretched(schedule, recipe.steps / steps)
+        inner._learning_rate = _stretched(schedule, pace)
     return optimizer
 
 
@@ -57,15 +76,15 @@ def _inner(optimizer: Any) -> Any:
     return getattr(optimizer, "inner_optimizer", optimizer)
 
 
-def _stretched(schedule: Any, ratio: float) -> Any:
-    """The same schedule, run through `ratio` times as fast."""
+def _stretched(schedule: Any, pace: Pace) -> Any:
+    """The same schedule, run through at a pace."""
     base: Any = keras().optimizers.schedules.LearningRateSchedule
 
     class Stretched(base):
         def __call__(self, step: Any) -> Any:
-            return schedule(keras().ops.cast(step, "float32") * ratio)
+            return schedule(keras().ops.cast(step, "float32") * pace.value)
 
         def get_config(self) -> dict[str, Any]:
-            return {**schedule.get_config(), "ratio": ratio}
+            return dict(schedule.get_config())
 
     return Stretched()

@@ -1,6 +1,7 @@
 """Train an arm on torch: the same run, one eager step after another."""
 
 import time
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ from addcat.data.examples import Arrays, Examples
 from addcat.doors.keras.losses import Losses, per_example
 from addcat.doors.keras.training.jax_trainer import packed_inputs
 from addcat.doors.keras.training.recipes import build_optimizer
-from addcat.doors.recipe import Plan, Recipe
+from addcat.doors.recipe import Plan, Recipe, one_by_one, require_shortened
 from addcat.frameworks import keras, load
 
 BATCH = 1024
@@ -34,17 +35,24 @@ class TorchTrainer:
         self._data, self._held = data, held
         self._start = [variable.numpy().copy() for variable in model.variables]
 
-    def run(self, seed: int, weights: Arrays | None = None) -> NDArray[np.float64]:
+    def run(self, seed: int, weights: Arrays | None = None, shortened: Plan | None = None) -> NDArray[np.float64]:
         """Train once; see `addcat.doors.recipe.ArmTrainer`."""
+        plan = require_shortened(self._plan, shortened)
         self._reset(weights)
-        optimizer = build_optimizer(self._recipe, self._plan.steps)
+        optimizer = build_optimizer(self._recipe, plan.steps)
         optimizer.build(self._model.trainable_variables)
         found: list[NDArray[np.float64]] = []
-        for rows in self._plan.order(self._data.count, seed):
+        for rows in plan.order(self._data.count, seed):
             for index in rows:
                 self._step(optimizer, self._data.rows(index))
             found.append(self._evaluate())
         return np.stack(found)
+
+    def run_many(
+        self, seeds: Sequence[int], weights: Sequence[Arrays] | None = None, shortened: Plan | None = None
+    ) -> NDArray[np.float64]:
+        """Train several times, one after the other; see `addcat.doors.recipe.ArmTrainer`."""
+        return one_by_one(self, seeds, weights, shortened)
 
     def step_seconds(self) -> float:
         """Time of one step, measured on a few."""
