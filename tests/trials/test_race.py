@@ -72,7 +72,7 @@ def test_many_seeds_go_to_a_trainer_that_takes_them_as_one_program(site):
     asked = []
 
     class Many:
-        def run_many(self, seeds, weights):
+        def run_many(self, seeds, weights, shortened=None):
             asked.append((list(seeds), len(weights)))
             return np.zeros((len(seeds), 3, 16))
 

@@ -8,7 +8,7 @@ compiles is compiled once.
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any, Protocol, runtime_checkable
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,15 +23,6 @@ Curve = NDArray[np.float64]
 
 AT_ONCE = 2
 """Arms trained at the same time: compiled code runs outside of Python's lock."""
-
-
-@runtime_checkable
-class ManyTrainer(Protocol):
-    """A trainer that can run many seeds as one program."""
-
-    def run_many(self, seeds: Sequence[int], weights: Sequence[Arrays] | None = None) -> NDArray[np.float64]:
-        """Losses of shape (runs, evaluations, examples); each run as `ArmTrainer.run` would have made it."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,29 +50,32 @@ class Race:
         Returns:
             For each arm its losses, of shape (evaluations, examples).
         """
-        # networks are built in this thread: frameworks keep names and seeds in global state
-        starts = {name: self.start(name, seed) for name in self.arms}
-        with ThreadPoolExecutor(AT_ONCE) as pool:
-            runs = {name: pool.submit(self.trainers[name].run, seed, starts[name]) for name in self.arms}
-            return {name: running.result() for name, running in runs.items()}
+        return {name: curves[0] for name, curves in self.run_many([seed]).items()}
 
-    def run_many(self, seeds: Sequence[int]) -> dict[str, list[Curve]]:
-        """Train every arm for every seed, as one program where the door offers that.
+    def run_many(
+        self,
+        seeds: Sequence[int],
+        starts: Mapping[str, Sequence[Arrays]] | None = None,
+        shortened: Plan | None = None,
+    ) -> dict[str, list[Curve]]:
+        """Train every arm for every seed, as one program where that is faster.
 
         Args:
             seeds: One run of each arm for each.
+            starts: Weights of each arm for each seed; drawn anew where left out.
+            shortened: A shorter run than the plan's; what was compiled serves it too.
 
         Returns:
             For each arm one curve a seed, in their order.
         """
-        if len(seeds) > 1 and all(isinstance(trainer, ManyTrainer) for trainer in self.trainers.values()):
-            found: dict[str, list[Curve]] = {}
-            for name, trainer in self.trainers.items():
-                assert isinstance(trainer, ManyTrainer)  # noqa: S101  (just asked)
-                found[name] = list(trainer.run_many(seeds, [self.start(name, seed) for seed in seeds]))
-            return found
-        runs = [self.run(seed) for seed in seeds]
-        return {name: [run[name] for run in runs] for name in self.arms}
+        # networks are built in this thread: frameworks keep names and seeds in global state
+        if starts is None:
+            starts = {name: [self.start(name, seed) for seed in seeds] for name in self.arms}
+        with ThreadPoolExecutor(AT_ONCE) as pool:
+            runs = {
+                name: pool.submit(self.trainers[name].run_many, seeds, starts[name], shortened) for name in self.arms
+            }
+            return {name: list(running.result()) for name, running in runs.items()}
 
     def start(self, arm: str, seed: int) -> Arrays:
         """Weights drawn anew, as every arm of one seed draws them."""
