@@ -25,6 +25,19 @@ def keras() -> Any:
     return load("keras", extra="keras")
 
 
+@cache
+def torch() -> Any:
+    """PyTorch.
+
+    Returns:
+        The module `torch`.
+
+    Raises:
+        MissingExtraError: if it is not installed.
+    """
+    return load("torch", extra="torch")
+
+
 def prefer_jax() -> None:
     """Choose Keras' JAX backend where the environment names none; Keras itself would look for TensorFlow."""
     os.environ.setdefault("KERAS_BACKEND", "jax")

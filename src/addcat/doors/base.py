@@ -6,7 +6,6 @@ cannot do.
 """
 
 from collections.abc import Callable, Sequence
-from types import ModuleType
 from typing import Any, Literal, Protocol, overload, runtime_checkable
 
 from numpy.typing import NDArray
@@ -14,7 +13,7 @@ from numpy.typing import NDArray
 from addcat.data.examples import Arrays, Examples
 from addcat.doors.bench import Bench, Shapes
 from addcat.doors.recipe import ArmTrainer, Plan, Recipe
-from addcat.errors import ModelError
+from addcat.errors import ModelError, OptionError
 from addcat.graph import Array, Edge, Graph, Node, Shape
 
 Run = Callable[[list[Array]], list[Array]]
@@ -143,7 +142,10 @@ CANNOT: dict[Capability, str] = {
     "bench": "optimised",
 }
 """How a sentence goes on: an ONNX model cannot be ..."""
-_KERAS = "Pass a built Keras 3 model: keras.Sequential or keras.Model(inputs, outputs)."
+_KERAS = (
+    "Pass a built Keras 3 model (keras.Sequential or keras.Model(inputs, outputs)), or a PyTorch module with "
+    "example_inputs."
+)
 PASS: dict[Capability, str] = {
     "read": _KERAS,
     "write": _KERAS,
@@ -153,27 +155,33 @@ PASS: dict[Capability, str] = {
 
 
 @overload
-def door_for(model: Any, needs: Literal["read"] = "read") -> Reader: ...
+def door_for(model: Any, needs: Literal["read"] = "read", *, example_inputs: Any = None) -> Reader: ...
 @overload
-def door_for(model: Any, needs: Literal["write"]) -> Switcher: ...
+def door_for(model: Any, needs: Literal["write"], *, example_inputs: Any = None) -> Switcher: ...
 @overload
-def door_for(model: Any, needs: Literal["train"]) -> Laboratory: ...
+def door_for(model: Any, needs: Literal["train"], *, example_inputs: Any = None) -> Laboratory: ...
 @overload
-def door_for(model: Any, needs: Literal["bench"]) -> Bencher: ...
-def door_for(model: Any, needs: Capability = "read") -> Any:
+def door_for(model: Any, needs: Literal["bench"], *, example_inputs: Any = None) -> Bencher: ...
+def door_for(model: Any, needs: Capability = "read", *, example_inputs: Any = None) -> Any:
     """The door of the framework that a model comes from, told by its class alone; loads no other framework.
 
     Args:
-        model: A Keras or ONNX model.
+        model: A Keras or ONNX model, or a PyTorch module. Layers of Keras on its torch backend are modules too, and go
+            through the Keras door.
         needs: "read"; "write" to run and change it too; "train" to train it as well; "bench" to optimise it.
+        example_inputs: What a PyTorch module is called with: a tuple of arguments, or a dict of keyword arguments.
 
     Returns:
         A door with those capabilities.
 
     Raises:
-        ModelError: if no door takes such an object, or the framework cannot do what is needed; names one that can.
+        ModelError: if no door takes such an object, the framework cannot do what is needed, or a module comes without
+            example inputs; says what to do.
+        OptionError: if another model comes with example inputs.
     """
     homes = {cls.__module__.split(".")[0] for cls in type(model).__mro__}
+    if "keras" in homes or homes & {"onnx", "onnx_ir"}:
+        _refuse_examples(model, example_inputs)
     if "keras" in homes:
         from addcat.doors import keras as door  # noqa: PLC0415  (loads Keras)
 
@@ -182,12 +190,34 @@ def door_for(model: Any, needs: Capability = "read") -> Any:
         from addcat.doors import onnx as door  # noqa: PLC0415  (loads onnx)
 
         return _require(door, "an ONNX model", needs)
+    if "torch" in homes and hasattr(model, "forward"):
+        return _require(_torch_door(model, example_inputs), "a PyTorch module", needs)
     raise ModelError(f"No door takes a {type(model).__module__}.{type(model).__name__}. {PASS[needs]}")
 
 
-def _require(door: ModuleType, words: str, needs: Capability) -> ModuleType:
+def _torch_door(model: Any, example_inputs: Any) -> Any:
+    from addcat.doors.torch import Example, TorchDoor  # noqa: PLC0415  (loads torch)
+
+    if example_inputs is None:
+        raise ModelError(
+            f"{type(model).__name__} is a PyTorch module, which keeps no input shapes. Pass what it is called with: "
+            "example_inputs=(x,), a tuple of arguments, or a dict of keyword arguments."
+        )
+    return TorchDoor(Example.of(example_inputs))
+
+
+def _refuse_examples(model: Any, example_inputs: Any) -> None:
+    if example_inputs is not None:
+        raise OptionError(
+            f"example_inputs are for PyTorch modules; a {type(model).__name__} knows its own inputs. Leave them out."
+        )
+
+
+def _require(door: Any, words: str, needs: Capability) -> Any:
     if all(isinstance(door, capability) for capability in NEEDS[needs]):
         return door
+    if words == "a PyTorch module":
+        raise ModelError(f"This is {words}, which cannot be {CANNOT[needs]}.")
     raise ModelError(
         f"This is {words}, which cannot be {CANNOT[needs]}. Pass the Keras model that it was exported from; "
         "'inspect' and 'optimize' take ONNX models as well."

@@ -52,12 +52,14 @@ class Weight:
         read: Gives the array.
         key: The same for every holder of the same variable, so that shared weights count once.
         trainable: Whether an optimiser may change it.
+        counts: Whether the framework counts it among the model's parameters; torch leaves buffers out.
     """
 
     shape: tuple[int, ...]
     read: Callable[[], Array] = field(repr=False, compare=False)
     key: int
     trainable: bool = True
+    counts: bool = True
 
     @staticmethod
     def of(array: Array, *, trainable: bool = True) -> "Weight":
@@ -167,7 +169,8 @@ class Node:
         """
         new = dict(self.weights)
         for name, array in weights.items():
-            new[name] = Weight.of(array, trainable=self.weights[name].trainable if name in self.weights else True)
+            made, old = Weight.of(array), self.weights.get(name)
+            new[name] = made if old is None else replace(made, trainable=old.trainable, counts=old.counts)
         edited = self.edited or bool(attrs) or bool(weights)
         return replace(self, **{"attrs": {**self.attrs, **attrs}, "weights": new, "edited": edited, **fields})
 

@@ -53,7 +53,7 @@ def parameters(graph: Graph) -> int:
         >>> parameters(Graph.of([x, dense], inputs=["x"], outputs=[Edge("dense")]))
         15
     """
-    return sum({w.key: w.size for _, node, _ in walk(graph) for w in node.weights.values()}.values())
+    return sum({w.key: w.size for _, node, _ in walk(graph) for w in node.weights.values() if w.counts}.values())
 
 
 def multiply_adds(graph: Graph, node: Node) -> int | None:

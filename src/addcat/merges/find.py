@@ -51,6 +51,7 @@ class Merge:
         role: "residual", "skip", "siblings" or "fusion" (see `addcat.merges.roles`).
         consumers: Who reads the result, and through what.
         calls: How many times the nested model that holds it is called.
+        obstacle: Why the framework's own code around it cannot be changed; "" where it can.
     """
 
     site: str
@@ -63,6 +64,7 @@ class Merge:
     role: str
     consumers: tuple[Consumer, ...]
     calls: int = 1
+    obstacle: str = ""
 
     @property
     def label(self) -> str:
@@ -148,6 +150,7 @@ def describe_merge(graph: Graph, node: Node, prefix: str = "") -> Merge:
         shape=node.shape,
         role=role(graph, node),
         consumers=tuple(consumers(graph, node)),
+        obstacle=str(node.attrs.get("obstacle", "")),
     )
 
 

@@ -59,6 +59,8 @@ def blocker(graph: Graph, merge: Merge) -> Refusal | None:
 def unswitchable(merge: Merge) -> Refusal | None:
     """Why a merge has no other merge at all, exact or not; None where it has one."""
     site = merge.site
+    if merge.obstacle:
+        return Refusal("AC116", site, f"{merge.label} {site!r} cannot be changed where it stands: {merge.obstacle}")
     plain = merge.op.removesuffix("_constant")
     if plain not in (*ADD_LIKE, "concat"):
         return Refusal("AC108", site, f"{merge.label} {site!r} is neither an Add nor a Concatenate")

@@ -261,7 +261,8 @@ def test_input_shapes_of_the_command_line():
         (
             3,
             "No door takes a builtins.int. "
-            "Pass a built Keras 3 model: keras.Sequential or keras.Model(inputs, outputs).",
+            "Pass a built Keras 3 model (keras.Sequential or keras.Model(inputs, outputs)), or a PyTorch module with "
+            "example_inputs.",
         ),
         (
             layers.Dense(3),

@@ -4,12 +4,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from addcat.doors.keras.calls import constants_of, flat, in_training, is_graph, records_of
-from addcat.doors.keras.channels import with_channel_axes
 from addcat.doors.keras.classify import describe, is_keras, is_layer, weights_of
 from addcat.doors.keras.clone import first_sentence
 from addcat.errors import ModelError
 from addcat.frameworks import keras
 from addcat.graph import Edge, Graph, Node, Shape, Tensor
+from addcat.graph.channels import with_channel_axes
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,14 +17,15 @@ from addcat.verbs.inspect.result import InspectedMerge, Inspection, Totals
 __all__ = ["InspectedMerge", "Inspection", "Totals", "inspect", "inspect_graph"]
 
 
-def inspect(model: Any, *, input_shapes: tuple[Shape, ...] = ()) -> Inspection:
+def inspect(model: Any, *, input_shapes: tuple[Shape, ...] = (), example_inputs: Any = None) -> Inspection:
     """Find every merge of a model and price it.
 
     A bias, a constant, a scalar or a weight that is added to a tensor is not a merge.
 
     Args:
-        model: A built Functional or Sequential Keras model. It is not touched.
+        model: A built Functional or Sequential Keras model, an ONNX model or a PyTorch module. It is not touched.
         input_shapes: Shapes to price the model at where it leaves sizes open, batch first, one for each input.
+        example_inputs: What a PyTorch module is called with: a tuple of arguments, or a dict of keyword arguments.
 
     Returns:
         The merges, findings and totals; prints as a table in a notebook.
@@ -40,7 +41,7 @@ def inspect(model: Any, *, input_shapes: tuple[Shape, ...] = ()) -> Inspection:
         >>> [(m.site, m.merge.op, m.merge.role, m.switch) for m in found.merges]
         [('link', 'add', 'residual', 'tie')]
     """
-    door = door_for(model)
+    door = door_for(model, example_inputs=example_inputs)
     graph = door.read(model)
     sized = door.reshape_inputs(graph, input_shapes) if input_shapes else graph
     return inspect_graph(sized, fits=isinstance(door, Prober))

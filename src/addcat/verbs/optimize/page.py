@@ -65,7 +65,7 @@ def _steps(steps: Sequence[Step]) -> Table:
         Column("rules", whole=False),
         Column("outcome"),
         Column("time", number=True),
-        Column("why", at_least=100, whole=False),
+        Column("reason", at_least=100, whole=False),
     )
     # what was kept first; of the rest the first few, in the order tried
     ordered = sorted(steps, key=lambda step: list(OUTCOMES).index(step.outcome) if step.outcome in TONES else 9)

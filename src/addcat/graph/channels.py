@@ -1,20 +1,33 @@
 """Which axis of each tensor counts channels.
 
 Convolutions, pooling and batch norm say it; Dense contracts the last axis. What they say spreads along channelwise
-operations and merges, forward and then backward. Where nobody says anything it is the last axis, as Keras has it.
+operations and merges, forward and then backward. Where nobody says anything a convention decides, and each door brings
+its own: the last axis in Keras, axis 1 for images in torch.
 """
 
+from collections.abc import Callable
 from typing import Any
 
-from addcat.graph import Node
+from addcat.graph.core import Node
 from addcat.graph.operations import OPS, channelwise
 
 
-def with_channel_axes(nodes: list[Node]) -> list[Node]:
+def last(rank: int) -> int | None:
+    """The last axis; None for scalars."""
+    return rank - 1 if rank else None
+
+
+def first_of_images(rank: int) -> int | None:
+    """Axis 1 of tensors with four axes or more, else the last; None for scalars."""
+    return 1 if rank >= 4 else last(rank)
+
+
+def with_channel_axes(nodes: list[Node], *, default: Callable[[int], int | None] = last) -> list[Node]:
     """Fill in `channel_axis` of every node.
 
     Args:
         nodes: In topological order.
+        default: Takes the number of axes of a tensor; gives the axis of its channels where nobody says it.
 
     Returns:
         The same nodes, in the same order, with the axis counted from 0; None for scalars.
@@ -38,9 +51,9 @@ def with_channel_axes(nodes: list[Node]) -> list[Node]:
                 known[edge.node] = wanted
     filled: list[Node] = []
     for node in nodes:
-        last = len(node.shape) - 1 if node.outputs and len(node.shape) > 0 else None
-        axis = known.get(node.name, last)
-        filled.append(node.edit(channel_axis=axis if axis is not None and _fits(node, axis) else last))
+        other = default(len(node.shape)) if node.outputs else None
+        axis = known.get(node.name, other)
+        filled.append(node.edit(channel_axis=axis if axis is not None and _fits(node, axis) else other))
     return filled
 
 

@@ -1,0 +1,142 @@
+"""What a recorded run is made of: calls, what they read, and the modules whose own code made them."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from addcat.graph import Edge, Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class Operand:
+    """A tensor among the arguments of a call.
+
+    Attributes:
+        edge: What computes it from the model's inputs; None for parameters, buffers and constants.
+        tensor: What is known of it.
+        path: Of the parameter or buffer that it is; "" for others.
+        value: The parameter, buffer or constant itself; None where it is computed from the inputs.
+        sources: Path and value of each parameter that a constant is computed from.
+    """
+
+    edge: Edge | None
+    tensor: Tensor
+    path: str = ""
+    value: Any = field(default=None, repr=False)
+    sources: tuple[tuple[str, Any], ...] = field(default=(), repr=False)
+
+    @property
+    def live(self) -> bool:
+        """Whether it depends on the model's inputs."""
+        return self.edge is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where in the user's code a call is made.
+
+    Attributes:
+        owner: Path of the module whose own `forward` makes it; "" for the model itself.
+        number: In which call of the owner, from 1.
+        order: How many torch functions the owner's own code has called before it.
+        hook: Whether a hook makes it, not the owner's `forward`.
+    """
+
+    owner: str
+    number: int
+    order: int
+    hook: bool = False
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Call:
+    """One torch function, or one module of `torch.nn` as a whole.
+
+    Attributes:
+        name: Of the node that it becomes.
+        place: Where it is made.
+        target: The function; None for a module.
+        module: The module; None for a function.
+        path: Of the module; "" for a function.
+        operands: Every tensor that it reads, in the order of its arguments.
+        arguments: (args, kwargs), with the operands in the place of tensors.
+        outputs: What it gives.
+        written: Positions of the operands that it writes into.
+        device: Of its first output.
+    """
+
+    name: str
+    place: Place
+    target: Any
+    module: Any
+    path: str
+    operands: tuple[Operand, ...]
+    arguments: tuple[Any, Any]
+    outputs: tuple[Tensor, ...]
+    written: tuple[int, ...] = ()
+    device: str = "cpu"
+
+    @property
+    def word(self) -> str:
+        """Name of the function as people know it ("add" for `+=`), or of the module's class."""
+        return type(self.module).__name__ if self.module is not None else function_word(self.target)
+
+    @property
+    def live(self) -> tuple[Operand, ...]:
+        """The operands that depend on the model's inputs."""
+        return tuple(operand for operand in self.operands if operand.live)
+
+    def argument(self, position: int, name: str, default: Any = None) -> Any:
+        """One argument, given by position or by name."""
+        args, kwargs = self.arguments
+        return args[position] if position < len(args) else kwargs.get(name, default)
+
+
+ALIASES = {
+    "iadd": "add",
+    "radd": "add",
+    "isub": "sub",
+    "rsub": "sub",
+    "subtract": "sub",
+    "imul": "mul",
+    "rmul": "mul",
+    "multiply": "mul",
+    "truediv": "div",
+    "itruediv": "div",
+    "true_divide": "div",
+    "divide": "div",
+    "concat": "cat",
+    "concatenate": "cat",
+    "rmatmul": "matmul",
+    "setitem": "setitem",
+    "get": "attribute",
+}
+
+
+def function_word(function: Any) -> str:
+    """Name of a torch function without underscores, operators under the name of the function that they are.
+
+    Examples:
+        >>> from addcat.frameworks import torch
+        >>> [function_word(f) for f in (torch().Tensor.__iadd__, torch().relu_, torch().concat)]
+        ['add', 'relu', 'cat']
+    """
+    name = str(getattr(function, "__name__", type(function).__name__)).partition(".")[0].strip("_")
+    return ALIASES.get(name, name)
+
+
+@dataclass(slots=True)
+class Owner:
+    """A module that is no leaf, and what was seen of its calls.
+
+    Attributes:
+        calls: (args, kwargs) of each call of its `forward`.
+        problems: Why its code cannot be written anew, in words that follow "its module"; empty where it can.
+    """
+
+    calls: list[tuple[Any, Any]] = field(default_factory=list[tuple[Any, Any]])
+    problems: list[str] = field(default_factory=list[str])
+
+    def note(self, problem: str) -> None:
+        """Remember a problem, once."""
+        if problem not in self.problems:
+            self.problems.append(problem)

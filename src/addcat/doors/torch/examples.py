@@ -1,0 +1,112 @@
+"""What a plain `nn.Module` is called with: torch keeps no shapes, so an example is given, or taken from data."""
+
+import inspect
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, cast
+
+import numpy as np
+
+from addcat.errors import ModelError
+from addcat.frameworks import load, torch
+from addcat.graph import Array
+
+_torch: Any = torch()
+_tree: Any = load("torch.utils._pytree", extra="torch")
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """One call of a model.
+
+    Attributes:
+        args: By position; tensors among them, nested or not.
+        kwargs: By name.
+    """
+
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
+
+    @staticmethod
+    def of(given: Any) -> "Example":
+        """Understand `example_inputs`: a tuple of arguments, a dict of keyword arguments, or one tensor.
+
+        Raises:
+            ModelError: if there is no tensor among them.
+        """
+        if isinstance(given, Mapping):
+            example = Example((), dict(cast("Mapping[str, Any]", given)))
+        elif isinstance(given, tuple | list):
+            example = Example(tuple(cast("tuple[Any, ...]", given)), {})
+        else:
+            example = Example((given,), {})
+        example = Example(*_tree.tree_map(_as_tensor, example.both))
+        if not example.tensors:
+            raise ModelError(
+                f"example_inputs hold no tensor: {given!r}. Pass a tuple of what the model is called with, such as "
+                "example_inputs=(torch.zeros(1, 3, 224, 224),), or a dict of keyword arguments."
+            )
+        return example
+
+    @property
+    def both(self) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """(args, kwargs)."""
+        return self.args, self.kwargs
+
+    @property
+    def tensors(self) -> list[Any]:
+        """Every tensor, in order."""
+        return [leaf for leaf in _tree.tree_leaves(self.both) if isinstance(leaf, _torch.Tensor)]
+
+    def filled(self, tensors: "list[Any]") -> "Example":
+        """The same call with other tensors."""
+        queue = iter(tensors)
+
+        def put(value: Any) -> Any:
+            return next(queue) if isinstance(value, _torch.Tensor) else value
+
+        return Example(*_tree.tree_map(put, self.both))
+
+    def names(self, model: Any) -> list[str]:
+        """A name for each tensor: of the parameter of `forward`, with keys and places of what is nested in it."""
+        parameters = [
+            p.name
+            for p in inspect.signature(model.forward).parameters.values()
+            if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)
+        ]
+        named = {
+            **{parameters[i] if i < len(parameters) else f"input_{i}": value for i, value in enumerate(self.args)},
+            **self.kwargs,
+        }
+        found: list[str] = []
+        for path, leaf in _tree.tree_flatten_with_path(named)[0]:
+            if isinstance(leaf, _torch.Tensor):
+                found.append(".".join(_key(key) for key in path))
+        children = {name for name, _ in model.named_modules()}
+        return [f"input_{name}" if name in children else name for name in found]
+
+
+def _as_tensor(value: Any) -> Any:
+    return _torch.as_tensor(value) if isinstance(value, np.ndarray) else value
+
+
+def _key(key: Any) -> str:
+    for attribute in ("key", "idx", "name"):
+        if hasattr(key, attribute):
+            return str(getattr(key, attribute))
+    return str(key)
+
+
+def array_of(tensor: Any) -> Array:
+    """A tensor as an array on the host; bfloat16, which numpy does not know, as float32."""
+    kept = tensor.detach()
+    if kept.dtype == _torch.bfloat16:
+        kept = kept.float()
+    return kept.cpu().numpy()
+
+
+def device_of(model: Any) -> Any:
+    """Where a model lies: the device of its first parameter or buffer; the CPU where it has none."""
+    for tensor in (*model.parameters(), *model.buffers()):
+        return tensor.device
+    return _torch.device("cpu")

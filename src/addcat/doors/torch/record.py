@@ -1,0 +1,141 @@
+"""One run of a model, written down: on fake tensors, which cost nothing, else with real numbers."""
+
+from collections.abc import Generator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from addcat.doors.torch.calls import Call, Owner
+from addcat.doors.torch.examples import Example, device_of
+from addcat.doors.torch.recorder import Recorder
+from addcat.doors.torch.watching import in_mode, untouched, watched
+from addcat.errors import ModelError
+from addcat.frameworks import load, torch
+from addcat.graph import Edge
+
+_torch: Any = torch()
+_tree: Any = load("torch.utils._pytree", extra="torch")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Recording:
+    """What a model did when it was run once.
+
+    Attributes:
+        model: The model itself.
+        example: What it was called with.
+        calls: In the order made, inputs first.
+        owners: Modules that are no leaf, by path.
+        outputs: The tensors that it gave.
+        inputs: Names of its inputs.
+        seen_late: Names of in-place calls whose operand was read under another name afterwards.
+        fake: Whether it ran on fake tensors.
+        values: Tensors that were asked for.
+        given: What the model gave, as it gave it.
+    """
+
+    model: Any
+    example: Example
+    calls: tuple[Call, ...]
+    owners: dict[str, Owner]
+    outputs: tuple[Edge, ...]
+    inputs: tuple[str, ...]
+    seen_late: frozenset[str]
+    fake: bool
+    values: dict[Edge, Any]
+    given: Any
+
+
+def record(model: Any, example: Example) -> Recording:
+    """Run a model once, in eval mode, and write down what it calls; it is as before afterwards.
+
+    Raises:
+        ModelError: if it has uninitialised parameters, or does not run on the example.
+    """
+    _require_readable(model)
+    try:
+        return _run(model, example, fake=True)
+    except ModelError:
+        raise
+    except Exception:  # a value of a tensor was wanted, or a kernel knows no fake tensors
+        try:
+            return _run(model, example, fake=False)
+        except ModelError:
+            raise
+        except Exception as error:
+            shapes = ", ".join(str(tuple(tensor.shape)) for tensor in example.tensors)
+            raise ModelError(
+                f"{type(model).__name__} does not run on example inputs of shape {shapes}: "
+                f"{type(error).__name__}: {first_line(error)}. Pass example_inputs that it takes."
+            ) from error
+
+
+def values_at(model: Any, example: Example, edges: "list[Edge]") -> tuple[Any, dict[Edge, Any]]:
+    """Run a model with real numbers; give its outputs and the tensors on some edges."""
+    made = _run(model, example, fake=False, wanted=frozenset(edges))
+    return made.given, made.values
+
+
+def _run(model: Any, example: Example, *, fake: bool, wanted: frozenset[Edge] = frozenset()) -> Recording:
+    names = example.names(model)
+    recorder = Recorder(model, wanted)
+    with untouched(model) as changed, in_mode(model, training=False), _mode(fake) as made:
+        given = example.filled([_fresh(tensor, made, model) for tensor in example.tensors])
+        for name, tensor in zip(names, given.tensors, strict=True):
+            recorder.input(name, tensor)
+        with watched(model, recorder), _torch.no_grad(), recorder:
+            out = model(*given.args, **given.kwargs)
+    for path, attributes in changed.items():
+        recorder.owners.setdefault(path, Owner()).note(f"sets {', '.join(map(repr, attributes))} on itself")
+    edges = [edge for edge in recorder.outputs(out) if edge is not None]
+    if not edges:
+        raise ModelError(
+            f"{type(model).__name__} gives no tensor that depends on its inputs. "
+            "Let forward give a tensor, or a list, tuple or dict of tensors."
+        )
+    return Recording(
+        model,
+        example,
+        tuple(recorder.calls),
+        recorder.owners,
+        tuple(edges),
+        tuple(names),
+        frozenset(recorder.seen_late),
+        fake,
+        recorder.values,
+        out,
+    )
+
+
+@contextmanager
+def _mode(fake: bool) -> Generator[Any]:
+    if not fake:
+        devices = [_torch.cuda.current_device()] if _torch.cuda.is_available() else []
+        with _torch.random.fork_rng(devices=devices):
+            yield None
+        return
+    tensors: Any = load("torch._subclasses.fake_tensor", extra="torch")
+    with tensors.FakeTensorMode(allow_non_fake_inputs=True) as made:
+        yield made
+
+
+def _fresh(tensor: Any, made: Any, model: Any) -> Any:
+    """A tensor of the run's own: fake, or a copy where the model lies, which it may write into."""
+    kept = tensor.detach().to(device_of(model))
+    return made.from_tensor(kept) if made is not None else kept.clone()
+
+
+def _require_readable(model: Any) -> None:
+    lazy = load("torch.nn.parameter", extra="torch").is_lazy
+    for path, module in model.named_modules():
+        if any(lazy(tensor) for tensor in (*module._parameters.values(), *module._buffers.values())):
+            raise ModelError(
+                f"{type(module).__name__} {path!r} has no weights yet: it makes them at its first call. "
+                "Call the model once, and pass it then."
+            )
+
+
+def first_line(error: BaseException) -> str:
+    """What an exception says first, without a full stop."""
+    lines = str(error).strip().splitlines()
+    return lines[0].rstrip(".") if lines else "no reason given"

@@ -1,0 +1,328 @@
+"""A model becomes a list of calls by being run once: every torch function, every module of `torch.nn` as a whole.
+
+A mode sees the functions, and a `forward` put in front of each module's own sees the modules. What depends on the
+inputs is followed by the identity of tensors, so each is kept alive until the end: an identity is used again once its
+tensor is gone. What is written in place is the same object, and is found under its newest name.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from addcat.doors.torch.calls import Call, Operand, Owner, Place, function_word
+from addcat.doors.torch.leaves import is_leaf
+from addcat.frameworks import load, torch
+from addcat.graph import Edge, Tensor
+
+_torch: Any = torch()
+_Mode: Any = load("torch.overrides", extra="torch").TorchFunctionMode
+_tree: Any = load("torch.utils._pytree", extra="torch")
+
+READS_VALUES = {
+    *(
+        "item",
+        "bool",
+        "int",
+        "float",
+        "index",
+        "tolist",
+        "numpy",
+        "contains",
+        "array",
+        "complex",
+        "is_nonzero",
+        "equal",
+    ),
+    "allclose",
+}
+"""Functions that give Python a value of a tensor: what the code does next may depend on the example."""
+FACTORIES = {
+    *("zeros_like", "ones_like", "empty_like", "full_like", "rand_like", "randn_like", "randint_like"),
+    *("new_zeros", "new_ones", "new_empty", "new_full", "new_tensor"),
+}
+"""They take a tensor for its shape alone."""
+
+
+@dataclass(slots=True)
+class Frame:
+    """A module whose own code is running, or the hooks around a call of it."""
+
+    path: str
+    number: int
+    hook: bool = False
+    order: int = 0
+    arguments: set[int] = field(default_factory=set[int])
+
+
+class Recorder(_Mode):
+    """Writes down what a model calls while it runs.
+
+    Args:
+        root: The model.
+        wanted: Tensors to keep, for `values`.
+
+    Attributes:
+        calls: In the order made.
+        owners: What was seen of each module that is no leaf, by path.
+        values: Tensors by edge, where they were wanted.
+        seen_late: Names of in-place calls whose operand was read under another name afterwards.
+    """
+
+    def __init__(self, root: Any, wanted: frozenset[Edge] = frozenset()) -> None:
+        super().__init__()  # pyright: ignore[reportUnknownMemberType]
+        self.root, self.wanted = root, wanted
+        self.calls: list[Call] = []
+        self.owners: dict[str, Owner] = {}
+        self.values: dict[Edge, Any] = {}
+        self.seen_late: set[str] = set()
+        self.whole = False
+        self._paths = {id(module): path for path, module in root.named_modules()}
+        tensors = [*root.named_parameters(remove_duplicate=False), *root.named_buffers(remove_duplicate=False)]
+        self._names = {id(tensor): name for name, tensor in reversed(tensors)}
+        self._edges: dict[int, Edge] = {}
+        self._kept: list[Any] = []
+        self._storages: dict[int, list[Any]] = {}
+        self._stale: dict[int, str] = {}
+        self._sources: dict[int, tuple[tuple[str, Any], ...]] = {}
+        self._counts: dict[str, int] = {}
+        self._frames: list[Frame] = []
+
+    # tensors
+
+    def bind(self, value: Any, edge: Edge) -> None:
+        """From now on a tensor goes by this edge."""
+        self._edges[id(value)] = edge
+        self._stale.pop(id(value), None)
+        self._kept.append(value)
+        self._storages.setdefault(_storage(value), []).append(value)
+        if edge in self.wanted:
+            self.values[edge] = value.detach().clone()
+
+    def edge(self, value: Any) -> Edge | None:
+        """What computes a tensor; None where that does not depend on the model's inputs."""
+        found = self._edges.get(id(value))
+        late = self._stale.pop(id(value), None)
+        if found is None or late is None:
+            return found
+        self.seen_late.add(late)
+        operands = tuple(Operand(edge, tensor_of(value)) for edge in (found, Edge(late)))
+        name = self._name(self._frame.path, "written")
+        call = Call(name, self._place(), _written_through, None, "", operands, (operands, {}), (tensor_of(value),))
+        self.calls.append(call)
+        self.bind(value, Edge(name))
+        return Edge(name)
+
+    def _operand(self, value: Any) -> Operand:
+        edge = self.edge(value)
+        if edge is not None:
+            return Operand(edge, tensor_of(value))
+        return Operand(None, tensor_of(value), self._names.get(id(value), ""), value, self._sources_of(value))
+
+    def _sources_of(self, value: Any) -> tuple[tuple[str, Any], ...]:
+        if isinstance(value, _torch.nn.Parameter):
+            return ((self._names.get(id(value), ""), value),)
+        return self._sources.get(id(value), ())
+
+    def _constant(self, read: list[Any], out: Any) -> None:
+        """What is computed from parameters alone remembers them."""
+        sources = tuple(dict.fromkeys(source for value in read for source in self._sources_of(value)))
+        for value in _tree.tree_leaves(out) if sources else ():
+            if isinstance(value, _torch.Tensor) and not isinstance(value, _torch.nn.Parameter):
+                self._sources[id(value)] = sources
+                self._kept.append(value)
+
+    # calls
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        """Run a torch function, and write it down."""
+        kwargs = kwargs or {}
+        if self.whole:
+            return func(*args, **kwargs)
+        self._frame.order += 1
+        read = [value for value in _tree.tree_leaves((args, kwargs)) if isinstance(value, _torch.Tensor)]
+        versions = [_version(value) for value in read]
+        word = function_word(func)
+        out = func(*args, **kwargs)
+        live = [value for value in read if id(value) in self._edges]
+        if live and word in READS_VALUES:
+            self._owner().note(f"looks at the values of a tensor ({word})")
+        written = [place for place, value in enumerate(read) if _version(value) != versions[place]]
+        if (live and word not in FACTORIES) or any(id(read[place]) in self._edges for place in written):
+            self._write_down(func, None, "", (args, kwargs), read, out, written)
+        else:
+            self._constant(read, out)
+        return out
+
+    def leaf(self, path: str, module: Any, run: Callable[..., Any], args: Any, kwargs: Any) -> Any:
+        """Run a module as a whole, and write it down."""
+        read = [value for value in _tree.tree_leaves((args, kwargs)) if isinstance(value, _torch.Tensor)]
+        versions = [_version(value) for value in read]
+        self.whole = True
+        try:
+            with _torch._C.DisableTorchFunction():
+                out = run(*args, **kwargs)
+        finally:
+            self.whole = False
+        if any(id(value) in self._edges for value in read):
+            written = [place for place, value in enumerate(read) if _version(value) != versions[place]]
+            self._write_down(None, module, path, (args, kwargs), read, out, written)
+        return out
+
+    def _write_down(
+        self, func: Any, module: Any, path: str, given: tuple[Any, Any], read: list[Any], out: Any, written: list[int]
+    ) -> None:
+        operands = tuple(self._operand(value) for value in read)
+        queue = iter(operands)
+
+        def put(value: Any) -> Any:
+            return next(queue) if isinstance(value, _torch.Tensor) else value
+
+        arguments = _tree.tree_map(put, given)
+        results = [value for value in _tree.tree_leaves(out) if isinstance(value, _torch.Tensor)]
+        if not results and written:  # __setitem__ gives nothing: what it wrote into is what it gives
+            results = [read[written[0]]]
+        if not results:
+            return
+        name = self._name(path, "") if module is not None else self._name(self._frame.path, function_word(func))
+        known = tuple(tensor_of(value) for value in results)
+        place = self._place()
+        device = str(results[0].device)
+        self.calls.append(Call(name, place, func, module, path, operands, arguments, known, tuple(written), device))
+        for index in written:
+            self._mutated(read[index], name)
+        for index, value in enumerate(results):
+            self.bind(value, Edge(name, index))
+
+    def _mutated(self, value: Any, name: str) -> None:
+        """Other tensors on the same memory have changed with this one."""
+        if id(value) in self._frame.arguments:
+            self._owner().note("writes in place into a tensor that it is given")
+        for other in self._storages.get(_storage(value), ()):
+            if other is not value and id(other) in self._edges:
+                self._stale[id(other)] = name
+        self.bind(value, Edge(name))
+
+    # modules
+
+    def input(self, name: str, value: Any) -> None:
+        """An input of the model."""
+        call = Call(name, Place("", 0, 0), None, None, "", (), ((), {}), (tensor_of(value),))
+        self.calls.append(call)
+        self._counts[name] = 1
+        self.bind(value, Edge(name))
+
+    def enter(self, module: Any) -> None:
+        """A module is called: until its `forward` starts, and after it ends, its hooks run."""
+        self._frames.append(Frame(self._paths[id(module)], 0, hook=True))
+
+    def leave(self) -> None:
+        """The innermost frame ends."""
+        self._frames.pop()
+
+    def forward(self, module: Any, run: Callable[..., Any], args: Any, kwargs: Any) -> Any:
+        """A module's `forward` runs: as a whole if it is a leaf, else call by call."""
+        path = self._paths[id(module)]
+        if self.whole:
+            return run(*args, **kwargs)
+        if is_leaf(module):
+            return self.leaf(path, module, run, args, kwargs)
+        owner = self.owners.setdefault(path, Owner())
+        owner.calls.append(_tree.tree_map(_shell, (args, kwargs)))
+        given = {id(v) for v in _tree.tree_leaves((args, kwargs)) if isinstance(v, _torch.Tensor)}
+        self._frames.append(Frame(path, len(owner.calls), arguments=given))
+        try:
+            return run(*args, **kwargs)
+        finally:
+            self._frames.pop()
+
+    def custom_function(self, run: Callable[..., Any], args: Any) -> Any:
+        """`autograd.Function.apply`: one call, whose backward pass is the user's own."""
+        self._owner().note("calls an autograd.Function of its own")
+        frame = self._frame
+        frame.order += 1
+        read = [value for value in _tree.tree_leaves(args) if isinstance(value, _torch.Tensor)]
+        versions = [_version(value) for value in read]
+        self.whole = True
+        try:
+            out = run(*args)
+        finally:
+            self.whole = False
+        if any(id(value) in self._edges for value in read):
+            written = [place for place, value in enumerate(read) if _version(value) != versions[place]]
+            self._write_down(run, None, "", (args, {}), read, out, written)
+        return out
+
+    def outputs(self, out: Any) -> list[Edge | None]:
+        """The edges of a model's outputs; None for those that do not depend on its inputs."""
+        return [self.edge(value) for value in _tree.tree_leaves(out) if isinstance(value, _torch.Tensor)]
+
+    # names
+
+    @property
+    def _frame(self) -> Frame:
+        return self._frames[-1] if self._frames else Frame("", 0)
+
+    def _place(self) -> Place:
+        frame = self._frame
+        if not frame.hook:
+            return Place(frame.path, frame.number, frame.order)
+        around = next((other for other in reversed(self._frames) if not other.hook), Frame("", 1))
+        return Place(around.path, around.number, frame.order, hook=True)
+
+    def _owner(self) -> Owner:
+        return self.owners.setdefault(self._place().owner, Owner())
+
+    def _name(self, path: str, word: str) -> str:
+        """Path and word; `#2`, `#3`, ... for later ones. A word that the owner has a child of is left to that."""
+        place = ".".join(part for part in (path, word) if part)
+        children: Mapping[str, Any] = self.root.get_submodule(path)._modules if word else {}
+        while True:
+            number = self._counts[place] = self._counts.get(place, 0) + 1
+            suffix = "" if number == 1 else f"#{number}"
+            if not word or f"{word}{suffix}" not in children:
+                return place + suffix
+
+
+def _written_through(*_: Any) -> None:
+    """Stands for a tensor that was written into through a view of it."""
+
+
+def tensor_of(value: Any) -> Tensor:
+    """Shape and type of a torch tensor, its first axis open."""
+    sizes = tuple(int(size) for size in value.shape)
+    return Tensor((None, *sizes[1:]) if sizes else (), str(value.dtype).removeprefix("torch."))
+
+
+def _storage(value: Any) -> int:
+    try:
+        return int(value.untyped_storage()._cdata)
+    except (NotImplementedError, RuntimeError):  # sparse and other tensors without one
+        return id(value)
+
+
+def _version(value: Any) -> int:
+    try:
+        return int(value._version)
+    except RuntimeError:  # a tensor made in inference mode
+        return 0
+
+
+@dataclass(frozen=True, slots=True)
+class Shell:
+    """A tensor without its numbers: enough to record its reader once more.
+
+    Attributes:
+        shape: Its sizes.
+        dtype: Torch's element type.
+        device: Torch's device.
+    """
+
+    shape: tuple[int, ...]
+    dtype: Any
+    device: Any
+
+
+def _shell(value: Any) -> Any:
+    if not isinstance(value, _torch.Tensor):
+        return value
+    return Shell(tuple(int(size) for size in value.shape), value.dtype, value.device)

@@ -1,0 +1,171 @@
+"""A model is run under a watcher, and is as it was afterwards: training flags, attributes, buffers, `forward`.
+
+`nn.Module.__call__` is replaced while a run lasts, so one run at a time; modules of other models, and other threads, go
+their own way.
+"""
+
+import threading
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
+from typing import Any, Protocol
+
+from addcat.frameworks import torch
+
+_torch: Any = torch()
+_nn: Any = _torch.nn
+_LOCK = threading.RLock()
+
+
+class Watcher(Protocol):
+    """Is told when a module is called, and runs its `forward`."""
+
+    def enter(self, module: Any) -> None:
+        """A module is called."""
+        ...
+
+    def leave(self) -> None:
+        """That call ends."""
+        ...
+
+    def forward(self, module: Any, run: Callable[..., Any], args: Any, kwargs: Any) -> Any:
+        """Its `forward` runs."""
+        ...
+
+    def custom_function(self, run: Callable[..., Any], args: Any) -> Any:
+        """`autograd.Function.apply` runs."""
+        ...
+
+
+@contextmanager
+def watched(root: Any, watcher: Watcher) -> Generator[None]:
+    """Within, every call of a module of `root` goes through the watcher."""
+    modules = {id(module): module for module in root.modules()}
+    thread = threading.get_ident()
+
+    def call(module: Any, *args: Any, **kwargs: Any) -> Any:
+        if id(module) not in modules or threading.get_ident() != thread:
+            return original(module, *args, **kwargs)
+        watcher.enter(module)
+        try:
+            return original(module, *args, **kwargs)
+        finally:
+            watcher.leave()
+
+    def apply(cls: Any, *args: Any, **kwargs: Any) -> Any:
+        def run(*values: Any) -> Any:
+            return original_apply(cls, *values, **kwargs)
+
+        return watcher.custom_function(run, args) if threading.get_ident() == thread else run(*args)
+
+    with _LOCK:
+        original, original_apply = _nn.Module.__call__, _torch.autograd.Function.apply.__func__
+        _nn.Module.__call__ = call
+        _torch.autograd.Function.apply = classmethod(apply)
+        try:
+            with _forwards_through(modules.values(), watcher):
+                yield
+        finally:
+            _nn.Module.__call__ = original
+            _torch.autograd.Function.apply = classmethod(original_apply)
+
+
+@contextmanager
+def _forwards_through(modules: Any, watcher: Watcher) -> Generator[None]:
+    put: list[tuple[dict[str, Any], Any]] = []
+    for module in modules:
+        if isinstance(module, _torch.jit.ScriptModule):
+            continue
+        place: dict[str, Any] = module.__dict__
+        put.append((place, place.get("forward")))
+        place["forward"] = _through(module, module.forward, watcher)
+    try:
+        yield
+    finally:
+        for place, before in put:
+            if before is None:
+                place.pop("forward", None)
+            else:
+                place["forward"] = before
+
+
+def _through(module: Any, run: Callable[..., Any], watcher: Watcher) -> Callable[..., Any]:
+    def forward(*args: Any, **kwargs: Any) -> Any:
+        return watcher.forward(module, run, args, kwargs)
+
+    return forward
+
+
+@contextmanager
+def untouched(root: Any) -> Generator[dict[str, list[str]]]:
+    """Within, a model may be run; afterwards its attributes and buffers are as before.
+
+    Args:
+        root: The model.
+
+    Yields:
+        Filled at the end: by path, the attributes that `forward` had set.
+    """
+    kept = [(path, module, _held(module)) for path, module in root.named_modules()]
+    buffers = [(buffer, buffer._version, buffer.clone()) for buffer in root.buffers() if not buffer.is_inference()]
+    changed: dict[str, list[str]] = {}
+    try:
+        yield changed
+    finally:
+        for path, module, before in kept:
+            names = _restore(module, before)
+            if names:
+                changed[path] = names
+        with _torch.no_grad():
+            for buffer, version, value in buffers:
+                if buffer._version != version:
+                    buffer.copy_(value)
+
+
+_TABLES = ("_parameters", "_buffers", "_modules")
+
+
+def _held(module: Any) -> dict[str, Any]:
+    """The attributes of a module, its tables copied."""
+    return {name: dict(value) if name in _TABLES else value for name, value in module.__dict__.items()}
+
+
+def _restore(module: Any, before: dict[str, Any]) -> list[str]:
+    now: dict[str, Any] = module.__dict__
+    changed: list[str] = []
+    for table in _TABLES:
+        held = now.get(table)
+        if held is not None and table in before and not _same(held, before[table]):
+            changed.extend(name for name in {*held, *before[table]} if held.get(name) is not before[table].get(name))
+            held.clear()
+            held.update(before[table])
+    for name in [*now]:
+        if name not in before:
+            del now[name]
+            changed.append(name)
+    for name, value in before.items():
+        if name not in _TABLES and now.get(name) is not value:
+            now[name] = value
+            changed.append(name)
+    return sorted(set(changed) - {"training"})
+
+
+def _same(now: dict[str, Any], before: dict[str, Any]) -> bool:
+    return now.keys() == before.keys() and all(now[name] is before[name] for name in now)
+
+
+@contextmanager
+def in_mode(root: Any, *, training: bool) -> Generator[None]:
+    """Within, every module is in this mode; afterwards each is in its own again."""
+    flags = [(module, module.training) for module in root.modules()]
+    try:
+        for module, _ in flags:
+            module.training = training
+        yield
+    finally:
+        for module, flag in flags:
+            module.training = flag
+
+
+def tensors_in(tree: Any) -> Iterator[Any]:
+    """Every tensor in nested lists, tuples, dicts and registered classes."""
+    return (leaf for leaf in _torch.utils._pytree.tree_leaves(tree) if isinstance(leaf, _torch.Tensor))
