@@ -15,6 +15,7 @@ from addcat.graph import Edge
 from addcat.rules.affine_after import AFFINE_AFTER
 from addcat.rules.affine_before import AFFINE_BEFORE
 from addcat.rules.affine_chain import AFFINE_CHAIN
+from addcat.rules.compose import COMPOSE
 
 Apply = Callable[[Sketch, Edge], Edge]
 AFFINE: dict[str, Apply] = {
@@ -176,3 +177,40 @@ def test_the_weights_keep_their_type() -> None:
     (proposal,) = proposals(AFFINE_AFTER, graph)
     folded = AFFINE_AFTER.apply(graph, proposal).nodes["conv"]
     assert folded.weight("kernel").dtype == folded.weight("bias").dtype == np.float32
+
+
+ONE_TAP = {"taps": 1, "padding": ((1, 1), (0, 0)), "dilation": (2, 2), "strides": (1, 1)}
+
+
+@pytest.mark.parametrize("groups", [1, 2, 4])
+def test_a_shift_does_not_pass_a_single_tap_that_lies_on_padding(groups: int) -> None:
+    sketch = Sketch()
+    sketch.conv(sketch.norm(sketch.input(4), name="bn"), 4, groups=groups, name="conv", **ONE_TAP)
+    reason = "'conv' pads with zeros, which the shift of 'bn' does not pass"
+    assert reasons(AFFINE_BEFORE, sketch.graph()) == [reason]
+    sketch = Sketch()
+    sketch.conv(sketch.value("gain", sketch.input(4)), 4, groups=groups, name="conv", **ONE_TAP)
+    rewritten(AFFINE_BEFORE, sketch.graph())
+
+
+@pytest.mark.parametrize(("stride", "passes"), [(1, True), (2, False)])
+def test_a_shift_passes_a_single_transposed_tap_where_no_output_lies_between(stride: int, passes: bool) -> None:
+    sketch = Sketch()
+    strides = (stride, stride)
+    settings = {"op": "conv_transpose", "strides": strides, "padding": "valid"}
+    sketch.conv(sketch.norm(sketch.input(4), name="bn"), 3, 1, name="conv", **settings)
+    if passes:
+        rewritten(AFFINE_BEFORE, sketch.graph())
+    else:
+        reason = "'conv' pads with zeros, which the shift of 'bn' does not pass"
+        assert reasons(AFFINE_BEFORE, sketch.graph()) == [reason]
+
+
+def test_an_inner_bias_does_not_pass_a_single_tap_that_lies_on_padding() -> None:
+    sketch = Sketch()
+    sketch.conv(sketch.conv(sketch.input(4), 3, 1, name="inner"), 4, name="outer", **ONE_TAP)
+    reason = "'outer' pads with zeros, which the bias of 'inner' does not pass"
+    assert reasons(COMPOSE, sketch.graph()) == [reason]
+    sketch = Sketch()
+    sketch.conv(sketch.conv(sketch.input(4), 3, 1, bias=False), 4, **ONE_TAP)
+    rewritten(COMPOSE, sketch.graph())

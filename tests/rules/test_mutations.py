@@ -104,12 +104,12 @@ MUTANTS: dict[str, tuple[Rule, Callable[[], Graph], list[tuple[Any, str, Any]]]]
     "a shift passes zero padding": (
         affine_before.AFFINE_BEFORE,
         lambda: chain(lambda s, e: s.norm(e), lambda s, e: s.conv(e, 3, 3)),
-        [(affine_before, "padded", lambda *_: False)],
+        [(affine_before, "misses_taps", lambda *_: False)],
     ),
     "an inner bias passes zero padding": (
         compose.COMPOSE,
         lambda: chain(lambda s, e: s.conv(e, 3, 1), lambda s, e: s.conv(e, 3, 3)),
-        [(compose, "padded", lambda *_: False)],
+        [(compose, "misses_taps", lambda *_: False)],
     ),
     "the kernel is not flipped": (
         nearest_conv.NEAREST_CONV,

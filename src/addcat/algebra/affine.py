@@ -124,13 +124,13 @@ def affine_before(affine: Affine, linear: Linear, *, padded: bool, groups: int =
         ShapeError: if `affine` has not one channel for each input.
 
     Examples:
-        >>> before = affine_before(Affine(np.array([10.0]), np.array([3.0])), Linear(np.array([[2.0]])), padded=True)
+        >>> before = affine_before(Affine(np.array([10.0]), np.array([3.0])), Linear(np.array([[2.0]])), padded=False)
         >>> before.kernel.tolist(), before.bias.tolist()
         ([[20.0]], [6.0])
     """
     kernel, width = linear.kernel, linear.inputs
     _check_channels(affine, width * groups, "input", kernel)
-    if not constant_passes(kernel, affine.shift, padded=padded):
+    if not constant_passes(affine.shift, padded=padded):
         raise RefusedError(
             f"A shift cannot pass through taps {linear.taps} that are zero-padded: at the border it would not be "
             "constant. Fold the scale alone, or pad with the value that the shift makes of zero."

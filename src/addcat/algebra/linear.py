@@ -87,26 +87,22 @@ def rounded(array: Float64, *like: Kernel) -> Kernel:
     return array.astype(np.result_type(*like))
 
 
-def constant_passes(kernel: Kernel, constant: Kernel | None, *, padded: bool) -> bool:
-    """Whether a constant added to the input of a kernel is a constant at its output.
+def constant_passes(constant: Kernel | None, *, padded: bool) -> bool:
+    """Whether a constant added to the input of a linear map is a constant at its output.
 
-    At a zero-padded border fewer taps see the constant, so it is not the same everywhere. The same holds inside a
-    transposed convolution, where outputs read different taps. A single tap is taken to lie on the input everywhere, as
-    it does in every framework's "same" and "valid".
+    At a zero-padded border fewer taps see the constant, so it is not the same everywhere; a single tap that lies on the
+    padding sees none of it. The same holds inside a transposed convolution, where outputs read different taps.
 
     Args:
-        kernel: W, of shape (out, in, *taps).
         constant: One value per input channel; None for none.
-        padded: Whether some output reads fewer than all taps.
+        padded: Whether some output reads fewer than all taps (`addcat.graph.windows.misses_taps`).
 
     Returns:
-        True where there is no constant, a single tap, or no padding.
+        True where there is no constant, or every output reads all taps.
 
     Examples:
         >>> ones = np.ones(4)
-        >>> constant_passes(np.ones((8, 4, 3, 3)), ones, padded=True)
-        False
-        >>> constant_passes(np.ones((8, 4, 1, 1)), ones, padded=True)
-        True
+        >>> constant_passes(ones, padded=True), constant_passes(ones, padded=False), constant_passes(None, padded=True)
+        (False, True, True)
     """
-    return not padded or prod(kernel.shape[2:]) == 1 or constant is None or not np.any(constant)
+    return not padded or constant is None or not np.any(constant)

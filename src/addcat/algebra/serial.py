@@ -65,7 +65,7 @@ def compose(outer: Linear, inner: Linear, *, padded: bool) -> Linear:
         raise ShapeError(
             f"Kernels must have equally many spatial axes, or none. Got taps {outer.taps} and {inner.taps}."
         )
-    if not constant_passes(outer.kernel, inner.bias, padded=padded):
+    if not constant_passes(inner.bias, padded=padded):
         raise RefusedError(
             f"The inner bias cannot pass through taps {outer.taps} that are zero-padded: at the border it would not be "
             "constant."

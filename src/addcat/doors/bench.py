@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, Protocol
 
 from addcat.doors.timing import Ratio
-from addcat.graph import Array, Graph, Shape
+from addcat.graph import Array, Graph, Node, Shape
 
 Shapes = Mapping[str, Shape] | Sequence[Shape] | None
 Feeds = Mapping[str, Array]
@@ -70,6 +70,10 @@ class Bench(Protocol):
     @property
     def timing(self) -> Timer | None:
         """Measures it; None where it is only counted."""
+        ...
+
+    def missing(self, node: Node) -> str:
+        """Why the framework has no form for a node that a rewrite made or changed; "" where it has one."""
         ...
 
     def write(self, graph: Graph) -> Any:

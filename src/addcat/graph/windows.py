@@ -100,6 +100,20 @@ def _crop(padding: str, window: int, stride: int, extra: int | None) -> tuple[in
     return window - 1 - before, window - 1 - (total - before)
 
 
+def misses_taps(graph: Graph, node: Node) -> bool:
+    """Whether some output of a linear map reads fewer than all its taps: on zeros around the input, or between inputs.
+
+    Raises:
+        Blocked: if that depends on a size that is not known.
+    """
+    if node.op == "dense":
+        return False
+    if node.op == "conv_transpose":
+        alone = all(size == 1 for size in (*taps(node), *settings(node, "strides")))
+        return not alone or any(end < 0 for pair in crops(node) for end in pair)
+    return any(map(any, pads(graph, node)))
+
+
 def transposed_padding(pairs: Pairs, windows: tuple[int, ...], strides: tuple[int, ...], *, words: bool) -> Any:
     """Settings of a transposed convolution that crops `pairs`: "same" where words are wanted and it says that.
 

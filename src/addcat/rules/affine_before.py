@@ -6,7 +6,7 @@ fewer than all taps; a scale always does. All readers of the affine map must tak
 
 from addcat.algebra import Affine, affine_before, constant_passes
 from addcat.graph import Blocked, Edge, Graph, Node
-from addcat.graph.windows import pads
+from addcat.graph.windows import misses_taps
 from addcat.rules import building, guards
 from addcat.rules.base import Plan, Role, Rule
 
@@ -40,15 +40,8 @@ def _check(graph: Graph, node: Node, reader: Node) -> None:
     contracted = guards.reads_channels(reader, len(node.shape))
     if contracted != node.channel_axis:
         raise Blocked(f"{node.name!r} scales axis {node.channel_axis}, but {reader.name!r} contracts axis {contracted}")
-    if not constant_passes(reader.weight("kernel"), guards.affine(node).shift, padded=padded(graph, reader)):
+    if not constant_passes(guards.affine(node).shift, padded=misses_taps(graph, reader)):
         raise Blocked(f"{reader.name!r} pads with zeros, which the shift of {node.name!r} does not pass")
-
-
-def padded(graph: Graph, node: Node) -> bool:
-    """Whether some output of a linear map reads fewer than all its taps."""
-    if node.op == "dense":
-        return False
-    return node.op == "conv_transpose" or any(before or after for before, after in pads(graph, node))
 
 
 def _groups(node: Node) -> int:
@@ -63,7 +56,7 @@ def _change(graph: Graph, node: Node, readers: list[Node]) -> Graph:
         reader.edit(
             inputs=node.inputs,
             weights=building.linear_weights(
-                affine_before(affine, guards.linear(reader), padded=padded(graph, reader), groups=_groups(reader))
+                affine_before(affine, guards.linear(reader), padded=misses_taps(graph, reader), groups=_groups(reader))
             ),
         )
         for reader in readers

@@ -6,8 +6,8 @@ the bias e would have to be there in the padding too, so it must be zero.
 
 from addcat.algebra import Linear, compose, constant_passes
 from addcat.graph import Blocked, Edge, Graph, Node
+from addcat.graph.windows import misses_taps
 from addcat.rules import building, guards
-from addcat.rules.affine_before import padded
 from addcat.rules.base import Plan, Role, Rule
 
 COMPOSABLE = ("dense", "conv", "conv_transpose")
@@ -44,13 +44,13 @@ def plan(graph: Graph, node: Node) -> Plan | None:
 def _border(graph: Graph, inner: Node, outer: Node) -> None:
     """Block where the inner bias meets a border that pads with zeros."""
     bias = guards.linear(inner).bias if "bias" in inner.weights else None
-    if not constant_passes(outer.weight("kernel"), bias, padded=padded(graph, outer)):
+    if not constant_passes(bias, padded=misses_taps(graph, outer)):
         raise Blocked(f"{outer.name!r} pads with zeros, which the bias of {inner.name!r} does not pass")
 
 
 def _change(graph: Graph, node: Node, inner: Node, keep: Node, gone: Node) -> Graph:
     # the border was checked in the plan, so whatever constant there is passes
-    both = compose(guards.linear(node), guards.linear(inner), padded=padded(graph, node))
+    both = compose(guards.linear(node), guards.linear(inner), padded=misses_taps(graph, node))
     taps = keep.weights["kernel"].shape[2:]
     shaped = Linear(both.kernel.reshape(*both.kernel.shape[:2], *taps), both.bias)
     new = keep.edit(

@@ -12,6 +12,7 @@ import numpy as np
 
 from addcat import algebra
 from addcat.graph import Array, Edge, Graph, Node, Shape, Tensor
+from addcat.graph.windows import misses_taps
 from addcat.merges import Merge
 from addcat.merges.consumers import Consumer
 from addcat.merges.switchability import widths
@@ -55,7 +56,7 @@ def absorb(graph: Graph, merge: Merge) -> Graph:
     """Fold the consumer into the branches' last layers, and add their outputs."""
     reader = graph.nodes[merge.consumers[0].node]
     producers = [graph.nodes[branch.producer] for branch in merge.branches]
-    padded = reader.attrs.get("padding", "valid") != "valid"
+    padded = misses_taps(graph, reader)
     folded = algebra.absorb(_linear(reader), [_linear(node) for node in producers], padded=padded)
     reaches = any(tap != 1 for tap in reader.weights["kernel"].shape[2:])
     attrs = {"padding": reader.attrs["padding"]} if reaches else {}

@@ -7,11 +7,12 @@ from typing import Any, Literal
 import numpy as np
 
 from addcat.doors.bench import Feeds, RunByName, Shapes
+from addcat.doors.keras.build import missing
 from addcat.doors.keras.read import read
 from addcat.doors.keras.run import predictor
 from addcat.doors.keras.write import write
 from addcat.errors import OptionError
-from addcat.graph import Array, Graph, Shape
+from addcat.graph import Array, Graph, Node, Shape
 from addcat.graph.peak import scheduled
 
 
@@ -43,6 +44,10 @@ class KerasBench:
     def timing(self) -> None:
         """Keras models are not timed."""
         return None
+
+    def missing(self, node: Node) -> str:
+        """What Keras has no layer for."""
+        return missing(node)
 
     def write(self, graph: Graph) -> Any:
         """The Keras model of a graph, in the order that keeps least alive."""

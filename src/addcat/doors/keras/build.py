@@ -10,12 +10,22 @@ from typing import Any
 import numpy as np
 
 from addcat.doors.keras import layouts
-from addcat.doors.keras.clone import clone_operation
+from addcat.doors.keras.classify import describe
+from addcat.doors.keras.clone import clone_operation, first_sentence
 from addcat.errors import ModelError
 from addcat.frameworks import keras
 from addcat.graph import Array, Node
 
 SIZES = {"dense": "units", "conv": "filters", "conv_transpose": "filters", "separable_conv": "filters"}
+SETTINGS = {
+    "activation": "activation",
+    "strides": "strides",
+    "padding": "padding",
+    "dilation": "dilation_rate",
+    "output_padding": "output_padding",
+    "axis": "axis",
+}
+"""Settings that a rewrite may change, and what Keras calls them."""
 MERGES = {
     "add": "Add",
     "average": "Average",
@@ -34,21 +44,57 @@ LADDER = {"scaled_add": "ScaledAdd", "channel_scaled_add": "ChannelScaledAdd", "
 
 
 def changed_layer(node: Node, *, rename: bool = False) -> Any:
-    """The layer of an edited node: the original's config with the new sizes."""
-    sizes: dict[str, Any] = {}
+    """The layer of an edited node: the original's config with the new sizes and settings.
+
+    Raises:
+        ModelError: if Keras has no layer of that class with these settings.
+    """
+    settings = _changed(node)
     if node.op in SIZES:
         kernel = node.weights["pointwise" if node.op == "separable_conv" else "kernel"]
-        sizes[SIZES[node.op]] = kernel.shape[0]
-        sizes["use_bias"] = "bias" in node.weights
-        if node.op == "conv":
-            sizes["kernel_size"], sizes["padding"] = kernel.shape[2:], node.attrs["padding"]
-    if node.op == "concat":
-        sizes["axis"] = node.attrs["axis"]
+        settings[SIZES[node.op]] = kernel.shape[0]
+        if node.op in ("conv", "conv_transpose"):
+            settings["kernel_size"] = kernel.shape[2:]
+    if node.op in (*SIZES, "depthwise_conv"):
+        settings["use_bias"] = "bias" in node.weights
     if node.op == "instance_norm":
-        sizes["groups"] = -1  # as many as there are channels
+        settings["groups"] = -1  # as many as there are channels
     if rename:
-        sizes["name"] = node.layer.replace("/", ".")
-    return clone_operation(node.native.operation, sizes)
+        settings["name"] = node.layer.replace("/", ".")
+    return clone_operation(node.native.operation, settings)
+
+
+def _changed(node: Node) -> dict[str, Any]:
+    """Settings of an edited node that its original does not have, in Keras' words."""
+    before = describe(node.native.operation, len(node.inputs))[1]
+    changed = {name: value for name, value in node.attrs.items() if name in SETTINGS and before.get(name) != value}
+    for name in changed:
+        _require_words(node, name)
+    return {SETTINGS[name]: value for name, value in changed.items()}
+
+
+def _require_words(node: Node, name: str) -> None:
+    """Refuse a setting that Keras has no word for."""
+    value = node.attrs[name]
+    if name == "padding" and not isinstance(value, str):
+        raise ModelError(f"{node.name!r} would be a {node.op} padded by {value}, for which Keras has no layer.")
+    if name == "activation" and value != "linear" and not hasattr(keras().activations, value):
+        raise ModelError(f"{node.name!r} would end in {value}, which Keras does not know by its name.")
+
+
+def missing(node: Node) -> str:
+    """Why Keras has no layer for a node that a rewrite made or changed; "" where it has one."""
+    plain = node.native is not None and not node.edited
+    if plain or node.attrs.get("as_function"):
+        return ""
+    try:
+        if node.native is None:
+            new_layer(node)
+        else:
+            changed_layer(node)
+    except ModelError as error:
+        return str(error).removesuffix(".")
+    return ""
 
 
 def new_layer(node: Node) -> Any:
@@ -59,8 +105,14 @@ def new_layer(node: Node) -> Any:
 
     Returns:
         A Keras layer, not called yet; its weights are set by `set_weights`.
+
+    Raises:
+        ModelError: if Keras has none.
     """
     layers = keras().layers
+    for name in ("padding", "activation"):
+        if name in node.attrs:
+            _require_words(node, name)
     common: dict[str, Any] = {"name": node.name.replace("/", ".")}
     if "policy" in node.attrs:
         common["dtype"] = node.attrs["policy"]
@@ -83,6 +135,8 @@ def new_layer(node: Node) -> Any:
         return layers.BatchNormalization(axis=axis, epsilon=epsilon, **own, **common)
     if node.op == "activation":
         return layers.Activation(node.attrs["function"], **common)
+    if node.op == "softmax":
+        return layers.Softmax(axis=node.attrs.get("axis", -1), **common)
     raise ModelError(f"{node.name!r} would be a new {node.op}, for which Keras has no layer.")
 
 
@@ -101,8 +155,8 @@ def _convolution(node: Node, common: dict[str, Any]) -> Any:
     kernel = node.weights["depthwise" if separable else "kernel"].shape
     rank, padding = len(kernel) - 2, node.attrs.get("padding", "valid")
     cls = getattr(keras().layers, CONVOLUTIONS[node.op].format(rank=rank), None)
-    if cls is None or not isinstance(padding, str):
-        raise ModelError(f"{node.name!r} would be a new {node.op} padded by {padding}, for which Keras has no layer.")
+    if cls is None:
+        raise ModelError(f"{node.name!r} would be a {node.op} over {rank} axes, for which Keras has no layer.")
     settings: dict[str, Any] = {
         "kernel_size": kernel[2:],
         "strides": node.attrs.get("strides", 1),
@@ -120,12 +174,18 @@ def _convolution(node: Node, common: dict[str, Any]) -> Any:
         settings["depth_multiplier"] = node.attrs.get("multiplier", 1)
     if node.op != "depthwise_conv":
         settings["filters"] = node.weights["pointwise"].shape[0] if separable else kernel[0]
-    return cls(**settings, **common)
+    try:
+        return cls(**settings, **common)
+    except ValueError as error:
+        raise ModelError(
+            f"{node.name!r} would be a new {node.op}, which Keras does not make: {first_sentence(error)}"
+        ) from error
 
 
-def _attribute(node: Node, name: str) -> tuple[str, Any]:
+def _attribute(node: Node, layer: Any, name: str) -> tuple[str, Any]:
     """The Keras attribute that holds a canonical weight, and how its array is laid out there."""
-    if name == "kernel" and node.op == "depthwise_conv":
+    depthwise = node.op == "depthwise_conv" and not type(layer).__name__.startswith("Conv")  # or one of many groups
+    if name == "kernel" and depthwise:
         return "kernel", partial(layouts.depthwise_to_keras, multiplier=node.attrs["multiplier"])
     if name == "kernel":
         return "kernel", layouts.transposed_to_keras if node.op == "conv_transpose" else layouts.linear_to_keras
@@ -144,6 +204,6 @@ def _unchanged(array: Array) -> Array:
 def set_weights(node: Node, layer: Any) -> None:
     """Put the canonical weights of a node into its built layer, in Keras' layout and the variable's own dtype."""
     for name, weight in node.weights.items():
-        attribute, convert = _attribute(node, name)
+        attribute, convert = _attribute(node, layer, name)
         variable = getattr(layer, attribute)
         variable.assign(np.asarray(convert(weight.read())).astype(variable.numpy().dtype))

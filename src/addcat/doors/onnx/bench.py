@@ -12,7 +12,7 @@ from addcat.doors.onnx.running.runtime import input_shapes, random_inputs, start
 from addcat.doors.onnx.simplify.simplify import normalise
 from addcat.doors.onnx.timer import OnnxTimer
 from addcat.doors.onnx.write import PROTO_LIMIT, put_in_order, to_proto, write
-from addcat.graph import Array, Graph
+from addcat.graph import Array, Graph, Node
 from addcat.graph.cost import total_multiply_adds
 from addcat.graph.peak import memory, scheduled
 
@@ -51,6 +51,10 @@ class OnnxBench:
     def framework(self) -> Literal["onnx"]:
         """ONNX."""
         return "onnx"
+
+    def missing(self, node: Node) -> str:
+        """Nothing: ONNX has a form for whatever the rules make."""
+        return ""
 
     def write(self, graph: Graph) -> Any:
         """The model of a graph, in the order that keeps least alive at the sizes of the run."""
