@@ -78,3 +78,13 @@ def nearest(name: str, known: Sequence[str], *, most: int = 3) -> str:
     if close:
         return ", ".join(map(repr, close))
     return ", ".join(map(repr, known[:most])) + (", ..." if len(known) > most else "")
+
+
+def check_seed(seed: int) -> None:
+    """Refuse a seed that no generator takes.
+
+    Raises:
+        OptionError: if it is below 0.
+    """
+    if seed < 0:
+        raise OptionError(f"seed={seed} is out of range. Expected 0 or more.")

@@ -84,6 +84,14 @@ class Trainer(Protocol):
         """Loss of every example at inference, of shape (examples,), float64."""
         ...
 
+    def constant_losses(self, model: Any, losses: Any, data: Examples, held: Examples) -> NDArray[Any]:
+        """Loss of every held example, shape (examples,), where each output is the constant that is best on the data."""
+        ...
+
+    def lowest_loss(self, losses: Any) -> float:
+        """The least that the loss can be, as far as is known: 0 or minus infinity."""
+        ...
+
     def gradient(
         self, model: Any, losses: Any, examples: Examples, paths: Sequence[str]
     ) -> dict[tuple[str, str], Array]:

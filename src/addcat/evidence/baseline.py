@@ -1,11 +1,100 @@
-"""Is the network trained at all? Held against the best constant output."""
+"""Is there anything to decide? Networks held against the best constant output, which needs no inputs at all.
 
+Where neither arm does better than that, the data show no difference between them that would matter: the one that
+overfits less has the lower loss, and that is all that a comparison would say.
+"""
+
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from addcat.data.examples import Examples
 from addcat.doors.base import Laboratory
+from addcat.evidence.problem import Problem
+from addcat.evidence.result import Evidence
+from addcat.report import rows
+from addcat.statistics import Interval, crossed_interval, t_interval
+
+Losses = NDArray[np.float64]
+
+
+def constant_losses(problem: Problem) -> Losses:
+    """Loss of every held-out example where each output is the best constant, of shape (examples,)."""
+    model = problem.door.write(problem.root)
+    return np.asarray(problem.door.constant_losses(model, problem.losses, problem.data, problem.held), np.float64)
+
+
+def learnt(arms: Iterable[Losses], constant: Losses) -> bool:
+    """Whether one of the arms does better than a constant, beyond noise.
+
+    Args:
+        arms: Held-out losses of each, of shape (runs, examples) or (examples,).
+        constant: Of the best constant, of shape (examples,).
+
+    Examples:
+        >>> rng = np.random.default_rng(0)
+        >>> constant = rng.chisquare(1, 200)
+        >>> learnt([constant + rng.normal(0.3, 0.5, (4, 200))], constant), learnt([0.5 * constant], constant)
+        (False, True)
+    """
+    return any(_gain(arm, constant).low > 0 for arm in arms)
+
+
+def worse_than_constant(arms: Iterable[Losses], constant: Losses) -> bool:
+    """Whether every arm does worse than a constant, beyond noise."""
+    return all(_gain(arm, constant).high < 0 for arm in arms)
+
+
+def _gain(arm: Losses, constant: Losses) -> Interval:
+    difference = constant - arm
+    return (
+        crossed_interval(difference) if difference.ndim == 2 and len(difference) > 1 else t_interval(difference.ravel())
+    )
+
+
+def nothing_learnt(found: Evidence) -> str:
+    """The sentence of a verdict on evidence whose networks did not learn anything.
+
+    Args:
+        found: Evidence with `learnt` False.
+    """
+    assert found.reference_loss is not None  # noqa: S101  (whoever sets `learnt` trained Add)
+    assert found.estimate is not None  # noqa: S101
+    add, concat = found.reference_loss, found.reference_loss - found.estimate
+    how = f"trained anew over {found.n} pairs" if found.question == "trained anew" else "trained from here"
+    return (
+        f"neither network, {how}, does better than a constant output: Add reaches {rows.decimal(add)}, Concatenate "
+        f"{rows.decimal(concat)}, the constant {rows.decimal(found.constant_loss)}. There is nothing to decide here."
+    )
+
+
+def doubt(loss: float, evidence: Iterable[Evidence], blind: str = "") -> str:
+    """What to say of a network that would do no worse with the labels shuffled.
+
+    Args:
+        loss: Its held-out loss.
+        evidence: All that was measured.
+        blind: The site of an Add whose branches share their weights, where there is one.
+
+    Returns:
+        Two sentences.
+    """
+    trained = [found.learnt for found in evidence if found.question == "trained anew" and found.learnt is not None]
+    said = f"The model's loss of {rows.decimal(loss)} would be no higher with the labels shuffled"
+    if blind:
+        said += (
+            f". Add {blind!r} joins branches that share their weights and cannot tell their order: a target that "
+            "depends on it is out of reach of any training."
+        )
+    else:
+        said += ", so it is untrained, or the targets do not depend on what it can see."
+    if not trained:
+        return f"{said} What is measured from here says little."
+    if any(trained):
+        return f"{said} What is measured from here says little; networks trained anew do learn."
+    return f"{said} Networks trained anew learn no more."
 
 
 def beats_constant(door: Laboratory, model: Any, losses: Any, held: Examples) -> tuple[float, bool]:

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from addcat.errors import DataError
+from addcat.evidence.result import Evidence
 from addcat.statistics import Interval, crossed_interval
 
 Curves = NDArray[np.float64]
@@ -77,6 +78,23 @@ def side(gain: Interval, threshold: float) -> str:
     if gain.low > threshold:
         return "concat"
     return "add" if gain.high < threshold else "undecided"
+
+
+def beyond(found: Evidence, loss: float, lowest: float) -> bool:
+    """Whether an estimate says that Concatenate gains more than there is to gain.
+
+    Args:
+        found: Evidence with an estimate in units of the loss.
+        loss: Of Add.
+        lowest: The least that the loss can be.
+
+    Examples:
+        >>> gain = Interval(1.4, 1.3, 1.5, 0.95, 9)
+        >>> found = Evidence.of(gain, start=0.0, method="score", question="from here", words="")
+        >>> beyond(found, 1.0, 0.0), beyond(found, 1.0, float("-inf")), beyond(found, 1.5, 0.0)
+        (True, False, False)
+    """
+    return found.estimate is not None and found.estimate > loss - lowest
 
 
 def choose(add: Curves, concat: Curves, margin: float) -> str:

@@ -12,6 +12,7 @@ import numpy as np
 
 from addcat.doors.recipe import plan
 from addcat.errors import DataError
+from addcat.evidence.baseline import constant_losses, learnt
 from addcat.evidence.decision import cross_fitted, require_trained
 from addcat.evidence.problem import Problem, batches
 from addcat.evidence.result import Evidence
@@ -87,6 +88,7 @@ def compare_from_here(problem: Problem, method: str, passes: int, start: float) 
         trainer = problem.door.trainer(model, problem.losses, problem.recipe, run, problem.data, problem.held)
         losses[name] = cross_fitted(trainer.run(problem.seed))
         require_trained(losses[name], problem.merge.site)
+    baseline = constant_losses(problem)
     gain = t_interval(losses["add"] - losses["concat"])
     words = (
         f"{'Branches frozen' if method == 'refit' else 'Nothing frozen'}, {run.steps} steps from here: "
@@ -100,6 +102,8 @@ def compare_from_here(problem: Problem, method: str, passes: int, start: float) 
         question="from here",
         words=words,
         reference_loss=float(losses["add"].mean()),
+        constant_loss=float(baseline.mean()),
+        learnt=learnt(losses.values(), baseline),
         facts={"steps": run.steps, "start": rule},
     )
 

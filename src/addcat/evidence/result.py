@@ -18,6 +18,8 @@ DECIDING = {
     "reference_loss": "loss_add",
     "equal_power": "equal_power",
     "shared_branches": "shared_branches",
+    "constant_loss": "loss_constant",
+    "learnt": "learnt",
     "disguised": "disguised",
 }
 """Fields of `Evidence` that a verdict reads, and the names that they have among the "facts" in JSON."""
@@ -41,6 +43,8 @@ class Evidence:
         words: One sentence.
         choice: The side of the margin that it speaks for, "add", "concat" or "undecided"; None where it does not say.
         reference_loss: Held-out loss of Add, of which a margin is a share; None where Add was not trained.
+        constant_loss: Held-out loss of the best constant output; None where no network was trained.
+        learnt: Whether a trained network does better than that constant, beyond noise.
         equal_power: Whether Add represents all that Concatenate can; None, as below, where the method does not look.
         shared_branches: Whether the branches share their weights.
         disguised: Whether the merge already computes what the other one would.
@@ -59,6 +63,8 @@ class Evidence:
     words: str
     choice: str | None = None
     reference_loss: float | None = None
+    constant_loss: float | None = None
+    learnt: bool | None = None
     equal_power: bool | None = None
     shared_branches: bool | None = None
     disguised: bool | None = None

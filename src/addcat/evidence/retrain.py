@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from addcat.doors.recipe import Plan, plan
 from addcat.errors import DataError
 from addcat.evidence.arms import untrained_arms
+from addcat.evidence.baseline import constant_losses, learnt, worse_than_constant
 from addcat.evidence.decision import choose, cross_fitted, require_trained
 from addcat.evidence.problem import Problem
 from addcat.evidence.result import Evidence
@@ -74,7 +75,9 @@ def compare_anew(problem: Problem, arms: dict[str, Graph], margin: float) -> Evi
     start = time.perf_counter()
     ready = _ready(problem, arms)
     run = ready.plan
-    add, concat = _train(problem, ready, margin)
+    baseline = constant_losses(problem)
+    add, concat = _train(problem, ready, margin, baseline)
+    taught = learnt((add, concat), baseline)
     loss, gain = float(add.mean()), crossed_interval(add - concat)
     share = run.steps / problem.recipe.steps
     words = (
@@ -88,8 +91,10 @@ def compare_anew(problem: Problem, arms: dict[str, Graph], margin: float) -> Evi
         method="retrain",
         question="trained anew",
         words=words,
-        choice=choose(add, concat, margin),
+        choice=choose(add, concat, margin) if taught else "undecided",
         reference_loss=loss,
+        constant_loss=float(baseline.mean()),
+        learnt=taught,
         facts={
             "pairs": len(add),
             "steps": run.steps,
@@ -120,7 +125,7 @@ def _race(problem: Problem, arms: dict[str, Graph], run: Plan) -> Race:
     return race(p.door, arms, p.recipe, run, p.data, p.held, p.losses, seed=p.seed)
 
 
-def _train(problem: Problem, ready: Race, margin: float) -> tuple[Losses, Losses]:
+def _train(problem: Problem, ready: Race, margin: float, baseline: Losses) -> tuple[Losses, Losses]:
     """Held-out losses of both arms, (pairs, examples)."""
     losses: dict[str, list[Losses]] = {"add": [], "concat": []}
     longest = 0.0
@@ -134,6 +139,11 @@ def _train(problem: Problem, ready: Race, margin: float) -> tuple[Losses, Losses
             require_trained(losses[name][-1], problem.merge.site)
         # the first pair compiles, so it says little about how long the next will take
         longest = time.monotonic() - began if pair < 2 else max(longest, time.monotonic() - began)
-        if pair + 1 in LOOKS and choose(np.stack(losses["add"]), np.stack(losses["concat"]), margin) != "undecided":
+        if pair + 1 in LOOKS and _settled(np.stack(losses["add"]), np.stack(losses["concat"]), margin, baseline):
             break
     return np.stack(losses["add"]), np.stack(losses["concat"])
+
+
+def _settled(add: Losses, concat: Losses, margin: float, baseline: Losses) -> bool:
+    """Whether more pairs would change nothing: one side is clear, or neither arm learns anything."""
+    return choose(add, concat, margin) != "undecided" or worse_than_constant((add, concat), baseline)

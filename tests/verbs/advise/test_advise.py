@@ -78,7 +78,9 @@ def test_what_else_advice_says(advised):
     assert found.loss == "mean_squared_error, of the compiled model"
     assert found.examples == (300, 150)
     assert found.notes[0] == "Training recipe: Adam as compiled, 60 steps as it was trained."
-    assert found.notes[1].startswith("The model looks untrained: ")  # x_0 + y_0 says nothing about x_0 - y_0
+    # x_0 + y_0 says nothing about x_0 - y_0, and structure knows why
+    assert ". Add 'merge' joins branches that share their weights and cannot tell their order: " in found.notes[1]
+    assert found.notes[1].endswith("What is measured from here says little; networks trained anew do learn.")
     assert len(found.notes) == 2
     assert 0 < found.seconds < 60
     assert [merge.site for merge in found.inspection.merges] == ["merge"]
@@ -189,8 +191,8 @@ def test_an_untrained_model_is_noted():
     value = np.abs(HELD[1]).mean()
     assert found.loss == "mean_absolute_error, given"
     assert found.notes[1] == (
-        f"The model looks untrained: its loss of {value:.4g} would be no higher with the labels shuffled. "
-        "What is measured from here says little; networks trained anew are not touched by that."
+        f"The model's loss of {value:.3g} would be no higher with the labels shuffled, so it is untrained, or the "
+        "targets do not depend on what it can see. What is measured from here says little."
     )
 
 
@@ -201,6 +203,7 @@ def error(*args, **options):
 
 
 def test_options_out_of_range(add):
+    assert error(add, DATA, seed=-1) == (OptionError, "seed=-1 is out of range. Expected 0 or more.")
     assert error(add, DATA, effort="all") == (
         OptionError,
         "effort='all' does not exist. Expected one of auto, structure, forward, score, swap, refit, finetune, retrain.",

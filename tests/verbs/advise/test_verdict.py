@@ -1,5 +1,6 @@
 """From evidence to a verdict: each rule, each reason as it is read."""
 
+import numpy as np
 import pytest
 from advices import evidence
 from problems import encoded_pair, linear_pair, problem, two_inputs
@@ -117,3 +118,37 @@ def test_a_loss_of_zero_has_no_share():
     anew = evidence("retrain", "trained anew", 0.0, 0.0, 0.0, n=4, choice="undecided", reference_loss=0.0)
     found = verdict_of(site, Climb([structure(), anew]), 0.02, 0.0)
     assert (found.choice, found.margin) == ("undecided", 0)
+
+
+def test_networks_that_learnt_nothing_decide_nothing():
+    anew = evidence(
+        "retrain",
+        "trained anew",
+        0.1,
+        0.06,
+        0.14,
+        n=8,
+        choice="concat",
+        reference_loss=0.5,
+        constant_loss=0.3,
+        learnt=False,
+    )
+    found = decided(anew)
+    assert (found.choice, found.command) == ("undecided", "")
+    assert found.reason == (
+        "Undecided: neither network, trained anew over 8 pairs, does better than a constant output: Add reaches 0.500, "
+        "Concatenate 0.400, the constant 0.300. There is nothing to decide here."
+    )
+
+
+@pytest.mark.parametrize(("loss", "choice"), [("mse", "undecided"), ("poisson", "concat")])
+def test_more_than_all_of_a_loss_is_refused_where_it_cannot_go_below_zero(loss, choice):
+    data = two_inputs(20, lambda x, y: np.abs(x[:, 0]))
+    site = problem(linear_pair("add", 4), data, data, loss=loss)
+    found = verdict_of(site, Climb([structure(), evidence("score", "from here", 1.1, 1.0, 1.2)], []), 0.02, 0.8)
+    assert found.choice == choice
+    if choice == "undecided":
+        assert found.reason == (
+            "Undecided: the estimate by score, +1.10, is more than all of Add's loss, 0.800, which cannot go below "
+            "zero; so it says nothing."
+        )

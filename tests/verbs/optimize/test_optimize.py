@@ -241,6 +241,7 @@ def test_keras_is_not_timed():
     [
         ({"goal": "speed"}, "goal must be one of 'latency', 'memory', 'parameters', 'all'. Got 'speed'."),
         ({"threads": 0}, "threads must be 1 or more. Got 0."),
+        ({"seed": -1}, "seed=-1 is out of range. Expected 0 or more."),
         ({"tolerance": -1.0}, "tolerance must be 0 or more. Got -1.0."),
         ({"time_limit": float("nan")}, "time_limit must be 0 or more. Got nan."),
         ({"runtime": "tensorrt"}, "runtime must be one of 'onnxruntime', 'openvino'. Got 'tensorrt'."),

@@ -119,3 +119,9 @@ def test_data_that_do_not_fit_the_model():
     bad[3, 1] = np.nan
     with pytest.raises(DataError, match="finite"):
         switch(net, {"merge": "add"}, data=([rows, bad], np.zeros(20)))
+
+
+def test_a_seed_below_zero(net):
+    assert message(OptionError, lambda: switch(net, {"merge": "concat"}, seed=-1)) == (
+        "seed=-1 is out of range. Expected 0 or more."
+    )

@@ -1,7 +1,8 @@
 """The Keras door: `read` a Functional or Sequential model, `write` a graph as a new one, run and train either."""
 
 from addcat.doors.keras.bench import bench_of
-from addcat.doors.keras.losses import resolve_loss
+from addcat.doors.keras.constants import constant_losses
+from addcat.doors.keras.losses import lowest_loss, resolve_loss
 from addcat.doors.keras.measure import assign, gradient, losses_of, state
 from addcat.doors.keras.read import is_graph, read, reshape_inputs
 from addcat.doors.keras.run import predictor, probe, random_inputs
@@ -11,9 +12,11 @@ from addcat.doors.keras.write import write
 __all__ = [
     "assign",
     "bench_of",
+    "constant_losses",
     "gradient",
     "is_graph",
     "losses_of",
+    "lowest_loss",
     "predictor",
     "probe",
     "random_inputs",

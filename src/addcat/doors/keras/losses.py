@@ -1,5 +1,6 @@
 """Losses, one value for each example: what `compile` was given, a name, or what the outputs and targets suggest."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, cast
@@ -25,6 +26,22 @@ class OutputLoss:
     name: str
     weight: float = 1.0
 
+    @property
+    def takes_classes(self) -> bool:
+        """Whether its targets are indices of classes."""
+        losses = keras().losses
+        sparse = losses.SparseCategoricalCrossentropy, losses.sparse_categorical_crossentropy
+        return isinstance(self.given, sparse[0]) or self.given is sparse[1]
+
+    @property
+    def nonnegative(self) -> bool:
+        """Whether it is known to be never below zero."""
+        if self.given is None:
+            return True
+        kind = self.given if isinstance(self.given, type) else type(self.given)
+        name = str(getattr(self.given, "__name__", "")) or kind.__name__
+        return _is_keras_loss(self.given) and name.replace("_", "").lower() in NONNEGATIVE and self.weight >= 0
+
     def values(self, target: Any, output: Any) -> Any:
         """Loss at each position of each example, in float32 whatever the network computes in, as Keras has it."""
         dtype = getattr(self.given, "dtype", None) or keras().config.floatx()
@@ -36,6 +53,12 @@ class OutputLoss:
 
 
 Losses = tuple[OutputLoss, ...]
+NONNEGATIVE = {
+    *("meansquarederror", "meanabsoluteerror", "meanabsolutepercentageerror", "meansquaredlogarithmicerror"),
+    *("binarycrossentropy", "categoricalcrossentropy", "sparsecategoricalcrossentropy", "binaryfocalcrossentropy"),
+    *("categoricalfocalcrossentropy", "huber", "logcosh", "hinge", "squaredhinge", "categoricalhinge"),
+}
+"""Keras losses, as classes or functions, that are zero at best. A Poisson loss or a cosine similarity is not."""
 
 
 def resolve_loss(model: Any, loss: Any, targets: tuple[Array, ...]) -> tuple[Losses, str]:
@@ -87,6 +110,11 @@ def _for_each(given: Any, model: Any, what: str) -> list[Any]:
         many = "1 output" if len(outputs) == 1 else f"{len(outputs)} outputs"
         raise OptionError(f"{len(listed)} {what} were given for {many}. Give one, or one for each.")
     return listed
+
+
+def lowest_loss(losses: Losses) -> float:
+    """The least that the sum of some losses can be, as far as is known: 0 or minus infinity."""
+    return 0.0 if all(one.nonnegative for one in losses) else -math.inf
 
 
 def loss_name(loss: Any) -> str:
@@ -148,7 +176,7 @@ def _check(loss: OutputLoss, output: Any, target: Array) -> None:
     if loss.given is None or not _is_keras_loss(loss.given):
         return  # what a function of the user's own takes is the user's to know
     name, expected, got = loss.name, tuple(output.shape[1:]), target.shape[1:]
-    if _takes_classes(loss.given):
+    if loss.takes_classes:
         ignored = loss.given.get_config().get("ignore_class") if hasattr(loss.given, "get_config") else None
         _check_classes(name, expected[-1], target if ignored is None else target[target != ignored])
         takes = (expected[:-1], (*expected[:-1], 1))
@@ -156,7 +184,7 @@ def _check(loss: OutputLoss, output: Any, target: Array) -> None:
     else:
         takes = (expected, expected[:-1]) if expected[-1:] == (1,) else (expected,)
     if not any(_meet(shape, got) for shape in takes):
-        words = "class indices" if _takes_classes(loss.given) else "targets"
+        words = "class indices" if loss.takes_classes else "targets"
         raise DataError(f"{name}: targets have shape {got} for each example, expected {words} of shape {expected}.")
 
 
@@ -166,11 +194,6 @@ def _meet(expected: tuple[int | None, ...], got: tuple[int, ...]) -> bool:
 
 def _is_keras_loss(loss: Any) -> bool:
     return str(getattr(loss, "__module__", "")).startswith("keras.")
-
-
-def _takes_classes(loss: Any) -> bool:
-    losses = keras().losses
-    return isinstance(loss, losses.SparseCategoricalCrossentropy) or loss is losses.sparse_categorical_crossentropy
 
 
 def _check_classes(name: str, units: int | None, target: Array) -> None:

@@ -8,8 +8,8 @@ from typing import Any
 from addcat.data import as_dataset, materialise, split
 from addcat.data.examples import Examples
 from addcat.doors.base import door_for
-from addcat.errors import DataError, OptionError, SiteError, nearest
-from addcat.evidence.baseline import beats_constant
+from addcat.errors import DataError, OptionError, SiteError, check_seed, nearest
+from addcat.evidence.baseline import beats_constant, doubt
 from addcat.evidence.problem import Problem
 from addcat.evidence.result import SECONDS
 from addcat.graph import Graph
@@ -67,7 +67,7 @@ def advise(
         OptionError: if an option is out of its range.
         ModelError: if the model cannot be read.
     """
-    _check_options(effort, margin, time_limit)
+    _check_options(effort, margin, time_limit, seed)
     start = time.monotonic()
     door = door_for(model, needs="train")
     graph = door.read(model)
@@ -102,18 +102,19 @@ def advise(
         verdicts=tuple(verdicts),
         together=together(problems, verdicts, margin) if effort in ("auto", "retrain") else None,
         inspection=inspect_graph(graph),
-        notes=tuple(_notes(trained, value, recipe.source, validation is None, held.count)),
+        notes=tuple(_notes(verdicts, trained, value, recipe.source, validation is None, held.count)),
         loss=loss_words,
         examples=(fit.count, held.count),
         seconds=time.monotonic() - start,
     )
 
 
-def _check_options(effort: str, margin: float, time_limit: float | None) -> None:
+def _check_options(effort: str, margin: float, time_limit: float | None, seed: int) -> None:
     if effort not in EFFORTS:
         raise OptionError(f"effort={effort!r} does not exist. Expected one of {', '.join(EFFORTS)}.")
     if not 0 <= margin < 1:
         raise OptionError(f"margin={margin} is out of range. Expected a share of the loss, at least 0 and below 1.")
+    check_seed(seed)
     if time_limit is not None and not time_limit > 0:
         raise OptionError(f"time_limit={time_limit} is out of range. Expected seconds, above 0.")
 
@@ -162,13 +163,13 @@ def _batch_size(data: Any) -> int | None:
     return size if isinstance(size, int) and size > 0 else None
 
 
-def _notes(trained: bool, value: float, recipe: str, was_split: bool, held: int) -> list[str]:
+def _notes(
+    verdicts: Sequence[Verdict], trained: bool, value: float, recipe: str, was_split: bool, held: int
+) -> list[str]:
     notes = [f"Training recipe: {recipe}."]
     if was_split:
         notes.append(f"No validation data were given: {held} examples of the data were put aside to judge on.")
     if not trained:
-        notes.append(
-            f"The model looks untrained: its loss of {value:.4g} would be no higher with the labels shuffled. "
-            "What is measured from here says little; networks trained anew are not touched by that."
-        )
+        blind = next((v.site for v in verdicts if v.now == "add" and v.evidence[0].shared_branches), "")
+        notes.append(doubt(value, [found for v in verdicts for found in v.evidence], blind))
     return notes

@@ -11,7 +11,8 @@ The rule is small, and the same for every network:
 4. A merge that already computes what the other would is decided by price alone.
 """
 
-from addcat.evidence.decision import side
+from addcat.evidence.baseline import nothing_learnt
+from addcat.evidence.decision import beyond, side
 from addcat.evidence.problem import Problem
 from addcat.evidence.result import Evidence
 from addcat.merges.price import Price, price
@@ -39,7 +40,7 @@ def verdict_of(problem: Problem, made: Climb, margin: float, loss: float) -> Ver
     cost = price(problem.graph, problem.merge)
     best = next((found for name in DECIDING if (found := made.get(name)) is not None), None)
     reference = loss if best is None or best.reference_loss is None else best.reference_loss
-    choice = _choice(made, best, margin * abs(reference))
+    choice = _choice(made, best, margin * abs(reference), reference, problem.door.lowest_loss(problem.losses))
     return Verdict(
         site=problem.merge.site,
         now=problem.now,
@@ -67,10 +68,12 @@ def _interval(found: Evidence) -> Interval:
     return Interval(gain.estimate, gain.low, gain.high, found.level, found.n)
 
 
-def _choice(made: Climb, best: Evidence | None, margin: float) -> str:
+def _choice(made: Climb, best: Evidence | None, margin: float, loss: float, lowest: float) -> str:
     if made.evidence[0].disguised:
         return "add"
     if best is None:
+        return "undecided"
+    if best.learnt is False or beyond(best, loss, lowest):
         return "undecided"
     if best.choice is not None:
         return best.choice
@@ -91,7 +94,14 @@ def _reason(
     if best is None:
         why = made.path[-1] if made.path else "Only facts were asked for, and facts alone do not decide."
         return f"Undecided. {why}"
+    if best.learnt is False:
+        return f"Undecided: {nothing_learnt(best)}"
     gain = _gain(best)
+    if beyond(best, loss, problem.door.lowest_loss(problem.losses)):
+        return (
+            f"Undecided: the estimate by {best.method}, {rows.signed(gain.estimate)}, is more than all of Add's loss, "
+            f"{rows.decimal(loss)}, which cannot go below zero; so it says nothing."
+        )
     figures = f"{rows.signed(gain.estimate)} {rows.interval_text(gain.low, gain.high)}"
     share = rows.percent(gain.estimate / loss) if loss else ""
     anew = best.question == "trained anew"

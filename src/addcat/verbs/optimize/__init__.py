@@ -16,7 +16,7 @@ from addcat.doors.base import door_for
 from addcat.doors.bench import Bench, Shapes, Timer
 from addcat.doors.open import load_model
 from addcat.doors.timing import Ratio
-from addcat.errors import OptionError, RefusedError
+from addcat.errors import OptionError, RefusedError, check_seed
 from addcat.graph import Graph, Refusal
 from addcat.graph.cost import parameters, total_multiply_adds
 from addcat.graph.peak import Memory, memory, near_peak
@@ -83,6 +83,7 @@ def optimize(
         OptionError: if an option is outside its choices, or a size of an input is not known.
     """
     _check_options(goal, threads, tolerance, time_limit)
+    check_seed(seed)
     opened = load_model(str(model)) if isinstance(model, str | Path) else model
     door = door_for(opened, needs="bench")
     subject = door.bench_of(opened, runtime=runtime, threads=threads, shapes=shapes, passed=model)

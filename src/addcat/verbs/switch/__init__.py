@@ -6,7 +6,7 @@ from typing import Any
 
 from addcat.data import as_dataset
 from addcat.doors.base import door_for
-from addcat.errors import OptionError, RefusedError, SiteError, nearest
+from addcat.errors import OptionError, RefusedError, SiteError, check_seed, nearest
 from addcat.graph import Array, Edge, Graph, Refusal
 from addcat.graph.cost import tensor_bytes
 from addcat.graph.nested import subgraph
@@ -86,6 +86,7 @@ def switch(
     if widen not in ("project", "pad"):
         raise OptionError(f"widen={widen!r} is not a way to widen a branch. Expected 'project' or 'pad'.")
     door, drawn = door_for(model, needs="write"), 0 if seed is None else seed
+    check_seed(drawn)
     graph = door.read(model)
     merges = {merge.site: merge for merge in find_merges(graph)}
     _require_sites(list(wanted), list(merges))

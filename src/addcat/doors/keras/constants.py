@@ -1,0 +1,103 @@
+"""The best constant output: what a network reaches that ignores its inputs.
+
+The best constant is the mean of the targets under squared errors, their median under absolute ones, the classes' shares
+(as probabilities or as logits) under a cross-entropy. All of these are tried, one value for each element of the output
+and one for all positions of a channel, on one half of the data after the other half gave them; whichever has the lowest
+loss is taken, so that other losses get the best of these.
+"""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from addcat.data.examples import Examples
+from addcat.doors.keras.losses import Losses, OutputLoss, per_example
+from addcat.frameworks import keras
+from addcat.graph import Array
+
+BATCH = 512
+LEAST = 1e-6
+"""A class that was not seen is not impossible: shares lie between this and one minus this."""
+MOST_ELEMENTS = 1 << 26
+"""Targets of more elements are thinned out before constants are computed from them."""
+
+
+def constant_losses(model: Any, losses: Losses, data: Examples, held: Examples) -> NDArray[np.float64]:
+    """Loss of every example where each output is the best constant.
+
+    Args:
+        model: A Keras model, for the shapes of its outputs.
+        losses: One for each output.
+        data: Examples whose targets give the constants.
+        held: Examples to judge.
+
+    Returns:
+        Array (examples,).
+    """
+    shapes = [tuple(output.shape[1:]) for output in keras().tree.flatten(model.outputs)]
+    total = np.zeros(held.count)
+    for place, (loss, shape) in enumerate(zip(losses, shapes, strict=True)):
+        if loss.given is None:
+            continue
+        target = data.targets[place]
+        target = target[:: max(1, 2 * target.size // MOST_ELEMENTS)] if target.size > MOST_ELEMENTS else target
+        constant = _best(loss, target, shape)
+        total += _losses(loss, held.targets[place], constant)
+    return total
+
+
+Constant = Callable[[NDArray[np.float64]], NDArray[np.float64]]
+"""Takes targets as the output counts them, of shape (examples, ...); gives the value of the output, of shape (...)."""
+
+
+def _best(loss: OutputLoss, target: Array, shape: tuple[int | None, ...]) -> NDArray[np.float64]:
+    made, judged = (_as_output(loss, target[half::2], shape) for half in (0, 1))
+    found = [(float(_losses(loss, target[1::2], one(made)).mean()), one) for one in _candidates(made)]
+    finite = [(value, one) for value, one in found if np.isfinite(value)]
+    best = min(finite, key=lambda pair: pair[0])[1] if finite else found[0][1]
+    return best(np.concatenate([made, judged]))
+
+
+def _candidates(targets: NDArray[np.float64]) -> Iterator[Constant]:
+    shares = bool(targets.min(initial=0) >= 0 and targets.max(initial=0) <= 1)
+    for everywhere in (True, False):
+        axes = tuple(range(targets.ndim - 1)) if everywhere else (0,)
+
+        def average(t: NDArray[np.float64], axes: tuple[int, ...] = axes) -> NDArray[np.float64]:
+            return np.broadcast_to(t.mean(axis=axes), t.shape[1:])
+
+        def median(t: NDArray[np.float64], axes: tuple[int, ...] = axes) -> NDArray[np.float64]:
+            return np.broadcast_to(np.median(t, axis=axes), t.shape[1:])
+
+        yield average
+        yield median
+        if shares:
+            yield lambda t, average=average: np.clip(average(t), LEAST, 1 - LEAST)
+            yield lambda t, average=average: np.log(np.clip(average(t), LEAST, 1 - LEAST))
+            yield lambda t, average=average: _logit(np.clip(average(t), LEAST, 1 - LEAST))
+
+
+def _logit(share: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.log(share) - np.log1p(-share)
+
+
+def _as_output(loss: OutputLoss, target: Array, shape: tuple[int | None, ...]) -> NDArray[np.float64]:
+    """Targets in the shape of the output: class indices become shares of one, a missing last axis is put on."""
+    if loss.takes_classes:
+        index = target[..., 0] if target.ndim == len(shape) + 1 and target.shape[-1] == 1 else target
+        units = shape[-1] or int(index.max()) + 1
+        return (np.asarray(index)[..., None] == np.arange(units)).astype(np.float64)
+    values = np.asarray(target, np.float64)
+    return values[..., None] if values.ndim == len(shape) and shape[-1] == 1 else values
+
+
+def _losses(loss: OutputLoss, target: Array, constant: NDArray[np.float64]) -> NDArray[np.float64]:
+    parts: list[NDArray[np.float64]] = []
+    for start in range(0, len(target), BATCH):
+        batch = target[start : start + BATCH]
+        output = np.broadcast_to(constant.astype(np.float32), (len(batch), *constant.shape))
+        values = per_example((loss,), (batch,), (keras().ops.convert_to_tensor(output),))
+        parts.append(np.asarray(keras().ops.convert_to_numpy(values), np.float64))
+    return np.concatenate(parts)
