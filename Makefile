@@ -21,8 +21,9 @@ demo: .venv/demo
 test: .venv/installed
 	$(BIN)/pytest -n 2 --dist worksteal -m 'not slow'
 
+# in another order each time, which is printed: `-p randomly -p "randomly_seed=..."` repeats it
 test-all: .venv/installed
-	$(BIN)/pytest -n 2 --dist worksteal
+	$(BIN)/pytest -n 2 --dist worksteal -p randomly
 
 check: .venv/installed
 	$(BIN)/ruff check .
