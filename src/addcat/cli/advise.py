@@ -47,11 +47,12 @@ def advise(
     door = door_for(network, needs="train")
     graph = door.read(network)
     inputs = [(name, graph.nodes[name].shape) for name in graph.inputs]
+    outputs = door.outputs_of(network)
     with _progress() as progress:
         advice = advise_model(
             network,
-            load_data(data, inputs=inputs),
-            validation=None if validation is None else load_data(validation, inputs=inputs),
+            load_data(data, inputs=inputs, outputs=outputs),
+            validation=None if validation is None else load_data(validation, inputs=inputs, outputs=outputs),
             loss=loss,
             sites=site,
             effort=effort,

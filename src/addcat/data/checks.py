@@ -8,7 +8,7 @@ from typing import Any, cast
 
 import numpy as np
 
-from addcat.data.dataset import Batch, Inputs
+from addcat.data.dataset import Batch, Inputs, Outputs
 from addcat.errors import DataError
 from addcat.graph import Array, Shape
 
@@ -116,14 +116,13 @@ def _way_out(arrays: Sequence[Array], inputs: Inputs) -> str:
     return "Pass arrays with examples on axis 0 and the other sizes as the model has them."
 
 
-def require_one_length(batch: Batch, names: Sequence[str]) -> None:
+def require_one_length(batch: Batch, names: Sequence[str], outputs: Outputs) -> None:
     """Check that inputs and targets have as many examples, and at least one.
 
     Raises:
         DataError: if not.
     """
-    many = len(batch.targets) > 1
-    labels = [f"target {i}" if many else "target" for i in range(len(batch.targets))]
+    labels = outputs.labels(len(batch.targets))
     arrays = dict(zip([*map(repr, names), *labels], [*batch.inputs, *batch.targets], strict=True))
     if scalars := [name for name, array in arrays.items() if array.ndim == 0]:
         raise DataError(f"The {scalars[0]} is a single number. Pass arrays with examples on axis 0.")
@@ -135,20 +134,20 @@ def require_one_length(batch: Batch, names: Sequence[str]) -> None:
         raise DataError("The data are empty: they have 0 examples. Pass at least one.")
 
 
-def require_finite(batch: Batch, names: Sequence[str], start: int = 0) -> None:
+def require_finite(batch: Batch, names: Sequence[str], outputs: Outputs, start: int = 0) -> None:
     """Check that no value is NaN or infinite.
 
     Args:
         batch: The arrays.
         names: The model's inputs.
+        outputs: The model's outputs.
         start: Index of the first example in the data.
 
     Raises:
         DataError: if one is; names the input and the first index.
     """
-    for name, array in [*((f"input {name!r}", a) for name, a in zip(names, batch.inputs, strict=True))] + [
-        (f"target {i}" if len(batch.targets) > 1 else "target", array) for i, array in enumerate(batch.targets)
-    ]:
+    labels = [*(f"input {name!r}" for name in names), *outputs.labels(len(batch.targets))]
+    for name, array in zip(labels, [*batch.inputs, *batch.targets], strict=True):
         if array.dtype.kind in "biu":
             continue
         rows = max(1, CHUNK // max(1, array[:1].size))

@@ -11,6 +11,33 @@ Inputs = Sequence[tuple[str, Shape]]
 """Name and shape of each input of a model, in the model's order, the batch first."""
 
 
+@dataclass(frozen=True, slots=True)
+class Outputs:
+    """The names by which targets may be given.
+
+    Attributes:
+        names: Of the outputs, in the model's flat order; none where they are not known.
+        written: The same in the order in which the model's author wrote them. A framework that sorts the outputs of a
+            dict makes another order of them.
+    """
+
+    names: tuple[str, ...] = ()
+    written: tuple[str, ...] = ()
+
+    def label(self, place: int, count: int) -> str:
+        """What a target is called in messages."""
+        if count == 1:
+            return "target"
+        return f"target {self.names[place]!r}" if count == len(self.names) else f"target {place}"
+
+    def labels(self, count: int) -> list[str]:
+        """What each of the targets is called in messages."""
+        return [self.label(place, count) for place in range(count)]
+
+
+UNNAMED = Outputs()
+
+
 class Batch(NamedTuple):
     """Some examples.
 

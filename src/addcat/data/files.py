@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from addcat.data.dataset import Inputs
+from addcat.data.dataset import UNNAMED, Inputs, Outputs
 from addcat.doors.lookup import is_lookup, look_up
 from addcat.errors import DataError
 from addcat.frameworks import load
@@ -19,14 +19,15 @@ from addcat.graph import Array, Shape
 EXPECTED = "Expected 'digits', an .npz file with x and y, or package.module:function."
 
 
-def load_data(reference: str, *, inputs: Inputs) -> Any:
+def load_data(reference: str, *, inputs: Inputs, outputs: Outputs = UNNAMED) -> Any:
     """Load the data that a reference names.
 
     Args:
         reference: "digits": scikit-learn's handwritten digits, 1797 images in the shape that the model takes, values
             from 0 to 1. A file `.npz` with `x`, or `x0`, `x1`, ..., or arrays named like the model's inputs, and `y`,
-            or `y0`, `y1`, ... Or code, as in `package.module:function`.
+            or `y0`, `y1`, ..., or arrays named like the model's outputs. Or code, as in `package.module:function`.
         inputs: Name and shape of each input of the model.
+        outputs: Names of its outputs.
 
     Returns:
         What `as_dataset` takes.
@@ -45,7 +46,7 @@ def load_data(reference: str, *, inputs: Inputs) -> Any:
         raise DataError(f"{reference!r} is not data. {EXPECTED}")
     if not path.is_file():
         raise DataError(f"There is no file {reference!r}. {EXPECTED}")
-    return _from_npz(path, inputs)
+    return _from_npz(path, inputs, outputs)
 
 
 def _digits(inputs: Inputs) -> tuple[Array, Array]:
@@ -70,7 +71,7 @@ def _takes(expected: Shape, shape: tuple[int, ...]) -> bool:
     return fits and all(e in (None, s) for e, s in zip(expected[1:], shape, strict=True))
 
 
-def _from_npz(path: Path, inputs: Inputs) -> Any:
+def _from_npz(path: Path, inputs: Inputs, outputs: Outputs) -> Any:
     try:
         with path.open("rb") as file, zipfile.ZipFile(file), np.load(file, allow_pickle=False) as archive:
             arrays: dict[str, Array] = {name: archive[name] for name in archive.files}
@@ -84,17 +85,21 @@ def _from_npz(path: Path, inputs: Inputs) -> Any:
             f"{str(path)!r} is not an .npz file, or only a part of one. Save it again with np.savez."
         ) from None
     x = _named(arrays, "x", [name for name, _ in inputs])
-    y = _named(arrays, "y", [])
+    y = _named(arrays, "y", list(outputs.names))
     used = len(x) + len(y)
     if not x or used != len(arrays):
         found = ", ".join(map(repr, arrays)) or "nothing"
         names = ", ".join(repr(name) for name, _ in inputs)
+        targets = f", or {', '.join(map(repr, outputs.names))}" if len(outputs.names) > 1 else ""
         raise DataError(
             f"{str(path)!r} holds {found}. Expected x (for several inputs x0, x1, ..., or {names}) and y (for several "
-            "targets y0, y1, ...), and nothing else."
+            f"targets y0, y1, ...{targets}), and nothing else."
         )
     given = dict(zip((name for name, _ in inputs), x, strict=True)) if len(x) == len(inputs) else x
-    return (given, y if len(y) > 1 else y[0]) if y else given
+    if not y:
+        return given
+    by_name = len(y) == len(outputs.names) > 1 and all(name in arrays for name in outputs.names)
+    return given, dict(zip(outputs.names, y, strict=True)) if by_name else y if len(y) > 1 else y[0]
 
 
 def _named(arrays: Mapping[str, Array], letter: str, names: list[str]) -> list[Array]:

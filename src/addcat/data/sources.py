@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, cast
 
 from addcat.data.checks import as_array, fitted, require_finite, require_one_length
-from addcat.data.dataset import Batch, Dataset, Inputs
+from addcat.data.dataset import UNNAMED, Batch, Dataset, Inputs, Outputs
 from addcat.data.examples import Examples
 from addcat.errors import DataError
 from addcat.graph import Array
@@ -19,15 +19,17 @@ KINDS = (
 Parse = Callable[[Any], tuple[Any, Any]]
 
 
-def as_dataset(data: Any, *, inputs: Inputs, batch_size: int = 64) -> Dataset:
+def as_dataset(data: Any, *, inputs: Inputs, outputs: Outputs = UNNAMED, batch_size: int = 64) -> Dataset:
     """Make one form of whatever data a user has.
 
     Args:
         data: Arrays `x` or `(x, y)`, with lists, tuples or dicts of arrays for several inputs or targets; an iterable
             that gives batches `x` or `(x, y)` each time it is iterated; a function that gives a new iterator each time
             it is called; a `tf.data.Dataset`, a `keras.utils.PyDataset` or a torch `DataLoader`. A tuple of two is
-            always `(x, y)`. Targets in a dict are taken in the order of their sorted keys, as Keras flattens them.
+            always `(x, y)`.
         inputs: Name and shape of each input of the model, in its order, the batch first.
+        outputs: Names of the model's outputs, by which targets in a dict are matched. Where they are not known, such
+            targets are taken in the order of their sorted keys, as Keras flattens them.
         batch_size: Examples in a batch, where the data come as arrays.
 
     Returns:
@@ -46,12 +48,14 @@ def as_dataset(data: Any, *, inputs: Inputs, batch_size: int = 64) -> Dataset:
     if isinstance(data, Dataset):
         return data
     if isinstance(data, Examples):
-        return _from_arrays(list(data.inputs), list(data.targets) or None, inputs, batch_size)
+        whole = list(data.targets)
+        given = dict(zip(outputs.names, whole, strict=True)) if len(outputs.names) == len(whole) else whole
+        return _from_arrays(list(data.inputs), given or None, inputs, outputs, batch_size)
     stream = _stream(data, inputs)
     if stream is not None:
         opened, parse, n = stream
-        return _from_stream(opened, parse, n, inputs)
-    return _from_arrays(*_pair(data), inputs, batch_size)
+        return _from_stream(opened, parse, n, inputs, outputs)
+    return _from_arrays(*_pair(data), inputs, outputs, batch_size)
 
 
 def _is(data: Any, name: str, module: str) -> bool:
@@ -164,26 +168,41 @@ def _several(value: Any) -> list[Any]:
     return [value]
 
 
-def _targets_of(y: Any) -> tuple[Array, ...]:
+def _targets_of(y: Any, outputs: Outputs) -> tuple[Array, ...]:
     if y is None:
         return ()
-    if isinstance(y, Mapping):
-        named = cast("Mapping[str, Any]", y)
-        y = [named[key] for key in sorted(named)]
-    parts = _several(y)
-    return tuple(as_array(part, f"target {i}" if len(parts) > 1 else "target") for i, part in enumerate(parts))
+    parts = _named_targets(cast("Mapping[str, Any]", y), outputs) if isinstance(y, Mapping) else _several(y)
+    if not isinstance(y, Mapping) and len(parts) == len(outputs.names) and outputs.names != outputs.written:
+        written, names = (", ".join(map(repr, order)) for order in (outputs.written, outputs.names))
+        raise DataError(
+            f"The model's outputs are written {written} and counted {names}, so a list of targets could be meant in "
+            "either order. Pass a dict of targets by these names."
+        )
+    labels = outputs.labels(len(parts))
+    return tuple(as_array(part, label) for part, label in zip(parts, labels, strict=True))
 
 
-def _batch(x: Any, y: Any, inputs: Inputs) -> Batch:
-    batch = Batch(_inputs_of(x, inputs), _targets_of(y))
-    require_one_length(batch, [name for name, _ in inputs])
+def _named_targets(given: Mapping[str, Any], outputs: Outputs) -> list[Any]:
+    if not outputs.names:
+        return [given[key] for key in sorted(given)]
+    if sorted(map(str, given)) != sorted(outputs.names):
+        raise DataError(
+            f"The data have targets {', '.join(map(repr, given))}; the model has outputs "
+            f"{', '.join(map(repr, outputs.names))}. Pass a dict with these names."
+        )
+    return [given[name] for name in outputs.names]
+
+
+def _batch(x: Any, y: Any, inputs: Inputs, outputs: Outputs) -> Batch:
+    batch = Batch(_inputs_of(x, inputs), _targets_of(y, outputs))
+    require_one_length(batch, [name for name, _ in inputs], outputs)
     return batch
 
 
-def _from_arrays(x: Any, y: Any, inputs: Inputs, batch_size: int) -> Dataset:
+def _from_arrays(x: Any, y: Any, inputs: Inputs, outputs: Outputs, batch_size: int) -> Dataset:
     names = tuple(name for name, _ in inputs)
-    whole = _batch(x, y, inputs)
-    require_finite(whole, names)
+    whole = _batch(x, y, inputs, outputs)
+    require_finite(whole, names, outputs)
 
     def open_() -> Iterator[Batch]:
         for first in range(0, whole.n, batch_size):
@@ -193,14 +212,16 @@ def _from_arrays(x: Any, y: Any, inputs: Inputs, batch_size: int) -> Dataset:
     return Dataset(names, bool(whole.targets), whole.n, Examples(*whole), open_)
 
 
-def _from_stream(opened: Callable[[], Iterable[Any]], parse: Parse, n: int | None, inputs: Inputs) -> Dataset:
+def _from_stream(
+    opened: Callable[[], Iterable[Any]], parse: Parse, n: int | None, inputs: Inputs, outputs: Outputs
+) -> Dataset:
     names = tuple(name for name, _ in inputs)
 
     def open_() -> Iterator[Batch]:
         seen = 0
         for element in opened():
-            batch = _batch(*parse(element), inputs)
-            require_finite(batch, names, seen)
+            batch = _batch(*parse(element), inputs, outputs)
+            require_finite(batch, names, outputs, seen)
             seen += batch.n
             yield batch
 

@@ -10,6 +10,7 @@ from typing import Any, Literal, Protocol, overload, runtime_checkable
 
 from numpy.typing import NDArray
 
+from addcat.data.dataset import Outputs
 from addcat.data.examples import Arrays, Examples
 from addcat.doors.bench import Bench, Shapes
 from addcat.doors.recipe import ArmTrainer, Plan, Recipe
@@ -67,6 +68,10 @@ class Prober(Protocol):
 @runtime_checkable
 class Trainer(Protocol):
     """Trains a model, and measures its loss."""
+
+    def outputs_of(self, model: Any) -> Outputs:
+        """The names of a model's outputs, by which targets may be given."""
+        ...
 
     def resolve_loss(self, model: Any, loss: Any, targets: tuple[Array, ...]) -> tuple[Any, str]:
         """The losses of a model's outputs, and words on where they come from."""

@@ -1,12 +1,14 @@
 """Which loss a model is judged by, and every way in which targets do not fit it."""
 
 import re
+from typing import Any
 
 import numpy as np
 import pytest
 from networks import Input, keras, layers, ops
 
-from addcat.doors.keras.losses import loss_name, per_example, resolve_loss
+from addcat.data.dataset import Outputs
+from addcat.doors.keras.losses import loss_name, outputs_of, per_example, resolve_loss
 from addcat.errors import DataError, OptionError
 
 CLASSES = np.array([0, 2, 1])
@@ -227,3 +229,62 @@ def test_names_of_losses():
     assert loss_name(Own(name="mine")) == "mine"
     assert re.fullmatch("<lambda>", loss_name(lambda a, b: a - b))
     assert loss_name(None) == "none"
+
+
+def dict_outputs() -> Any:
+    """Two outputs in a dict, written in an order that Keras does not keep."""
+    x = Input((3,), name="x")
+    return keras.Model(x, {"zeta": layers.Dense(1, name="q")(x), "alpha": layers.Dense(2, name="p")(x)}, name="named")
+
+
+def test_outputs_of_a_dict_go_by_their_keys() -> None:
+    net = dict_outputs()
+    assert outputs_of(net) == Outputs(("alpha", "zeta"), ("zeta", "alpha"))
+    targets = np.zeros((4, 2)), np.zeros((4, 1))
+    found, _ = resolve_loss(net, {"zeta": "mae", "alpha": "mse"}, targets)
+    assert [one.name for one in found] == ["mean_squared_error", "mean_absolute_error"]
+    found, _ = resolve_loss(net, {"zeta": "mae"}, targets)
+    assert [one.given is None for one in found] == [True, False]
+    net.compile("sgd", {"zeta": "mae", "alpha": "mse"}, loss_weights={"zeta": 2.0, "alpha": 3.0})
+    found, _ = resolve_loss(net, None, targets)
+    assert [(one.name, one.weight) for one in found] == [("mean_squared_error", 3.0), ("mean_absolute_error", 2.0)]
+
+
+def test_what_is_wrong_with_one_of_several_outputs_names_it() -> None:
+    with pytest.raises(DataError) as caught:
+        resolve_loss(dict_outputs(), "mse", (np.zeros((4, 2)), np.zeros((4, 3))))
+    assert str(caught.value) == (
+        "Output 'zeta': mean_squared_error: targets have shape (3,) for each example, expected targets of shape (1,)."
+    )
+
+
+def test_a_list_of_losses_for_a_dict_of_outputs() -> None:
+    with pytest.raises(OptionError) as caught:
+        resolve_loss(dict_outputs(), ["mse", "mae"], (np.zeros((4, 2)), np.zeros((4, 1))))
+    assert str(caught.value) == (
+        "The model's outputs are written 'zeta', 'alpha' and counted in another order, so a list of losses could be "
+        "meant in either. Pass a dict of losses by these names."
+    )
+
+
+@pytest.mark.parametrize("loss", ["binary_crossentropy", keras.losses.BinaryFocalCrossentropy(), "kl_divergence"])
+@pytest.mark.parametrize(
+    ("low", "high", "way"),
+    [
+        (-1, 1, "from -1 to 1, expected probabilities from 0 to 1. Map them: (y + 1) / 2."),
+        (0, 255, "from 0 to 255, expected probabilities from 0 to 1. Divide them by 255."),
+        (0, 2, "from 0 to 2, expected probabilities from 0 to 1. Map them to this range."),
+        (-3, 1, "from -3 to 1, expected probabilities from 0 to 1. Map them to this range."),
+    ],
+)
+def test_targets_that_are_no_probabilities(loss: Any, low: int, high: int, way: str) -> None:
+    target = np.array([[low], [high], [high]])
+    with pytest.raises(DataError) as caught:
+        resolve_loss(ends_in((1, "sigmoid")), loss, (target,))
+    name = loss_name(keras.losses.get(loss) if isinstance(loss, str) else loss)
+    assert str(caught.value) == f"{name}: targets reach {way}"
+
+
+def test_probabilities_between_0_and_1_are_taken() -> None:
+    target = np.array([[0.0], [0.25], [1.0]])
+    assert resolve_loss(ends_in((1, "sigmoid")), "binary_crossentropy", (target,))[1] == "binary_crossentropy, given"

@@ -297,3 +297,19 @@ def test_nested_merges_are_advised_on():
     found = addcat.advise(net, (x, np.arange(60) % 2), effort="forward")
     assert [verdict.site for verdict in found.verdicts] == ["middle/inner/inner_add"]
     assert 0 < found.verdicts[0].evidence[1].estimate < 1
+
+
+def test_targets_of_a_dict_of_outputs_are_matched_by_name():
+    x = Input((4,), name="x")
+    merged = layers.Add(name="merge")([x, layers.Dense(4, name="branch")(x)])
+    heads = {"zeta": layers.Dense(1, name="p")(merged), "alpha": layers.Dense(2, name="q")(merged)}
+    net = keras.Model(x, heads)
+    rng = np.random.default_rng(0)
+    inputs, zeta, alpha = (rng.normal(size=(100, size)).astype("float32") for size in (4, 1, 2))
+    found = addcat.advise(net, (inputs, {"zeta": zeta, "alpha": alpha}), effort="structure")
+    assert found.loss == "mean_squared_error, mean_squared_error, inferred from the targets"
+    text = "The model's outputs are written 'zeta', 'alpha' and counted 'alpha', 'zeta', so a list of targets could be "
+    assert error(net, (inputs, [zeta, alpha]), effort="structure") == (
+        DataError,
+        f"{text}meant in either order. Pass a dict of targets by these names.",
+    )

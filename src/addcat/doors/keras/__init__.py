@@ -2,7 +2,7 @@
 
 from addcat.doors.keras.bench import bench_of
 from addcat.doors.keras.constants import constant_losses
-from addcat.doors.keras.losses import lowest_loss, resolve_loss
+from addcat.doors.keras.losses import lowest_loss, outputs_of, resolve_loss
 from addcat.doors.keras.measure import assign, gradient, losses_of, state
 from addcat.doors.keras.read import is_graph, read, reshape_inputs
 from addcat.doors.keras.run import predictor, probe, random_inputs
@@ -17,6 +17,7 @@ __all__ = [
     "is_graph",
     "losses_of",
     "lowest_loss",
+    "outputs_of",
     "predictor",
     "probe",
     "random_inputs",

@@ -7,9 +7,16 @@ from typing import Any, cast
 
 import numpy as np
 
+from addcat.data.dataset import Outputs
 from addcat.errors import DataError, OptionError, nearest
 from addcat.frameworks import keras
 from addcat.graph import Array
+
+PROBABILITIES = {
+    *("binarycrossentropy", "binaryfocalcrossentropy", "categoricalcrossentropy", "categoricalfocalcrossentropy"),
+    *("kldivergence", "kullbackleiblerdivergence"),
+}
+"""Losses whose targets are probabilities: Keras takes others without a word, and the loss then means nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,9 +45,13 @@ class OutputLoss:
         """Whether it is known to be never below zero."""
         if self.given is None:
             return True
-        kind = self.given if isinstance(self.given, type) else type(self.given)
-        name = str(getattr(self.given, "__name__", "")) or kind.__name__
-        return _is_keras_loss(self.given) and name.replace("_", "").lower() in NONNEGATIVE and self.weight >= 0
+        return self.key in NONNEGATIVE and self.weight >= 0
+
+    @property
+    def key(self) -> str:
+        """The name that a Keras loss has as a class and as a function alike; "" for one of the user's own."""
+        name = str(getattr(self.given, "__name__", type(self.given).__name__))
+        return name.replace("_", "").lower() if _is_keras_loss(self.given) else ""
 
     def values(self, target: Any, output: Any) -> Any:
         """Loss at each position of each example, in float32 whatever the network computes in, as Keras has it."""
@@ -89,27 +100,53 @@ def resolve_loss(model: Any, loss: Any, targets: tuple[Array, ...]) -> tuple[Los
         weights = _for_each(model._compile_loss._user_loss_weights, model, "loss weights")
     if given is None:
         given, source = [_inferred(o, t) for o, t in zip(outputs, targets, strict=True)], "inferred from the targets"
+    named = outputs_of(model)
+    if isinstance(loss, list | tuple) and named.names != named.written:
+        words = ", ".join(map(repr, named.written))
+        raise OptionError(
+            f"The model's outputs are written {words} and counted in another order, so a list of losses could be meant "
+            "in either. Pass a dict of losses by these names."
+        )
     listed = [_get(one) for one in _for_each(given, model, "losses")]
     found = tuple(
         OutputLoss(one, loss_name(one), 1.0 if weight is None else float(weight))
         for one, weight in zip(listed, weights, strict=True)
     )
-    for one, output, target in zip(found, outputs, targets, strict=True):
-        _check(one, output, target)
+    for name, one, output, target in zip(named.names, found, outputs, targets, strict=True):
+        try:
+            _check(one, output, target)
+        except DataError as wrong:
+            if len(outputs) == 1:
+                raise
+            raise DataError(f"Output {name!r}: {wrong}") from None
     return found, f"{', '.join(one.name for one in found)}, {source}"
 
 
 def _for_each(given: Any, model: Any, what: str) -> list[Any]:
     """One setting for each output, from one for all, a list of them, or a dict by the outputs' names."""
-    outputs, names = keras().tree.flatten(model.outputs), list(getattr(model, "output_names", ()))
-    if isinstance(given, dict) and set(cast("dict[str, Any]", given)) == set(names):
-        return [given[name] for name in names]
+    outputs, names = keras().tree.flatten(model.outputs), outputs_of(model).names
+    if isinstance(given, dict):
+        by_name = cast("dict[str, Any]", given)
+        if set(by_name) <= set(names):  # as in Keras, an output that is left out has no loss
+            return [by_name.get(name) for name in names]
     nested = isinstance(given, list | tuple | dict)
     listed: list[Any] = keras().tree.flatten(given) if nested else [given] * len(outputs)
     if len(listed) != len(outputs):
         many = "1 output" if len(outputs) == 1 else f"{len(outputs)} outputs"
         raise OptionError(f"{len(listed)} {what} were given for {many}. Give one, or one for each.")
     return listed
+
+
+def outputs_of(model: Any) -> Outputs:
+    """The names of a Keras model's outputs: the keys of a dict, else the layers' names."""
+    structure = getattr(model, "_outputs_struct", None)
+    if isinstance(structure, dict):
+        written = tuple(map(str, cast("dict[str, Any]", structure)))
+        if len(written) == len(model.outputs):  # not nested
+            return Outputs(tuple(sorted(written)), written)
+    # a Sequential model has one output, and no name for it
+    names = tuple(getattr(model, "output_names", None) or (str(place) for place in range(len(model.outputs))))
+    return Outputs(names, names)
 
 
 def lowest_loss(losses: Losses) -> float:
@@ -186,6 +223,8 @@ def _check(loss: OutputLoss, output: Any, target: Array) -> None:
     if not any(_meet(shape, got) for shape in takes):
         words = "class indices" if loss.takes_classes else "targets"
         raise DataError(f"{name}: targets have shape {got} for each example, expected {words} of shape {expected}.")
+    if loss.key in PROBABILITIES:
+        _check_probabilities(name, target)
 
 
 def _meet(expected: tuple[int | None, ...], got: tuple[int, ...]) -> bool:
@@ -194,6 +233,16 @@ def _meet(expected: tuple[int | None, ...], got: tuple[int, ...]) -> bool:
 
 def _is_keras_loss(loss: Any) -> bool:
     return str(getattr(loss, "__module__", "")).startswith("keras.")
+
+
+def _check_probabilities(name: str, target: Array) -> None:
+    low, high = (float(target.min()), float(target.max())) if target.size else (0.0, 0.0)
+    if low >= 0 and high <= 1:
+        return
+    way = "Divide them by 255." if low >= 0 and high == 255 else "Map them to this range."
+    if low == -1 and high <= 1:
+        way = "Map them: (y + 1) / 2."
+    raise DataError(f"{name}: targets reach from {low:g} to {high:g}, expected probabilities from 0 to 1. {way}")
 
 
 def _check_classes(name: str, units: int | None, target: Array) -> None:

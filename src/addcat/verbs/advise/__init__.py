@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from addcat.data import as_dataset, materialise, split
+from addcat.data.dataset import Outputs
 from addcat.data.examples import Examples
 from addcat.doors.base import door_for
 from addcat.errors import DataError, OptionError, SiteError, check_seed, nearest
@@ -72,7 +73,7 @@ def advise(
     door = door_for(model, needs="train")
     graph = door.read(model)
     merges = _wanted(graph, sites)
-    fit, held = _examples(graph, data, validation, seed)
+    fit, held = _examples(graph, door.outputs_of(model), data, validation, seed)
     losses, loss_words = door.resolve_loss(model, loss, fit.targets)
     door.resolve_loss(model, loss, held.targets)
     recipe = door.recipe_of(model, batch=_batch_size(data), examples=fit.count)
@@ -137,15 +138,15 @@ def _wanted(graph: Graph, sites: Sequence[str] | str | None) -> list[Merge]:
     return [merges[site] for site in dict.fromkeys(sites)]
 
 
-def _examples(graph: Graph, data: Any, validation: Any, seed: int) -> tuple[Examples, Examples]:
+def _examples(graph: Graph, outputs: Outputs, data: Any, validation: Any, seed: int) -> tuple[Examples, Examples]:
     inputs = [(name, graph.nodes[name].shape) for name in graph.inputs]
-    fit = materialise(as_dataset(data, inputs=inputs))
+    fit = materialise(as_dataset(data, inputs=inputs, outputs=outputs))
     if not fit.targets:
         raise DataError("The data have no labels, and a verdict needs a loss. Pass (x, y).")
     if validation is None:
         fit, held = split(fit, HELD_SHARE, seed)
     else:
-        held = materialise(as_dataset(validation, inputs=inputs))
+        held = materialise(as_dataset(validation, inputs=inputs, outputs=outputs))
         if not held.targets:
             raise DataError("The validation data have no labels, and a verdict needs a loss. Pass (x, y).")
     for words, examples, fewest in (("to fit on", fit, FEWEST_FIT), ("to judge on", held, FEWEST_HELD)):
