@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 from addcat.cli.optimize import optimize
 from addcat.errors import AddcatError
-from addcat.verbs.optimize.verify import difference
+from addcat.verbs.optimize.difference import difference
 from tests.doors.onnx.models import model, random
 from tests.doors.onnx.test_round_trip import inputs_of, run
 

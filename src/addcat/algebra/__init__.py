@@ -12,7 +12,7 @@ Sums and products are formed in float64 and rounded once, to the common type of 
 
 from addcat.algebra.affine import Affine, affine_after, affine_before, batch_norm
 from addcat.algebra.cut import equal_parts, identity_projection, split, split_groups, tie, twice, ungroup, widen
-from addcat.algebra.linear import Kernel, Linear, constant_passes
+from addcat.algebra.linear import Kernel, Linear, constant_passes, rounded
 from addcat.algebra.parallel import delta_kernel, fold, pad_taps, stack
 from addcat.algebra.serial import SharedMap, absorb, absorb_rank, compose
 
@@ -33,6 +33,7 @@ __all__ = [
     "fold",
     "identity_projection",
     "pad_taps",
+    "rounded",
     "split",
     "split_groups",
     "stack",

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from addcat.errors import ShapeError
+from addcat.errors import RefusedError, ShapeError
 
 Kernel = NDArray[Any]
 """A kernel `(out, in, *taps)` of any real floating type; `(out, in)` for a dense layer."""
@@ -83,8 +83,16 @@ def wide(array: Kernel) -> Float64:
 
 
 def rounded(array: Float64, *like: Kernel) -> Kernel:
-    """Round once, to the common type of the kernels that came in."""
-    return array.astype(np.result_type(*like))
+    """Round once, to the common type of the kernels that came in.
+
+    Raises:
+        RefusedError: if a number is too large for that type.
+    """
+    with np.errstate(over="ignore"):
+        result = array.astype(np.result_type(*like))
+    if not np.isfinite(result).all() and np.any(np.isfinite(array) & ~np.isfinite(result)):
+        raise RefusedError(f"A weight would be {np.abs(array).max():.3g}, which {result.dtype} cannot hold.")
+    return result
 
 
 def constant_passes(constant: Kernel | None, *, padded: bool) -> bool:

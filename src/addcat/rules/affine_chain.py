@@ -6,7 +6,7 @@ gain where no shift is left, a shift where no scale is, else a batch norm of mea
 
 import numpy as np
 
-from addcat.algebra import Affine
+from addcat.algebra import Affine, rounded
 from addcat.graph import Array, Blocked, Edge, Graph, Node, Weight
 from addcat.rules import guards
 from addcat.rules.base import Plan, Role, Rule
@@ -40,18 +40,18 @@ def _change(graph: Graph, node: Node, first: Node) -> Graph:
     inner, outer = guards.affine(first), guards.affine(node)
     both = Affine(outer.scale * inner.scale, outer.scale * inner.shift + outer.shift)
     name = graph.fresh_name(f"{node.name}_affine")
-    like = next(iter([*node.weights.values(), *first.weights.values()])).read().dtype
-    values: dict[str, Array] = {"value": both.scale.astype(like)}
+    like = next(iter([*node.weights.values(), *first.weights.values()])).read()
+    values: dict[str, Array] = {"value": rounded(both.scale, like)}
     op, attrs = "gain", dict[str, object]()
     if np.any(both.shift) and np.all(both.scale == 1.0):
-        op, values = "shift", {"value": both.shift.astype(like)}
+        op, values = "shift", {"value": rounded(both.shift, like)}
     elif np.any(both.shift):
         op, attrs = "batch_norm", {"epsilon": 0.0, "axis": node.channel_axis}
         values = {
-            "scale": both.scale.astype(like),
-            "offset": both.shift.astype(like),
-            "mean": np.zeros(both.scale.size, like),
-            "variance": np.ones(both.scale.size, like),
+            "scale": rounded(both.scale, like),
+            "offset": rounded(both.shift, like),
+            "mean": np.zeros(both.scale.size, like.dtype),
+            "variance": np.ones(both.scale.size, like.dtype),
         }
     weights = {key: Weight.of(array) for key, array in values.items()}
     new = Node(name, op, first.inputs, node.outputs, attrs, weights, node.channel_axis)

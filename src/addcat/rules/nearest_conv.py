@@ -11,7 +11,7 @@ outside. For f = 2 and k = 3, T = [W_2, W_1 + W_2, W_0 + W_1, W_0]: 16 products 
 
 import numpy as np
 
-from addcat.algebra import Linear
+from addcat.algebra import Linear, rounded
 from addcat.graph import Array, Blocked, Edge, Graph, Node
 from addcat.graph.windows import Pairs, pads, settings, taps, transposed_padding
 from addcat.rules import building, guards
@@ -52,7 +52,7 @@ def plan(graph: Graph, node: Node) -> Plan | None:
 
 def _change(graph: Graph, node: Node, resize: Node, factors: tuple[int, ...], cut: Pairs) -> Graph:
     old = guards.linear(node)
-    kernel = spread(old.kernel, factors).astype(old.kernel.dtype)
+    kernel = rounded(spread(old.kernel, factors), old.kernel)
     words = node.attrs.get("padding") == "same"
     attrs = {
         "strides": factors,

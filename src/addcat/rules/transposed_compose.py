@@ -13,7 +13,7 @@ from itertools import product
 
 import numpy as np
 
-from addcat.algebra import Linear
+from addcat.algebra import Linear, rounded
 from addcat.graph import Array, Blocked, Edge, Graph, Node
 from addcat.graph.windows import Pairs, crops, pads, reach, settings, transposed_padding
 from addcat.rules import building, guards
@@ -63,10 +63,10 @@ def _change(graph: Graph, node: Node, inner: Node, cut: Pairs) -> Graph:
         spread = node.weight("kernel").astype(np.float64).reshape(*node.weights["kernel"].shape[:2], -1).sum(axis=2)
         bias = bias + spread @ inner.weight("bias").astype(np.float64)
     biased = "bias" in node.weights or "bias" in inner.weights
-    like = np.result_type(inner.weight("kernel").dtype, node.weight("kernel").dtype)
+    like = inner.weight("kernel"), node.weight("kernel")
     words = node.attrs.get("padding") == "same"
     new = inner.edit(
-        weights=building.linear_weights(Linear(kernel.astype(like), bias.astype(like) if biased else None)),
+        weights=building.linear_weights(Linear(rounded(kernel, *like), rounded(bias, *like) if biased else None)),
         attrs={
             **transposed_padding(cut, kernel.shape[2:], settings(inner, "strides"), words=words),
             "activation": guards.activation(node),

@@ -11,7 +11,7 @@ import pytest
 from addcat.doors.onnx.read import read
 from addcat.doors.onnx.write import to_proto, write
 from addcat.verbs.optimize import optimize
-from addcat.verbs.optimize.verify import difference
+from addcat.verbs.optimize.difference import difference
 from tests.doors.onnx.test_round_trip import run
 
 EXPORT = """

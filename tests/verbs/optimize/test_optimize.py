@@ -1,5 +1,7 @@
 """`optimize`: the outputs stay, the goal improves, and a rewrite that is wrong is found and dropped."""
 
+import time
+
 import numpy as np
 import onnx
 import onnx_ir
@@ -11,10 +13,11 @@ from addcat.doors.timing import Ratio, interleave, ratio_of
 from addcat.errors import ModelError, OptionError
 from addcat.graph import Edge
 from addcat.rules import RULES, Plan, Rule
-from addcat.verbs.optimize import Settings, _Task, objectives, optimize, predict
+from addcat.verbs.optimize import _run, objectives, optimize, predict
 from addcat.verbs.optimize.candidates import expand, find, replay, tidy
+from addcat.verbs.optimize.difference import difference, scaled_tolerance
 from addcat.verbs.optimize.result import KEPT, REFUSED, WRONG
-from addcat.verbs.optimize.verify import difference, scaled_tolerance
+from addcat.verbs.optimize.task import Settings, Task
 from tests.doors.onnx.models import model, norms, random
 from tests.doors.onnx.test_round_trip import inputs_of, run
 
@@ -167,15 +170,15 @@ def wrong_plan(graph, node):
 
 
 def task(proto, rules, goal="latency", measure=False):
-    bench = bench_of(proto)
-    return _Task(bench, goal, Settings("onnxruntime", 1, 1e-5, measure, 0, lambda _: None), rules, 60.0)
+    settings = Settings("onnxruntime", 1, 1e-5, measure, 0, lambda _: None)
+    return Task(bench_of(proto), goal, tuple(rules), settings, time.perf_counter() + 60.0)
 
 
 def test_a_wrong_rewrite_is_found_and_dropped(monkeypatch):
     proto = head()
     wrong = Rule("halve", "AC999", ("latency",), wrong_plan)
     monkeypatch.setattr(objectives.predict, "change", lambda old, new: -1.0)
-    result = task(proto, (*[rule for rule in RULES if rule.name in ("twice", "affine-after")], wrong)).run()
+    result = _run(task(proto, (*[rule for rule in RULES if rule.name in ("twice", "affine-after")], wrong)))
     dropped = [step for step in result.record.steps if step.outcome == WRONG]
     assert dropped
     assert all("halve" in step.rules for step in dropped)
@@ -359,15 +362,14 @@ def test_candidates_follow_up_what_they_make_possible():
 
 def test_tidying_ends():
     bench = bench_of(branches())
-    steps, graph = tidy(bench.graph, RULES)
-    assert steps
-    assert tidy(graph, RULES) == ((), graph)
+    kept = tidy(bench.graph, RULES)
+    assert kept
+    assert tidy(kept[-1].graph, RULES) == []
 
 
 def test_part_of_a_model_is_measured_alone():
     bench = bench_of(head())
-    steps, graph = tidy(bench.graph, RULES)
-    assert steps
+    graph = tidy(bench.graph, RULES)[-1].graph
     ratio = bench.timing.compare(bench.graph, graph, limit=0.05)
     assert ratio.pairs >= 8
     assert bench.timing.signature(bench.graph, graph) == bench.timing.signature(bench.graph, graph)

@@ -10,7 +10,7 @@ from addcat.graph import Graph
 from addcat.rules.base import Proposal
 from addcat.verbs.optimize.candidates import Candidate
 from addcat.verbs.optimize.objectives import ByTime, Judgement
-from addcat.verbs.optimize.search import Search
+from addcat.verbs.optimize.rounds import Rounds
 
 
 def ratio(value: float, spread: float = 0.01) -> Ratio:
@@ -39,14 +39,14 @@ def judge_of(direct: Ratio) -> ByTime:
 
 @pytest.mark.parametrize(("direct", "kept"), [(0.9, 3), (1.0, 2), (1.1, 2)])
 def test_the_simplest_stands_until_it_is_beaten(direct: float, kept: int) -> None:
-    search = Search((), judge_of(ratio(direct)), float("inf"))
+    search = Rounds((), judge_of(ratio(direct)), float("inf"))
     winner = search._winner([entry(0.1, 2), entry(0.2, 3)])
     assert winner is not None
     assert len(winner[2].nodes) == kept + 1
 
 
 def test_counted_goals_take_the_largest_gain() -> None:
-    search = Search((), lambda old, new: Judgement(True, 0.0, None, ""), float("inf"))
+    search = Rounds((), lambda old, new: Judgement(True, 0.0, None, ""), float("inf"))
     winner = search._winner([entry(0.1, 2), entry(0.2, 3)])
     assert winner is not None
     assert winner[0].gain == 0.2
@@ -54,7 +54,7 @@ def test_counted_goals_take_the_largest_gain() -> None:
 
 
 def test_without_time_the_largest_gain_is_taken() -> None:
-    winner = Search((), judge_of(ratio(1.1)), 0.0)._winner([entry(0.1, 2), entry(0.2, 3)])
+    winner = Rounds((), judge_of(ratio(1.1)), 0.0)._winner([entry(0.1, 2), entry(0.2, 3)])
     assert winner is not None
     assert winner[0].gain == 0.2
 
@@ -108,10 +108,10 @@ def test_gains_below_the_noise_are_seen_together(whole: float, kept: bool) -> No
         return len(old.nodes), len(new.nodes), tuple(new.nodes)
 
     judge = ByTime(lambda *_: ratio(0.99, 0.02), lambda *_: ratio(whole), key)
-    search = Search([SPLIT], judge, float("inf"))
+    search = Rounds([SPLIT], judge, float("inf"))
     start = decoders(3)
     result = search.run(start)
-    assert [(step.site, step.outcome) for step in search.steps][-1] == ("3 sites", "kept" if kept else "refused")
+    assert [(step.site, step.outcome) for step in search.attempts][-1] == ("3 sites", "kept" if kept else "refused")
     assert sum(node.op == "concat" for node in result.nodes.values()) == (0 if kept else 3)
     assert len(search.kept) == kept
     if kept:
@@ -122,6 +122,6 @@ def test_one_site_alone_is_not_asked_again() -> None:
     from addcat.rules.split import SPLIT
 
     judge = ByTime(lambda *_: ratio(0.99, 0.02), lambda *_: ratio(0.9), lambda old, new: tuple(new.nodes))
-    search = Search([SPLIT], judge, float("inf"))
+    search = Rounds([SPLIT], judge, float("inf"))
     start = decoders(1)
     assert search.run(start) is start

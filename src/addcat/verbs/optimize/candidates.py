@@ -6,12 +6,13 @@ too. What comes of it is one candidate, to be kept or refused as a whole.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from addcat.errors import RefusedError
 from addcat.graph import Blocked, Edge, Graph, Node, Refusal
 from addcat.rules.base import Proposal, Role, Rule
 from addcat.verbs.optimize import predict
+from addcat.verbs.optimize.result import Attempt
 
 Slack = Callable[[Rule], float | None]
 """How much longer than what it replaces a rule may be expected to take as a follow-up, as a share."""
@@ -28,6 +29,29 @@ def memory_slack(rule: Rule) -> float | None:
 
 
 MOST_STEPS = 60
+
+
+Missing = Callable[[Node], str]
+"""Why a framework has no form for a node; "" where it has one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A candidate that was kept, and the graph with it.
+
+    Attributes:
+        steps: Its rewrites.
+        graph: The graph after it.
+        gain: What the objective said that it gains.
+        attempt: The record of it, which several may share.
+        tidies: Whether it leaves less to do wherever it applies, so that it was kept unmeasured.
+    """
+
+    steps: tuple[Proposal, ...]
+    graph: Graph
+    gain: float
+    attempt: Attempt | None = None
+    tidies: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -70,7 +94,30 @@ def find(graph: Graph, rules: Sequence[Rule]) -> tuple[list[Proposal], list[Refu
     return proposals, refusals
 
 
-def expand(graph: Graph, proposal: Proposal, rules: Mapping[str, Rule], slack: Slack = time_slack) -> list[Candidate]:
+def lacking(old: Graph, new: Graph, missing: Missing) -> str:
+    """Why a framework has no form for something that a rewritten graph holds; "" where it has one for all."""
+    made = (node for name, node in new.nodes.items() if old.nodes.get(name) is not node)
+    return next((reason for node in made if (reason := missing(node))), "")
+
+
+def formless(graph: Graph, proposal: Proposal, rules: Mapping[str, Rule], missing: Missing) -> Refusal:
+    """The refusal of a proposal of which, whatever follows it, something is left that a framework has no form for."""
+    reason = lacking(graph, rules[proposal.rule].apply(graph, proposal), missing)
+    return Refusal(rules[proposal.rule].code, proposal.site, reason)
+
+
+def everything(_: Node) -> str:
+    """That every node has a form, as in ONNX."""
+    return ""
+
+
+def expand(
+    graph: Graph,
+    proposal: Proposal,
+    rules: Mapping[str, Rule],
+    slack: Slack = time_slack,
+    missing: Missing = everything,
+) -> list[Candidate]:
     """A proposal with what follows it: without and with the rules that open the way further.
 
     Args:
@@ -78,9 +125,10 @@ def expand(graph: Graph, proposal: Proposal, rules: Mapping[str, Rule], slack: S
         proposal: Where to begin.
         rules: All rules that may be used, by name.
         slack: How much longer a follow-up may take.
+        missing: What the framework has no form for.
 
     Returns:
-        One candidate, or different ones; none where the proposal does not hold.
+        One candidate, or different ones; none where the proposal does not hold, or where none could be written.
     """
     try:
         first = rules[proposal.rule].apply(graph, proposal)
@@ -89,7 +137,7 @@ def expand(graph: Graph, proposal: Proposal, rules: Mapping[str, Rule], slack: S
     found: list[Candidate] = []
     for variant in _variants(list(rules.values())):
         steps, result = follow_up(graph, first, variant, slack)
-        if all((proposal, *steps) != other.steps for other in found):
+        if all((proposal, *steps) != other.steps for other in found) and not lacking(graph, result, missing):
             nodes = frozenset(proposal.nodes)
             found.append(Candidate((proposal, *steps), result, predict.change(graph, result), nodes))
     return found
@@ -124,7 +172,10 @@ def _steps(old: Graph, new: Graph, rules: Sequence[Rule], slack: Slack) -> Itera
                 continue
             if plan is None:
                 continue
-            result = plan.change()
+            try:
+                result = plan.change()
+            except RefusedError:  # a weight would be too large for its type
+                continue
             cost = predict.change(new, result)
             share = slack(rule)
             most = (share or 0.0) * (_seconds(new, plan.nodes) or 0.0)
@@ -159,14 +210,28 @@ def replay(graph: Graph, steps: Sequence[Proposal], rules: Mapping[str, Rule]) -
     return graph
 
 
-def tidy(graph: Graph, rules: Sequence[Rule]) -> tuple[tuple[Proposal, ...], Graph]:
+def again(graph: Graph, kept: Sequence[Kept], rules: Mapping[str, Rule]) -> list[Kept]:
+    """Apply candidates to another graph, leaving out those that do not hold there."""
+    found: list[Kept] = []
+    for one in kept:
+        try:
+            graph = replay(graph, one.steps, rules)
+        except RefusedError:
+            continue
+        found.append(replace(one, graph=graph))
+    return found
+
+
+def tidy(graph: Graph, rules: Sequence[Rule], missing: Missing = everything) -> list[Kept]:
     """Apply the rules that leave less to do, wherever they apply, until none does.
 
+    What a rule makes that the framework has no form for must go by what follows, or the rule is not applied there.
+
     Returns:
-        What was done, and the new graph.
+        What was done, one after the other.
     """
     listed = [rule for rule in rules if rule.role is Role.TIDY]
-    steps: list[Proposal] = []
+    kept: list[Kept] = []
     moved = True
     while moved:
         moved = False
@@ -174,9 +239,15 @@ def tidy(graph: Graph, rules: Sequence[Rule]) -> tuple[tuple[Proposal, ...], Gra
             for found in rule.find(graph):
                 if isinstance(found, Proposal):
                     try:
-                        graph = rule.apply(graph, found)
+                        result = rule.apply(graph, found)
                     except RefusedError:  # an earlier step of this round changed what is around it
                         continue
-                    steps.append(found)
+                    more: list[Proposal] = []
+                    if lacking(graph, result, missing):
+                        more, result = follow_up(graph, result, listed)
+                    if lacking(graph, result, missing):
+                        continue
+                    graph = result
+                    kept.append(Kept((found, *more), graph, 0.0, tidies=True))
                     moved = True
-    return tuple(steps), graph
+    return kept

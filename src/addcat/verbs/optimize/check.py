@@ -1,14 +1,16 @@
 """Verification of a result, and the rewrite that is to blame where it fails."""
 
 from collections.abc import Mapping, Sequence
-from math import inf
+from math import inf, isfinite
+
+import numpy as np
 
 from addcat.doors.bench import Bench, RunByName
 from addcat.errors import AddcatError
 from addcat.graph import Array, Graph
+from addcat.verbs.optimize.candidates import Kept
+from addcat.verbs.optimize.difference import difference, precision, scaled_tolerance
 from addcat.verbs.optimize.result import Verification
-from addcat.verbs.optimize.search import Kept
-from addcat.verbs.optimize.verify import difference, precision, scaled_tolerance
 
 RUNS = 3
 
@@ -20,6 +22,10 @@ class Checker:
         subject: The model.
         tolerance: Largest relative difference in float32 that counts as equal.
         seed: First of the seeds of the random inputs; fresh ones for every checker.
+
+    Attributes:
+        unverifiable: Why nothing can be said of a model that was changed: the original differs from itself, or gives no
+            finite numbers; "" where it can.
     """
 
     def __init__(self, subject: Bench, *, tolerance: float, seed: int) -> None:
@@ -36,11 +42,23 @@ class Checker:
             if outputs is not None:
                 self._feeds.append(feeds)
                 self._expected.append(outputs)
+        self.unverifiable = self._doubts(run)
         plain = subject.runner(subject.original, optimised=False)
         self._noise = max(
             difference(expected, plain(feeds)) for feeds, expected in zip(self._feeds, self._expected, strict=True)
         )
         self._exact = subject.reference(subject.original, self._feeds[0])
+
+    def _doubts(self, run: RunByName) -> str:
+        again = [output.copy() for output in run(self._feeds[0])]
+        if difference(self._expected[0], again) > self._tolerance:
+            return "The model gives other outputs each time that it runs on the same inputs"
+        for place, edge in enumerate(self._subject.graph.outputs):
+            arrays = [np.asarray(outputs[place]) for outputs in self._expected]
+            real = [array.astype(np.float64) for array in arrays if array.size and array.dtype.kind in "fV"]
+            if real and not any(np.isfinite(array).any() for array in real):
+                return f"Output {edge.node!r} is NaN or infinite throughout on random inputs"
+        return ""
 
     @staticmethod
     def _try(run: RunByName, feeds: Mapping[str, Array], *, needed: bool) -> list[Array] | None:
@@ -62,6 +80,8 @@ class Checker:
             found = self._subject.reference(model, self._feeds[0])
             original = difference(self._exact, self._expected[0])
             reference = None if found is None else difference(self._exact, run(self._feeds[0]))
+            if not isfinite(original):  # the original overflows where float64 does not, so there is nothing to compare
+                reference = original = None
         allowed = self._tolerance + 2 * self._noise
         return Verification(self.precision, error, self._noise, allowed, reference, original, len(pairs))
 

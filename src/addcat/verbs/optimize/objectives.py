@@ -49,7 +49,7 @@ class Judgement:
     measured: bool = True
 
 
-class Judge(Protocol):
+class Objective(Protocol):
     """Compares a graph with the current best."""
 
     def __call__(self, old: Graph, new: Graph) -> Judgement:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from addcat.doors.timing import Ratio
 from addcat.report.page import Bullets, Cell, Column, Heading, Page, Paragraph, Table, Tone
 from addcat.report.rows import NONE, bytes_text, count, decimal, integer, seconds_text
-from addcat.verbs.optimize.result import KEPT, OUTCOMES, WRONG, Optimized, Point, Price, Record, Step, Verification
+from addcat.verbs.optimize.result import KEPT, OUTCOMES, WRONG, Attempt, Optimized, Point, Record, Totals, Verification
 
 MOST_STEPS = 40
 TONES: dict[str, Tone] = {KEPT: "good", WRONG: "bad"}
@@ -49,7 +49,7 @@ def _prices(record: Record) -> Table:
     return Table(columns, tuple(rows))
 
 
-def _cells(price: Price) -> dict[str, str]:
+def _cells(price: Totals) -> dict[str, str]:
     return {
         "operations": integer(price.nodes),
         "parameters": count(price.parameters),
@@ -59,7 +59,7 @@ def _cells(price: Price) -> dict[str, str]:
     }
 
 
-def _steps(steps: Sequence[Step]) -> Table:
+def _steps(steps: Sequence[Attempt]) -> Table:
     columns = (
         Column("site", whole=False),
         Column("rules", whole=False),

@@ -19,7 +19,7 @@ OUTCOMES: Mapping[Outcome, str] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class Attempt:
     """One candidate, tried.
 
     Attributes:
@@ -40,7 +40,7 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True)
-class Price:
+class Totals:
     """What a model costs.
 
     Attributes:
@@ -101,7 +101,7 @@ class Point:
 
     goal: str
     ratio: Ratio | None
-    price: Price
+    price: Totals
     model: Any
 
 
@@ -114,8 +114,8 @@ class Record:
         runtime: Where it was measured.
         threads: On how many threads.
         shapes: At which input shapes.
-        before: Price of the original.
-        after: Price of the result.
+        before: Totals of the original.
+        after: Totals of the result.
         ratio: Time of the result as a share of the original's; None where not measured.
         steps: Every candidate tried.
         verification: How the result was checked.
@@ -128,10 +128,10 @@ class Record:
     runtime: str
     threads: int
     shapes: Mapping[str, tuple[int, ...]]
-    before: Price
-    after: Price
+    before: Totals
+    after: Totals
     ratio: Ratio | None
-    steps: tuple[Step, ...]
+    steps: tuple[Attempt, ...]
     verification: Verification | None
     refusals: tuple[Refusal, ...]
     seconds: float

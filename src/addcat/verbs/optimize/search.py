@@ -1,214 +1,123 @@
-"""The search: take every candidate to a judge, keep the best of those that want the same nodes, until none improves.
+"""Search: what leaves less to do wherever it applies, then round after round what improves the goal."""
 
-Rounds: all rules are asked where they apply; candidates are judged in the order of what they are expected to save, each
-against the current best together with its alternatives (other candidates that begin at the same nodes); what is kept is
-applied at once, and the next round asks again. A candidate that was refused is not judged again unless what is around
-it has changed.
-"""
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 
-import contextlib
-import time
-from collections.abc import Callable, Collection, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from addcat.graph import Graph, Refusal
+from addcat.graph.peak import near_peak
+from addcat.rules import Role
+from addcat.verbs.optimize.candidates import Kept, again, find, memory_slack, tidy
+from addcat.verbs.optimize.objectives import (
+    ByMemory,
+    ByTime,
+    Objective,
+    by_expected_time,
+    by_parameters,
+    by_time_at_no_memory,
+)
+from addcat.verbs.optimize.result import KEPT, REFUSED, Attempt
+from addcat.verbs.optimize.rounds import Rounds
+from addcat.verbs.optimize.task import Task
+from addcat.verbs.optimize.trimming import worthwhile
 
-from addcat.errors import RefusedError
-from addcat.graph import Graph, Node
-from addcat.rules.base import Proposal, Role, Rule
-from addcat.verbs.optimize.candidates import Candidate, Slack, expand, find, replay, time_slack
-from addcat.verbs.optimize.objectives import ByTime, Judge, Judgement
-from addcat.verbs.optimize.result import KEPT, REFUSED, SKIPPED, Step
-
-Progress = Callable[[str], None]
-Judged = tuple[Judgement, Candidate, Graph]
-RIVALS = 2
-"""How many of the candidates that promise most are held directly against the simplest."""
+CLOSE_SECONDS = 4.0
+"""Seconds that a measurement may take where the first one left a doubt."""
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
-    """A candidate that was kept, and the graph with it.
+class Found:
+    """What a search found.
 
     Attributes:
-        steps: Its rewrites.
-        graph: The graph after it.
-        gain: What the judge said that it gains.
+        tidied: Rewrites that leave less to do, in order.
+        kept: Those that improve the goal, in order, behind them.
+        attempts: Every candidate tried.
+        refusals: Near misses of the rules on the original graph, and what the framework has no form for.
+        notes: What else there is to say.
     """
 
-    steps: tuple[Proposal, ...]
-    graph: Graph
-    gain: float
+    tidied: tuple[Kept, ...]
+    kept: tuple[Kept, ...]
+    attempts: tuple[Attempt, ...]
+    refusals: tuple[Refusal, ...]
+    notes: tuple[str, ...]
 
 
-@dataclass
-class Search:
-    """One search.
+def search(task: Task) -> Found:
+    """Look for rewrites that improve the goal.
 
-    Attributes:
-        rules: The rules to use.
-        judge: Says what is better.
-        until: When to stop, on `time.perf_counter`.
-        progress: Told what is being tried.
-        slack: How much longer rewrites that follow up others may take.
-        local: Whether a judgement depends on what a candidate changes alone, so that it holds until that changes.
-        focus: Names the nodes of a graph around which it is worth searching; None for all.
+    Args:
+        task: The goal, the model and the rules.
+
+    Returns:
+        What was found, as rewrites of the model's own graph.
     """
-
-    rules: Sequence[Rule]
-    judge: Judge
-    until: float
-    progress: Progress = lambda _: None
-    slack: Slack = time_slack
-    local: bool = True
-    focus: Callable[[Graph], Collection[str] | None] = lambda _: None
-    steps: list[Step] = field(default_factory=list[Step])
-    kept: list[Kept] = field(default_factory=list[Kept])
-    _expanded: dict[object, tuple[tuple[Node, ...], list[Candidate]]] = field(default_factory=dict)  # pyright: ignore[reportUnknownVariableType]
-    _refused: set[object] = field(default_factory=set[object])
-    _doubtful: list[Candidate] = field(default_factory=list[Candidate])
-
-    def run(self, graph: Graph) -> Graph:
-        """Search from a graph.
-
-        Returns:
-            The best graph found; `kept` and `steps` say how.
-        """
-        early = [rule for rule in self.rules if rule.role is not Role.FINISHING]
-        for rules in (early, self.rules):
-            graph = self._settle(graph, rules)
-        return self._together(graph)
-
-    def _settle(self, graph: Graph, openers: Sequence[Rule]) -> Graph:
-        """Rounds until no candidate that some rules open improves."""
-        moved = True
-        while moved and not self._late():
-            if not self.local:
-                self._refused.clear()
-            candidates = self._candidates(graph, openers)
-            moved, done = False, set[int]()
-            for candidate in candidates:
-                if id(candidate) in done:
-                    continue
-                rivals = [c for c in candidates if id(c) not in done and c.nodes & candidate.nodes]
-                done.update(id(rival) for rival in rivals)
-                if self._late():
-                    self._skip(rivals)
-                    continue
-                best = self._best(graph, rivals)
-                if best is not None:
-                    graph, moved = best, True
-        return graph
-
-    def _together(self, graph: Graph) -> Graph:
-        """Sites that each seemed to gain, by less than the noise: all that are alike at once, where it can be seen."""
-        if not isinstance(self.judge, ByTime):
-            return graph
-        by_name = {rule.name: rule for rule in self.rules}
-        for rules in dict.fromkeys(candidate.rules for candidate in self._doubtful):
-            steps: list[Proposal] = []
-            result = graph
-            for candidate in self._doubtful:
-                with contextlib.suppress(RefusedError):  # another of them, or what was kept later, is in the way
-                    if candidate.rules == rules:
-                        result = replay(result, candidate.steps, by_name)
-                        steps += candidate.steps
-            sites = {step.site for step in steps if step.rule == rules[0]}
-            if len(sites) < 2 or self._late():
-                continue
-            self.progress(f"{' + '.join(rules)} at {len(sites)} sites")
-            judgement = self.judge.together(graph, result)
-            words = tuple(step.words for step in steps)
-            outcome = KEPT if judgement.better else REFUSED
-            self.steps.append(Step(f"{len(sites)} sites", rules, words, outcome, judgement.ratio, judgement.reason))
-            if judgement.better:
-                self.kept.append(Kept(tuple(steps), result, judgement.gain))
-                graph = result
-        return graph
-
-    def _late(self) -> bool:
-        return time.perf_counter() > self.until
-
-    def _candidates(self, graph: Graph, openers: Sequence[Rule]) -> list[Candidate]:
-        by_name = {rule.name: rule for rule in self.rules}
-        proposals, _ = find(graph, openers)
-        found: list[Candidate] = []
-        focus = self.focus(graph)
-        for proposal in proposals:
-            if focus is not None and not any(name in focus for name in proposal.nodes):
-                continue
-            if found and self._late():
-                break
-            nodes = tuple(graph.nodes[name] for name in proposal.nodes if name in graph.nodes)
-            key = (proposal.rule, proposal.site, tuple(map(id, nodes)))
-            if key in self._refused:
-                continue
-            if key not in self._expanded:
-                self._expanded[key] = (nodes, expand(graph, proposal, by_name, self.slack))
-            found += self._expanded[key][1]
-        return sorted(found, key=lambda c: 0.0 if c.predicted is None else c.predicted)
-
-    def _best(self, graph: Graph, rivals: list[Candidate]) -> Graph | None:
-        """Judge candidates for the same nodes; apply the best, or None."""
-        judged: list[Judged] = []
-        for rival, result in self._replayed(graph, rivals):
-            if judged and self._late():
-                self._skip([rival])
-                continue
-            self.progress(f"{' + '.join(rival.rules)} at {rival.site}")
-            judged.append((self.judge(graph, result), rival, result))
-        winner = self._winner([entry for entry in judged if entry[0].better])
-        for entry in judged:
-            judgement, rival, result = entry
-            if entry is winner:
-                self.steps.append(_step(rival, KEPT, judgement))
-                self.kept.append(Kept(rival.steps, result, judgement.gain))
-            else:
-                outcome = REFUSED if judgement.measured else SKIPPED
-                if winner is not None and judgement.better:  # it may still apply beside the winner; the next round asks
-                    judgement = replace(judgement, reason=f"{' + '.join(winner[1].rules)} is preferred")
-                else:
-                    self._refuse(graph, rival)
-                if winner is None and judgement.ratio is not None and judgement.ratio.estimate < 1:
-                    self._doubtful.append(rival)
-                self.steps.append(_step(rival, outcome, judgement))
-        return None if winner is None else winner[2]
-
-    def _winner(self, better: list[Judged]) -> Judged | None:
-        """The best of those that improve.
-
-        Of what is measured, the simplest stands until another, among those that promise most, beats it directly: a
-        difference of a few percent between two measurements tells little.
-        """
-        ranked = sorted(better, key=lambda entry: -entry[0].gain)
-        if not isinstance(self.judge, ByTime) or len(ranked) < 2 or self._late():
-            return ranked[0] if ranked else None
-        champion = simplest = min(ranked, key=lambda entry: len(entry[2].nodes))
-        for rival in ranked[:RIVALS]:
-            if rival is not simplest and self.judge.prefers(champion[2], rival[2]):
-                champion = rival
-        return champion
-
-    def _replayed(self, graph: Graph, rivals: list[Candidate]) -> Iterator[tuple[Candidate, Graph]]:
-        """Candidates and what comes of them; those that no longer hold as they are expanded anew."""
-        by_name = {rule.name: rule for rule in self.rules}
-        stale: dict[Proposal, None] = {}
-        for rival in rivals:
-            try:
-                yield rival, replay(graph, rival.steps, by_name)
-            except RefusedError:  # what was kept before has changed what is around it
-                stale[rival.steps[0]] = None
-        for proposal in stale:
-            yield from ((fresh, fresh.graph) for fresh in expand(graph, proposal, by_name, self.slack))
-
-    def _refuse(self, graph: Graph, candidate: Candidate) -> None:
-        first = candidate.steps[0]
-        nodes = tuple(graph.nodes[name] for name in first.nodes if name in graph.nodes)
-        self._refused.add((first.rule, first.site, tuple(map(id, nodes))))
-
-    def _skip(self, rivals: list[Candidate]) -> None:
-        late = Judgement(False, 0.0, None, "the time was up", measured=False)
-        self.steps.extend(_step(rival, SKIPPED, late) for rival in rivals)
+    start, sized = task.bench.graph, task.bench.sized
+    objective = objective_of(task)
+    tidied, attempts = _tidied(task, sized, objective)
+    searches = _searches(task, objective)
+    graph, kept = tidied[-1].graph if tidied else sized, list[Kept]()
+    for one in searches:
+        graph = one.run(graph)
+        kept += worthwhile(one) if one.focus is near_peak else one.kept
+        attempts += one.attempts
+    refusals = [*find(start, task.rules)[1], *(r for one in searches for r in one.refusals.values())]
+    notes: list[str] = []
+    if sized is not start:  # what holds for the sizes of the run need not hold for all
+        wanted = len(tidied) + len(kept)
+        tidied = again(start, tidied, task.by_name)
+        kept = again(tidied[-1].graph if tidied else start, kept, task.by_name)
+        lost = wanted - len(tidied) - len(kept)
+        if lost:
+            notes.append(f"{lost} of {wanted} rewrites hold only at the sizes of the run and were left out.")
+    return Found(tuple(tidied), tuple(kept), tuple(attempts), tuple(dict.fromkeys(refusals)), tuple(notes))
 
 
-def _step(candidate: Candidate, outcome: str, judgement: Judgement) -> Step:
-    words = tuple(step.words for step in candidate.steps)
-    return Step(candidate.site, candidate.rules, words, outcome, judgement.ratio, judgement.reason)
+def objective_of(task: Task) -> Objective:
+    """What says whether a candidate improves the goal."""
+    if task.goal == "memory":
+        return ByMemory()
+    if task.goal == "parameters":
+        return by_parameters
+    if (timer := task.timer) is not None:
+        return ByTime(timer.compare, partial(timer.compare, limit=CLOSE_SECONDS), timer.signature)
+    return by_expected_time
+
+
+def _searches(task: Task, objective: Objective) -> list[Rounds]:
+    """For memory, what saves time at no cost of memory comes first, and opens the way."""
+    progress, missing = task.settings.progress, task.bench.missing
+    if task.goal != "memory":
+        return [Rounds(task.rules, objective, task.until, progress=progress, missing=missing)]
+    saving = [rule for rule in task.rules if rule.role is Role.SAVING]
+    narrowed = Rounds(
+        task.rules,
+        objective,
+        task.until,
+        progress=progress,
+        missing=missing,
+        slack=memory_slack,
+        local=False,
+        focus=near_peak,
+    )
+    return [Rounds(saving, by_time_at_no_memory, task.until, progress=progress, missing=missing), narrowed]
+
+
+def _tidied(task: Task, graph: Graph, objective: Objective) -> tuple[list[Kept], list[Attempt]]:
+    """Rewrites that leave less to do, as a whole: kept unless the objective finds them to lose."""
+    kept = tidy(graph, task.rules, task.bench.missing)
+    if not kept:
+        return [], []
+    judgement = objective(graph, kept[-1].graph)
+    lost = judgement.ratio is not None and judgement.ratio.slower
+    outcome, reason = (REFUSED, "slower") if lost else (KEPT, "leaves less to do")
+    attempt = replace(as_one(kept, outcome, reason), ratio=judgement.ratio)
+    return [] if lost else [replace(one, attempt=attempt) for one in kept], [attempt]
+
+
+def as_one(kept: Sequence[Kept], outcome: str, reason: str) -> Attempt:
+    """Several rewrites as one attempt, of no measured time."""
+    steps = [step for one in kept for step in one.steps]
+    names, words = tuple(dict.fromkeys(step.rule for step in steps)), tuple(step.words for step in steps)
+    return Attempt(f"{len(steps)} places", names, words, outcome, None, reason)

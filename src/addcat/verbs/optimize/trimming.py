@@ -4,18 +4,19 @@ from bisect import bisect_left
 from dataclasses import replace
 
 from addcat.graph.peak import Memory, memory
+from addcat.verbs.optimize.candidates import Kept
 from addcat.verbs.optimize.result import KEPT, REFUSED
-from addcat.verbs.optimize.search import Kept, Search
+from addcat.verbs.optimize.rounds import Rounds
 
 NEARLY = 1.05
 """Times the lowest peak that was found that counts as low enough."""
 
 
-def worthwhile(search: Search) -> list[Kept]:
+def worthwhile(search: Rounds) -> list[Kept]:
     """The first rewrites that a search kept, up to where the peak is nearly as low as at its end.
 
     Args:
-        search: A search that has run; of its steps those that are left out become refused.
+        search: A search that has run; of its attempts those that are left out become refused.
 
     Returns:
         What is still kept.
@@ -28,10 +29,10 @@ def worthwhile(search: Search) -> list[Kept]:
         return last is not None and _nearly(memory(kept.graph), last)
 
     count = 1 + bisect_left(search.kept[:-1], True, key=reached)
-    dropped = [place for place, step in enumerate(search.steps) if step.outcome == KEPT][count:]
+    dropped = [place for place, attempt in enumerate(search.attempts) if attempt.outcome == KEPT][count:]
     for place in dropped:
-        step = search.steps[place]
-        search.steps[place] = replace(step, outcome=REFUSED, reason="lowers the peak by too little for its time")
+        reason = "lowers the peak by too little for its time"
+        search.attempts[place] = replace(search.attempts[place], outcome=REFUSED, reason=reason)
     return search.kept[:count]
 
 

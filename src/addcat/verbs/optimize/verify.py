@@ -1,64 +1,56 @@
-"""Are two models the same? Their outputs on fresh random inputs, relative to the largest value of each output.
+"""Verify: what was found, as a model that is held against the original; what changes the outputs is taken out."""
 
-Rounding differs with the order of sums, so equality is up to the tolerance and what the original itself shows: its
-difference to itself where the runtime uses other kernels. Where the model is of moderate size, both are also held
-against an evaluation in float64, which tells a rewrite that is wrong from one that rounds otherwise.
-"""
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
 
-from collections.abc import Iterable, Sequence
-
-import numpy as np
-
-from addcat.graph import Array
-
-EPSILON = {"float64": 2.0**-52, "float32": 2.0**-23, "float16": 2.0**-10, "bfloat16": 2.0**-7}
+from addcat.verbs.optimize.candidates import Kept, again
+from addcat.verbs.optimize.check import Checker
+from addcat.verbs.optimize.result import Verification
+from addcat.verbs.optimize.task import Task
 
 
-def difference(expected: Sequence[Array], found: Sequence[Array]) -> float:
-    """Largest difference between two lists of outputs, each relative to the largest finite value that is expected.
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """A model that gives the original's outputs.
+
+    Attributes:
+        kept: The rewrites that are in it, in order.
+        model: The model; the original where none is.
+        verification: How it was checked; None for the original.
+        wrong: Rewrites that changed the outputs, or could not be written, and were dropped.
+    """
+
+    kept: tuple[Kept, ...]
+    model: Any
+    verification: Verification | None
+    wrong: tuple[Kept, ...]
+
+    @property
+    def notes(self) -> list[str]:
+        """A sentence on each rewrite that was dropped."""
+        steps = [one.steps[0] for one in self.wrong]
+        return [f"{step.rule} at {step.site!r} changed the outputs and was dropped." for step in steps]
+
+
+def verify(task: Task, kept: Sequence[Kept], checker: Checker) -> Verified:
+    """Check what was found; take out what changes the outputs until it passes.
 
     Args:
-        expected: Outputs of the original.
-        found: Outputs of the other.
+        task: The goal and the model.
+        kept: What was found, in order.
+        checker: Runs models against the original.
 
     Returns:
-        0 for equal outputs; infinite where shapes or non-finite values do not agree.
-
-    Examples:
-        >>> difference([np.array([0.0, 2.0])], [np.array([0.0, 2.1])])
-        0.05...
+        What passes.
     """
-    if len(expected) != len(found):
-        return float("inf")
-    return max((_difference(np.asarray(a), np.asarray(b)) for a, b in zip(expected, found, strict=True)), default=0.0)
-
-
-def _difference(expected: Array, found: Array) -> float:
-    if expected.shape != found.shape:
-        return float("inf")
-    if expected.dtype.kind not in "fV":
-        return 0.0 if np.array_equal(expected, found) else float("inf")
-    a, b = expected.astype(np.float64), found.astype(np.float64)
-    finite = np.isfinite(a)
-    if not np.array_equal(finite, np.isfinite(b)) or not np.array_equal(a[~finite], b[~finite], equal_nan=True):
-        return float("inf")
-    if not finite.any():
-        return 0.0
-    scale = float(np.abs(a[finite]).max()) or 1.0
-    return float(np.abs(a[finite] - b[finite]).max()) / scale
-
-
-def precision(dtypes: Iterable[str]) -> str:
-    """The narrowest real type among those of a model's tensors; "float32" where there is none."""
-    found = [dtype for dtype in dtypes if dtype in EPSILON]
-    return max(found, key=lambda dtype: EPSILON[dtype], default="float32")
-
-
-def scaled_tolerance(tolerance: float, dtype: str) -> float:
-    """A tolerance meant for float32, for another type: a few times its rounding where that is coarser.
-
-    Examples:
-        >>> scaled_tolerance(1e-5, "float32"), scaled_tolerance(1e-5, "float16")
-        (1e-05, 0.00390625)
-    """
-    return max(tolerance, 4 * EPSILON[dtype]) if EPSILON[dtype] > EPSILON["float32"] else tolerance
+    wrong: list[Kept] = []
+    while kept:
+        model, verification = checker.written(kept[-1].graph)
+        if verification is not None and verification.passed:
+            return Verified(tuple(kept), model, verification, tuple(wrong))
+        position = checker.guilty(kept)
+        wrong.append(kept[position])
+        before = kept[position - 1].graph if position else task.bench.graph
+        kept = [*kept[:position], *again(before, kept[position + 1 :], task.by_name)]
+    return Verified((), task.bench.original, None, tuple(wrong))

@@ -1,4 +1,4 @@
-"""A float64 evaluation of a float32 model of moderate size: onnx's reference evaluator on a widened copy."""
+"""A float64 evaluation of a model of moderate size: onnx's reference evaluator on a widened copy."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -13,7 +13,7 @@ from addcat.graph import Array
 
 
 def run_float64(model: Any, feeds: Mapping[str, Array]) -> list[Array] | None:
-    """Evaluate a model with every float32 widened to float64.
+    """Evaluate a model with every narrower floating type widened to float64.
 
     Args:
         model: An `onnx_ir.Model`; not changed.
@@ -23,7 +23,7 @@ def run_float64(model: Any, feeds: Mapping[str, Array]) -> list[Array] | None:
         Its outputs; None where the reference evaluator does not know an operator.
     """
     proto = to_proto(_widened(model))
-    wide = {name: array.astype(np.float64) if array.dtype == np.float32 else array for name, array in feeds.items()}
+    wide = {name: _wide(array) for name, array in feeds.items()}
     try:
         evaluator = load("onnx.reference", extra="onnx").ReferenceEvaluator(proto, new_ops=operators())
         return [np.asarray(output) for output in evaluator.run(None, wide)]
@@ -31,17 +31,24 @@ def run_float64(model: Any, feeds: Mapping[str, Array]) -> list[Array] | None:
         return None
 
 
+NARROW = ("FLOAT", "FLOAT16", "BFLOAT16")
+
+
+def _wide(array: Array) -> Array:
+    return array.astype(np.float64) if array.dtype.name in ("float32", "float16", "bfloat16") else array
+
+
 def _widened(model: Any) -> Any:
     copy = model.clone()
-    single, double = ir().DataType.FLOAT, ir().DataType.DOUBLE
+    double, narrow = ir().DataType.DOUBLE, {getattr(ir().DataType, name) for name in NARROW}
     keep = _scales(copy)
     for graph in copy.graphs():
         for value in (*graph.inputs, *graph.initializers.values(), *(v for node in graph for v in node.outputs)):
-            if value.dtype == single and value not in keep:
+            if value.dtype in narrow and value not in keep:
                 value.type = ir().TensorType(double)
         for value in graph.initializers.values():
             tensor = value.const_value
-            if tensor is not None and tensor.dtype == single and value not in keep:
+            if tensor is not None and tensor.dtype in narrow and value not in keep:
                 value.const_value = ir().Tensor(tensor.numpy().astype(np.float64), name=value.name)
         for node in graph:
             _widen_attributes(node)
@@ -55,11 +62,11 @@ def _scales(model: Any) -> set[Any]:
 
 
 def _widen_attributes(node: Any) -> None:
-    single, double = int(ir().DataType.FLOAT), int(ir().DataType.DOUBLE)
+    double, narrow = int(ir().DataType.DOUBLE), {int(getattr(ir().DataType, name)) for name in NARROW}
     for name, attribute in list(node.attributes.items()):
-        if node.op_type == "Cast" and name == "to" and attribute.value == single:
+        if node.op_type == "Cast" and name == "to" and attribute.value in narrow:
             node.attributes[name] = ir().AttrInt64(name, double)
-        elif attribute.type.name == "TENSOR" and attribute.value.dtype == ir().DataType.FLOAT:
+        elif attribute.type.name == "TENSOR" and int(attribute.value.dtype) in narrow:
             node.attributes[name] = ir().AttrTensor(name, ir().Tensor(attribute.value.numpy().astype(np.float64)))
         elif node.op_type == "Constant" and name in ("value_float", "value_floats"):
             array = np.asarray(attribute.value, np.float64)

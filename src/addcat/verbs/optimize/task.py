@@ -1,0 +1,48 @@
+"""What the three parts of an optimisation share: search, verification, confirmation."""
+
+from dataclasses import dataclass
+
+from addcat.doors.bench import Bench, Timer
+from addcat.rules import Goal, Rule
+from addcat.verbs.optimize.rounds import Progress
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Options that all goals share; see `optimize`."""
+
+    runtime: str
+    threads: int
+    tolerance: float
+    measure: bool
+    seed: int
+    progress: Progress
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """One goal for one model.
+
+    Attributes:
+        bench: The model on its bench.
+        goal: What is to improve.
+        rules: The rewrites that may be used.
+        settings: Options.
+        until: When the search ends, on `time.perf_counter`.
+    """
+
+    bench: Bench
+    goal: Goal
+    rules: tuple[Rule, ...]
+    settings: Settings
+    until: float
+
+    @property
+    def by_name(self) -> dict[str, Rule]:
+        """The rules by name."""
+        return {rule.name: rule for rule in self.rules}
+
+    @property
+    def timer(self) -> Timer | None:
+        """Measures the model; None where nothing is measured."""
+        return self.bench.timing if self.settings.measure else None
