@@ -43,6 +43,10 @@ class VerificationError(AddcatError, ArithmeticError):
     """A rewritten model whose outputs are not those of the original; it is not handed over."""
 
 
+class SaveError(AddcatError, OSError):
+    """A result that cannot be written; what was at its place is still there."""
+
+
 class RefusedError(AddcatError, ValueError):
     """A change that was asked for and does not apply.
 

@@ -1,5 +1,7 @@
-"""MODEL on the command line, and where a model is saved: what works, and every text of what does not."""
+"""MODEL, as every verb takes it: what works, and every text of what does not."""
 
+import os
+import subprocess
 import sys
 import zipfile
 from pathlib import Path
@@ -9,8 +11,9 @@ import networks
 import numpy as np
 import pytest
 
+import addcat
 from addcat.doors.lookup import FORM
-from addcat.doors.open import load_model, require_target, save_model
+from addcat.doors.open import load_model
 from addcat.errors import MissingExtraError, ModelError, OptionError
 
 keras, layers = networks.keras, networks.layers
@@ -62,18 +65,32 @@ def test_an_application() -> None:
     assert load_model(text).output_shape == (None, 3)
 
 
-def test_an_onnx_file() -> None:
+def onnx_file(path: str) -> None:
     onnx = pytest.importorskip("onnx")
     node = onnx.helper.make_node("Relu", ["x"], ["y"])
     value = onnx.helper.make_tensor_value_info
     x, y = (value(name, onnx.TensorProto.FLOAT, [1, 4]) for name in "xy")
     graph = onnx.helper.make_graph([node], "g", [x], [y])
-    onnx.save(onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 17)], ir_version=9), "m.onnx")
+    onnx.save(onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 17)], ir_version=9), path)
+
+
+def test_an_onnx_file() -> None:
+    onnx_file("m.onnx")
     model = load_model("m.onnx")
     assert type(model).__module__.startswith("onnx_ir")
-    assert save_model(model, "copy.onnx") == Path("copy.onnx")
-    assert load_model("copy.onnx").graph.name == "g"
-    assert sorted(path.name for path in Path().iterdir()) == ["copy.onnx", "m.onnx"]
+    assert model.graph.name == "g"
+
+
+@pytest.mark.parametrize("ending", [".KERAS", ".Keras", ".ONNX"])
+def test_endings_in_letters_of_any_case(ending: str) -> None:
+    if ending == ".ONNX":
+        onnx_file("small.onnx")
+        Path("small.onnx").rename("other.ONNX")
+        assert load_model("other.ONNX").graph.name == "g"
+    else:
+        small().save("small.keras")
+        Path("small.keras").rename(f"other{ending}")
+        assert load_model(f"other{ending}").name == "small"
 
 
 def with_code(where: str) -> None:
@@ -90,12 +107,129 @@ def with_code(where: str) -> None:
 def test_code_in_a_file_runs_only_where_that_is_allowed(where: str, holder: str) -> None:
     with_code(where)
     with pytest.raises(ModelError) as caught:
-        load_model("code.keras")
+        load_model("code.keras", compiled=True)
     assert str(caught.value) == (
         f"'code.keras' holds code: {holder} would run Python that is stored in the file. "
         "If you trust whoever made it, allow that with --unsafe (unsafe=True in Python)."
     )
-    assert load_model("code.keras", unsafe=True).name == "small"
+    loaded = load_model("code.keras", unsafe=True, compiled=True)
+    assert (loaded.name, loaded.compiled) == ("small", where == "loss")
+
+
+LOSS = """
+import keras
+def weighted(y, p):
+    return keras.ops.mean(keras.ops.square(y - p))
+class Own(keras.layers.Layer):
+    def call(self, inputs):
+        return 2 * inputs
+"""
+
+
+@pytest.fixture
+def own_loss(folder: Path) -> Path:
+    """A file whose loss only the module own_losses defines."""
+    (folder / "own_losses.py").write_text(LOSS)
+    code = (
+        "import keras; from own_losses import Own, weighted; x = keras.Input((4,)); d = keras.layers.Dense(3)\n"
+        "plain, layered = keras.Model(x, d(x), name='plain'), keras.Model(x, Own(name='own')(x), name='layered')\n"
+        "plain.compile('sgd', weighted); plain.save('loss.keras'); layered.save('layer.keras')"
+    )
+    subprocess.run([sys.executable, "-W", "ignore", "-c", code], check=True)  # noqa: S603
+    return folder / "loss.keras"
+
+
+def test_a_loss_that_nobody_knows_is_left_out_where_none_is_needed(own_loss: Path) -> None:
+    said: list[str] = []
+    loaded = load_model(own_loss, say=said.append)
+    assert (loaded.name, loaded.compiled) == ("plain", False)
+    assert said == [
+        f"{str(own_loss)!r} was loaded without what it was compiled with: Could not locate function 'weighted'. "
+        "Compile the new model before you train it."
+    ]
+
+
+def test_a_loss_that_is_needed_and_a_layer_are_asked_for(own_loss: Path) -> None:
+    way = "Name the module that defines it: --custom package.module (custom=('package.module',) in Python)."
+    with pytest.raises(ModelError) as caught:
+        load_model("loss.keras", compiled=True)
+    assert str(caught.value) == f"'loss.keras' cannot be loaded: Could not locate function 'weighted'. {way}"
+    with pytest.raises(ModelError) as caught:
+        load_model("layer.keras")
+    assert str(caught.value) == f"'layer.keras' cannot be loaded: Could not locate class 'Own'. {way}"
+    with pytest.raises(ModelError) as caught:
+        load_model("layer.keras", custom=["json"])
+    assert str(caught.value) == (
+        f"'layer.keras' cannot be loaded: Could not locate class 'Own'. json does not define it. {way}"
+    )
+
+
+def test_a_module_brings_what_the_file_lacks(own_loss: Path) -> None:
+    said: list[str] = []
+    assert load_model(own_loss, custom=["own_losses"], compiled=True, say=said.append).compiled
+    layered = load_model("layer.keras", custom=["own_losses"])
+    np.testing.assert_array_equal(layered(np.ones((1, 4), "float32")), 2 * np.ones((1, 4)))
+    assert not said
+    sys.modules.pop("own_losses")
+
+
+@pytest.mark.parametrize(
+    ("module", "said"),
+    [
+        ("a/b.py", "--custom takes the dotted name of a module, such as package.module. Got 'a/b.py'."),
+        (
+            "no_such",
+            "--custom no_such: module 'no_such' cannot be imported: No module named 'no_such'. Install it, or run "
+            "addcat in the folder that holds it: the current folder is searched first.",
+        ),
+        (
+            "raises_here",
+            "--custom raises_here: module 'raises_here' raised ValueError: not today. Correct the module so that it "
+            "can be imported.",
+        ),
+    ],
+)
+def test_modules_that_cannot_be_had(folder: Path, module: str, said: str) -> None:
+    (folder / "raises_here.py").write_text("raise ValueError('not today')")
+    small().save("model.keras")
+    with pytest.raises(OptionError) as caught:
+        load_model("model.keras", custom=[module])
+    assert str(caught.value) == said
+
+
+def test_a_switched_model_is_known() -> None:
+    """Its layers are addcat's own; whoever loads it through addcat need not import them."""
+    x = keras.Input((4,))
+    switched = addcat.switch(
+        keras.Model(x, layers.Dense(2)(layers.Add(name="m")([x, layers.Dense(4)(x)]))), {"m": "channel_scale"}
+    )
+    switched.model.save("switched.keras")
+    code = "from addcat.doors.open import load_model; print(load_model('switched.keras').layers[2].name)"
+    done = subprocess.run([sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True, check=True)  # noqa: S603
+    assert done.stdout == "m\n"
+    assert switched.record.notes == (
+        "ChannelScaledAdd is a layer of addcat's: in Python, `import addcat.layers` before keras.saving.load_model "
+        "reads the saved model.",
+    )
+
+
+@pytest.mark.filterwarnings("ignore:The object being serialized includes a `lambda`")
+def test_a_lambda_that_raises_is_named() -> None:
+    small(layers.Lambda(lambda x: networks.ops.abs(x) + 1, name="double")).save("code.keras")
+    with pytest.raises(ModelError) as caught:
+        load_model("code.keras", unsafe=True)
+    assert str(caught.value) == (
+        "'code.keras' cannot be loaded: Lambda 'double' raised NotImplementedError: We could not automatically infer "
+        "the shape of the Lambda's output. Correct that layer, and save the model again."
+    )
+
+
+def test_a_file_that_may_not_be_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    small().save("model.keras")
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    with pytest.raises(ModelError) as caught:
+        load_model("model.keras")
+    assert str(caught.value) == "'model.keras' cannot be read: you have no right to. Ask its owner for it."
 
 
 class Own(layers.Layer):
@@ -115,6 +249,7 @@ def damaged() -> None:
     Path("damaged.keras").write_bytes(content[:middle] + b"x" * 100 + content[middle + 100 :])
     small(Own(name="own")).save("own.keras")
     Path("folder.keras").mkdir()
+    os.mkfifo("pipe.onnx")
 
 
 EXPECTED = f"Expected a .keras or .onnx file, or {FORM}."
@@ -141,7 +276,7 @@ NOT_WHOLE = (
         (
             "own.keras",
             "'own.keras' cannot be loaded: Could not locate class 'Own'. "
-            "Load it in a function that imports your own classes, and pass package.module:function.",
+            "Name the module that defines it: --custom package.module (custom=('package.module',) in Python).",
         ),
         ("folder.keras", f"'folder.keras' is a folder. {EXPECTED}"),
         (".", f"'.' is a folder. {EXPECTED}"),
@@ -158,6 +293,12 @@ NOT_WHOLE = (
             "'model.hdf5' cannot be read. It is Keras' older format: load it with keras.saving.load_model, and save it "
             "as .keras with model.save.",
         ),
+        (
+            "MODEL.H5",
+            "'MODEL.H5' cannot be read. It is Keras' older format: load it with keras.saving.load_model, and save it "
+            "as .keras with model.save.",
+        ),
+        ("pipe.onnx", f"'pipe.onnx' is no ordinary file. {EXPECTED}"),
         (
             "model.pth",
             "'model.pth' cannot be read. It is a PyTorch file: export the model with torch.onnx.export.",
@@ -210,59 +351,3 @@ def test_a_framework_that_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
         "'keras' cannot be imported: import of keras halted; None in sys.modules. "
         "It comes with the extra 'keras': pip install 'addcat[keras]'."
     )
-
-
-def test_saving_replaces_a_file_only_once_the_new_one_is_whole(folder: Path) -> None:
-    first, second = small(name="first"), small(name="second")
-    assert save_model(first, folder / "model.keras") == folder / "model.keras"
-    assert save_model(second, folder / "model.keras", source="other.keras") == folder / "model.keras"
-    assert load_model("model.keras").name == "second"
-    assert [path.name for path in folder.iterdir()] == ["model.keras"]
-
-
-class Unsaved(layers.Layer):
-    def build(self, shape: Any) -> None:
-        self.add_weight(shape=(), name="w")
-
-    def call(self, inputs: Any) -> Any:
-        return inputs
-
-    def save_own_variables(self, store: Any) -> None:
-        raise OSError("No space left on device")
-
-
-def test_a_failure_leaves_the_old_file_and_nothing_else(folder: Path) -> None:
-    save_model(small(name="old"), "model.keras")
-    broken = small(Unsaved(name="unsaved"))
-    with pytest.raises(ModelError) as caught:
-        save_model(broken, "model.keras")
-    assert str(caught.value) == (
-        "The model cannot be saved as 'model.keras': No space left on device. "
-        "Correct that, or save it somewhere else; nothing was written."
-    )
-    assert load_model("model.keras").name == "old"
-    assert [path.name for path in folder.iterdir()] == ["model.keras"]
-
-
-@pytest.mark.parametrize(
-    ("path", "said"),
-    [
-        ("model.h5", "its file must end in '.keras'."),
-        ("model", "its file must end in '.keras'."),
-        ("model.onnx", "its file must end in '.keras'."),
-        ("folder.keras", "that is a folder. Give the name of a file."),
-        ("nowhere/model.keras", "there is no folder 'nowhere'. Make it first."),
-        ("whole.keras", "it was loaded from there, and the original is never replaced. Give another name."),
-        ("./whole.keras", "it was loaded from there, and the original is never replaced. Give another name."),
-    ],
-)
-def test_where_a_model_cannot_go(path: str, said: str) -> None:
-    damaged()
-    before = Path("whole.keras").read_bytes()
-    with pytest.raises(OptionError) as early:
-        require_target(Path(path), ".keras", "whole.keras")
-    with pytest.raises(OptionError) as caught:
-        save_model(small(), path, source="whole.keras")
-    assert str(early.value) == str(caught.value)
-    assert str(caught.value) == f"The model cannot be saved as {str(Path(path))!r}: {said}"
-    assert Path("whole.keras").read_bytes() == before

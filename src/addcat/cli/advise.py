@@ -3,14 +3,13 @@
 import sys
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from addcat.cli.common import Json, Model, Unsafe, give
+from addcat.cli.common import Custom, Html, Json, Model, Unsafe, give, say_note
 from addcat.evidence.result import METHODS, SECONDS
 
 DATA = "A .npz file (x or x0, x1, ...; y), digits, or module:function."
@@ -28,10 +27,9 @@ def advise(
     ] = None,
     margin: Annotated[float, typer.Option(help="Share of the loss below which a gain does not count.")] = 0.02,
     seed: Annotated[int, typer.Option(help="Of everything drawn.")] = 0,
-    html: Annotated[
-        Path | None, typer.Option(help="Write the report to this file as well.", show_default=False)
-    ] = None,
+    html: Html = None,
     unsafe: Unsafe = False,
+    custom: Custom = None,
     as_json: Json = False,
 ) -> None:
     """Say whether to add or to concatenate at each merge of MODEL, with an interval, a price and a reason.
@@ -41,9 +39,12 @@ def advise(
     from addcat.data import load_data  # noqa: PLC0415
     from addcat.doors.base import door_for  # noqa: PLC0415
     from addcat.doors.open import load_model  # noqa: PLC0415
+    from addcat.doors.save import report_target, require_targets  # noqa: PLC0415
     from addcat.verbs.advise import advise as advise_model  # noqa: PLC0415  (loads scipy, which --help does not need)
 
-    network = load_model(model, unsafe=unsafe)
+    require_targets(None if html is None else report_target(html), source=model)
+    # how it was trained is part of the question, unless the user says what it is to be judged by
+    network = load_model(model, unsafe=unsafe, custom=custom or [], compiled=loss is None, say=say_note)
     door = door_for(network, needs="train")
     graph = door.read(network)
     inputs = [(name, graph.nodes[name].shape) for name in graph.inputs]
@@ -61,11 +62,11 @@ def advise(
             seed=seed,
             progress=progress,
         )
+    give(advice, as_json=as_json)
     if html is not None:
         from addcat.verbs.advise.html.document import write_report  # noqa: PLC0415  (loads jinja2)
 
         write_report(advice, graph, html)
-    give(advice, as_json=as_json)
 
 
 @contextmanager

@@ -5,6 +5,7 @@ A verb is one function that parses, calls the library and hands the result to `g
 
 import json
 import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -17,17 +18,20 @@ from addcat.report.text import render, show
 REFUSED = 1
 BAD_INPUT = 2
 
-Model = Annotated[
-    str,
-    typer.Argument(
-        metavar="MODEL",
-        help="A .keras file, or package.module:function, or package.module:Class(arg=literal).",
-    ),
-]
+_CODE = "package.module:function, or package.module:Class(arg=literal)."
+Model = Annotated[str, typer.Argument(metavar="MODEL", help=f"A .keras file, or {_CODE}")]
+AnyModel = Annotated[str, typer.Argument(metavar="MODEL", help=f"A .onnx or .keras file, or {_CODE}")]
 Unsafe = Annotated[
     bool,
     typer.Option("--unsafe", help="Load a file with Lambda layers: runs whatever code its author put there."),
 ]
+Custom = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="MODULE", help="A module that defines classes and functions of a .keras file. May be repeated."
+    ),
+]
+Html = Annotated[Path | None, typer.Option(help="Write the report to this .html file as well.", show_default=False)]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
 
 
@@ -51,3 +55,9 @@ def say_error(message: str) -> None:
     """Say one thing on the error stream, whole lines, red where there are colours."""
     console = Console(stderr=True, highlight=False, markup=False, emoji=False)
     console.print(Text.assemble(("Error:", "bold red"), " ", message), soft_wrap=True)
+
+
+def say_note(message: str) -> None:
+    """Say on the error stream what does not stop the work and should be known."""
+    console = Console(stderr=True, highlight=False, markup=False, emoji=False)
+    console.print(Text.assemble(("Note:", "bold yellow"), " ", message), soft_wrap=True)

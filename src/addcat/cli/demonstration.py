@@ -11,6 +11,8 @@ from typing import Any
 
 import numpy as np
 
+from addcat.doors.base import door_for
+from addcat.doors.save import report_target, require_targets
 from addcat.frameworks import keras, load
 from addcat.graph import Array
 from addcat.report import rows
@@ -111,6 +113,7 @@ def demonstrate(output: Path, say: Callable[[str], None]) -> list[Advice]:
     Returns:
         The advice on each network.
     """
+    require_targets(report_target(output))
     given: list[Advice] = []
     for place, exhibit in enumerate(EXHIBITS):
         model, train, held = _trained(exhibit)
@@ -122,8 +125,6 @@ def demonstrate(output: Path, say: Callable[[str], None]) -> list[Advice]:
         given.append(advice)
         if place == 0:
             _switched(model, verdict, train, held, say)
-            from addcat.doors.base import door_for  # noqa: PLC0415
-
             write_report(advice, door_for(model).read(model), output)
     say(f"The report of the first network is {output}.")
     return given

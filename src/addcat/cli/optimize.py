@@ -1,25 +1,42 @@
 """`addcat optimize`: the same outputs in less time, less memory or fewer parameters."""
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 
-from addcat.cli.common import Json, give
-from addcat.doors.save import check_output, exported, write_html, write_model
-from addcat.errors import OptionError
+from addcat.cli.common import AnyModel, Custom, Html, Json, Unsafe, give, say_note
+from addcat.doors.base import framework_of
+from addcat.doors.lookup import is_lookup, parse
+from addcat.doors.open import load_model
+from addcat.doors.save import (
+    MODEL_ENDINGS,
+    Target,
+    files_read,
+    report_target,
+    require_targets,
+    save_model,
+    save_report,
+)
+from addcat.errors import ModelError, OptionError
 from addcat.graph import Shape
 from addcat.merges.shapes import parse_shape
+from addcat.report.html import document
+from addcat.verbs.optimize import check_options
 from addcat.verbs.optimize import optimize as optimize_model
 from addcat.verbs.optimize.result import Optimized
 
 
 def optimize(
-    model: Annotated[Path, typer.Argument(help="A .onnx or .keras file.", show_default=False)],
+    model: AnyModel,
     output: Annotated[
-        Path, typer.Option("--output", "-o", help="Where to: a .onnx or .keras file.", show_default=False)
+        Path,
+        typer.Option(
+            "--output", "-o", help="Where to: a .onnx or .keras file, never MODEL itself.", show_default=False
+        ),
     ],
     goal: Annotated[str, typer.Option(help="latency, memory, parameters or all.")] = "latency",
     runtime: Annotated[
@@ -34,31 +51,50 @@ def optimize(
     measure: Annotated[
         bool, typer.Option("--measure/--no-measure", help="Measure, or trust the cost model alone.")
     ] = True,
-    html: Annotated[
-        Path | None, typer.Option(help="Write the report to this file as well.", show_default=False)
-    ] = None,
+    html: Html = None,
+    unsafe: Unsafe = False,
+    custom: Custom = None,
     as_json: Json = False,
 ) -> None:
     """Rewrite MODEL so that it computes the same with less, and verify it; only what improves the goal is kept.
 
     Example: addcat optimize unet.onnx -o fast.onnx --goal latency
     """
-    check_output(model, output)
-    source: Any = exported(model) if model.suffix == ".keras" and output.suffix == ".onnx" else model
+    check_options(goal, threads, tolerance, time_limit)
+    shapes, modules = _shapes(shape or []), custom or []
+    targets = Target(output, tuple(MODEL_ENDINGS.values())), None if html is None else report_target(html)
+    require_targets(*targets, source=model)
+    network = load_model(model, unsafe=unsafe, custom=modules, say=say_note)
+    reads = files_read(network)
+    require_targets(*targets, source=model, reads=reads)
+    if is_lookup(model):
+        modules = [*modules, parse(model, error=ModelError).module]
     result = _run(
-        source,
+        _in_form(network, output, modules),
         goal=goal,
         runtime=runtime,
         threads=threads,
-        shapes=_shapes(shape or []),
+        shapes=shapes,
         tolerance=tolerance,
         time_limit=time_limit,
         measure=measure,
     )
-    write_model(result.model, output)
-    if html is not None:
-        write_html(result.page(), html)
+    save_model(result.model, output, source=model, reads=reads)
     give(result, as_json=as_json)
+    if html is not None:
+        save_report(document(result.page(), f"{output.name}: optimised for {goal}"), html)
+
+
+def _in_form(network: Any, output: Path, modules: Sequence[str]) -> Any:
+    """The model in the form in which it is to be saved: a Keras model is exported where an ONNX file is asked for."""
+    keras, to_onnx = framework_of(network) == "keras", output.suffix.lower() == ".onnx"
+    if not keras and not to_onnx:
+        raise OptionError("An ONNX model cannot become a Keras model. Name a .onnx file as output.")
+    if keras and to_onnx:
+        from addcat.doors.keras.export import exported  # noqa: PLC0415  (loads Keras)
+
+        return exported(network, custom=modules)
+    return network
 
 
 def _run(source: Any, **options: Any) -> Optimized:

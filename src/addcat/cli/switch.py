@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from addcat.cli.common import Json, Model, Unsafe, give
+from addcat.cli.common import Custom, Json, Model, Unsafe, give, say_note
 from addcat.errors import OptionError
 
 
@@ -30,6 +30,7 @@ def switch(
     fresh: Annotated[bool, typer.Option("--fresh", help="Draw all weights anew, to train from scratch.")] = False,
     seed: Annotated[int | None, typer.Option(help="Of everything drawn. [default: 0]", show_default=False)] = None,
     unsafe: Unsafe = False,
+    custom: Custom = None,
     as_json: Json = False,
 ) -> None:
     """Change merges of MODEL, check that the new model computes the same, and save it.
@@ -40,11 +41,12 @@ def switch(
     """
     wanted = _changes(changes or [])
     from addcat.doors.base import door_for  # noqa: PLC0415  (loads what --help does not need)
-    from addcat.doors.open import load_model, require_target, save_model  # noqa: PLC0415
+    from addcat.doors.open import load_model  # noqa: PLC0415
+    from addcat.doors.save import MODEL_ENDINGS, Target, require_targets, save_model  # noqa: PLC0415
     from addcat.verbs.switch import switch as switch_model  # noqa: PLC0415
 
-    require_target(output, ".keras", model)
-    network = load_model(model, unsafe=unsafe)
+    require_targets(Target(output, (MODEL_ENDINGS["keras"],)), source=model)
+    network = load_model(model, unsafe=unsafe, custom=custom or [], say=say_note)
     examples = None
     if data is not None:
         from addcat.data import load_data  # noqa: PLC0415

@@ -48,7 +48,11 @@ class Runner(Protocol):
     """Runs a model at inference."""
 
     def predictor(self, model: Any, edges: Sequence[Edge] = ()) -> Run:
-        """A compiled function that runs a model; the tensors on `edges` of its outermost graph follow its outputs."""
+        """A compiled function that runs a model; the tensors on `edges` of its outermost graph follow its outputs.
+
+        Raises:
+            ModelError: by the function, where the model does not run.
+        """
         ...
 
     def random_inputs(self, graph: Graph, *, examples: int, seed: int) -> list[Array]:
@@ -192,20 +196,30 @@ def door_for(model: Any, needs: Capability = "read", *, example_inputs: Any = No
             example inputs; says what to do.
         OptionError: if another model comes with example inputs.
     """
-    homes = {cls.__module__.split(".")[0] for cls in type(model).__mro__}
-    if "keras" in homes or homes & {"onnx", "onnx_ir"}:
+    framework = framework_of(model)
+    if framework in ("keras", "onnx"):
         _refuse_examples(model, example_inputs)
-    if "keras" in homes:
+    if framework == "keras":
         from addcat.doors import keras as door  # noqa: PLC0415  (loads Keras)
 
         return _require(door, "a Keras model", needs)
-    if homes & {"onnx", "onnx_ir"}:
+    if framework == "onnx":
         from addcat.doors import onnx as door  # noqa: PLC0415  (loads onnx)
 
         return _require(door, "an ONNX model", needs)
-    if "torch" in homes and hasattr(model, "forward"):
+    if framework == "torch":
         return _require(_torch_door(model, example_inputs), "a PyTorch module", needs)
     raise ModelError(f"No door takes a {type(model).__module__}.{type(model).__name__}. {PASS[needs]}")
+
+
+def framework_of(model: Any) -> Literal["keras", "onnx", "torch", ""]:
+    """The framework that a model comes from, told by its class alone; "" where it is none that has a door."""
+    homes = {cls.__module__.split(".")[0] for cls in type(model).__mro__}
+    if "keras" in homes:  # first: layers of Keras on its torch backend are modules too
+        return "keras"
+    if homes & {"onnx", "onnx_ir"}:
+        return "onnx"
+    return "torch" if "torch" in homes and hasattr(model, "forward") else ""
 
 
 def _torch_door(model: Any, example_inputs: Any) -> Any:

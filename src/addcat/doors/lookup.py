@@ -11,6 +11,7 @@ import re
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from addcat.errors import AddcatError, nearest
@@ -127,7 +128,7 @@ def look_up(text: str, *, error: type[AddcatError]) -> Any:
         Fraction(1, 2)
     """
     lookup = parse(text, error=error)
-    found = _import(lookup, error)
+    found: Any = import_module(lookup.module, text=repr(text), error=error)
     for depth, name in enumerate(lookup.names):
         owner = found
         try:
@@ -147,21 +148,30 @@ def look_up(text: str, *, error: type[AddcatError]) -> Any:
         ) from raised
 
 
-def _import(lookup: Lookup, error: type[AddcatError]) -> Any:
+def import_module(name: str, *, text: str, error: type[AddcatError]) -> ModuleType:
+    """Import a module; the current folder is searched first.
+
+    Args:
+        name: Its dotted name.
+        text: What messages begin with: what the user typed.
+        error: What to raise.
+
+    Raises:
+        AddcatError: `error`, if it is not there, or raises.
+    """
     folder = str(Path.cwd())
     if folder not in sys.path:
         sys.path.insert(0, folder)
     try:
-        return importlib.import_module(lookup.module)
+        return importlib.import_module(name)
     except ModuleNotFoundError as missing:
         raise error(
-            f"{lookup.text!r}: module {lookup.module!r} cannot be imported: {missing}. Install it, or run addcat in "
+            f"{text}: module {name!r} cannot be imported: {missing}. Install it, or run addcat in "
             "the folder that holds it: the current folder is searched first."
         ) from missing
     except (Exception, SystemExit) as raised:
         raise error(
-            f"{lookup.text!r}: module {lookup.module!r} raised {_said(raised)} Correct the module so that it can be "
-            "imported."
+            f"{text}: module {name!r} raised {_said(raised)} Correct the module so that it can be imported."
         ) from raised
 
 

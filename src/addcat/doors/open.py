@@ -1,22 +1,19 @@
-"""MODEL on the command line becomes a model, and a model a file that is never half-written.
+"""MODEL, as every verb takes it, becomes a model.
 
 MODEL is `model.keras`, `model.onnx`, or code: `package.module:function`, `package.module:Class(argument=literal)`.
 """
 
-import json
-import secrets
-import sys
-import zipfile
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from addcat.doors.keras.clone import first_sentence
+from addcat.doors.base import framework_of
 from addcat.doors.lookup import FORM, is_lookup, look_up
-from addcat.errors import ModelError, OptionError, nearest
+from addcat.errors import ModelError, nearest
 from addcat.frameworks import keras
 
-ENDINGS = (".keras", ".onnx")
-KERAS_MEMBERS = ("config.json", "metadata.json")
 _HDF5 = "It is Keras' older format: load it with keras.saving.load_model, and save it as .keras with model.save."
 _TORCH = "It is a PyTorch file: export the model with torch.onnx.export."
 ADVICE = {
@@ -28,168 +25,95 @@ ADVICE = {
 }
 
 
-def load_model(reference: str, *, unsafe: bool = False) -> Any:
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """How a file is to be opened; see `load_model`."""
+
+    unsafe: bool
+    custom: Sequence[str]
+    compiled: bool
+    say: Callable[[str], None]
+
+
+def _open_keras(path: Path, how: Opening) -> Any:
+    from addcat.doors.keras.load import load_keras  # noqa: PLC0415  (loads Keras)
+
+    return load_keras(path, unsafe=how.unsafe, custom=how.custom, compiled=how.compiled, say=how.say)
+
+
+def _open_onnx(path: Path, _: Opening) -> Any:
+    from addcat.doors.onnx.reading.load import load  # noqa: PLC0415  (loads onnx)
+
+    return load(path).model
+
+
+OPENERS: Mapping[str, Callable[[Path, Opening], Any]] = {".keras": _open_keras, ".onnx": _open_onnx}
+"""Who opens a file, by its ending in small letters."""
+
+
+def load_model(
+    reference: str | Path,
+    *,
+    unsafe: bool = False,
+    custom: Sequence[str] = (),
+    compiled: bool = False,
+    say: Callable[[str], None] = lambda _: None,
+) -> Any:
     """Load the model that a reference names.
 
     Args:
         reference: A `.keras` or `.onnx` file, or code as in `package.module:function` or
             `package.module:Class(argument=literal)`. The current folder is searched for modules first.
         unsafe: Whether a `.keras` file may run code that is stored in it.
+        custom: Modules that define classes and functions of a `.keras` file.
+        compiled: Whether what a `.keras` file was compiled with is needed; else it is left out where it is not known.
+        say: Told what was left out.
 
     Returns:
         A Keras model, or an `onnx_ir.Model` that has been checked.
 
     Raises:
         ModelError: if there is no such file or code, or it holds no model.
+        OptionError: if a module of `custom` cannot be imported.
     """
-    if is_lookup(reference):
+    if isinstance(reference, str) and is_lookup(reference):
         return _model_of(look_up(reference, error=ModelError), reference)
     path = Path(reference)
     _require_file(path)
-    if path.suffix == ".onnx":
-        from addcat.doors.onnx.reading.load import load  # noqa: PLC0415  (loads onnx)
-
-        return load(path).model
-    return _load_keras(path, unsafe=unsafe)
+    return OPENERS[path.suffix.lower()](path, Opening(unsafe, custom, compiled, say))
 
 
 def _model_of(made: Any, reference: str) -> Any:
     """What code gave, if it is a model of a framework that we know."""
-    loaded = sys.modules.get("keras")
-    is_keras = loaded is not None and isinstance(made, loaded.Model)
-    if is_keras or type(made).__module__.partition(".")[0] in ("onnx", "onnx_ir"):
+    framework = framework_of(made)
+    if framework == "onnx" or (framework == "keras" and isinstance(made, keras().Model)):
         return made
     kind = f"{type(made).__module__}.{type(made).__name__}".removeprefix("builtins.")
     raise ModelError(f"{reference!r} gives {kind}, expected a model. Let it return a Keras or an ONNX model.")
 
 
 def _require_file(path: Path) -> None:
-    expected = f"Expected a {' or '.join(ENDINGS)} file, or {FORM}."
+    suffix = path.suffix.lower()
+    expected = f"Expected a {' or '.join(OPENERS)} file, or {FORM}."
     if path.is_dir():
         raise ModelError(f"{str(path)!r} is a folder. {expected}")
-    if path.suffix in ADVICE:
-        raise ModelError(f"{str(path)!r} cannot be read. {ADVICE[path.suffix]}")
-    if path.suffix not in ENDINGS:
-        ending = f"ends in {path.suffix!r}" if path.suffix else "has no ending"
+    if suffix in ADVICE:
+        raise ModelError(f"{str(path)!r} cannot be read. {ADVICE[suffix]}")
+    if suffix not in OPENERS:
+        ending = f"ends in {path.suffix!r}" if suffix else "has no ending"
         raise ModelError(f"{str(path)!r} {ending}. {expected}")
     if not path.exists():
-        folder = path.parent
-        files = (
-            sorted(file.name for file in folder.iterdir() if file.suffix in ENDINGS and file.is_file())
-            if folder.is_dir()
-            else []
-        )
-        there = f"{str(folder)!r} has {nearest(path.name, files)}." if files else "Give the path of a model file."
-        raise ModelError(f"There is no file {str(path)!r}. {there}")
+        raise ModelError(f"There is no file {str(path)!r}. {_there(path)}")
+    if not path.is_file():
+        raise ModelError(f"{str(path)!r} is no ordinary file. {expected}")
+    if not os.access(path, os.R_OK):
+        raise ModelError(f"{str(path)!r} cannot be read: you have no right to. Ask its owner for it.")
 
 
-def _load_keras(path: Path, *, unsafe: bool) -> Any:
-    try:
-        with zipfile.ZipFile(path) as archive:
-            names = archive.namelist()
-    except (zipfile.BadZipFile, OSError):
-        raise ModelError(
-            f"{str(path)!r} is not a Keras file, or only a part of one: it cannot be opened as a zip archive. "
-            "Save or copy the model again."
-        ) from None
-    if missing := [name for name in KERAS_MEMBERS if name not in names]:
-        raise ModelError(
-            f"{str(path)!r} is not a Keras file: it is an archive without {' and '.join(missing)}. "
-            "Save the model with model.save('model.keras')."
-        )
-    saving = keras().saving
-    try:
-        return saving.load_model(path, safe_mode=not unsafe)
-    except Exception as error:
-        if not unsafe and "lambda" in str(error) and (layers := _holders_of_code(path)):
-            raise ModelError(
-                f"{str(path)!r} holds code: {', '.join(layers)} would run Python that is stored in the file. "
-                "If you trust whoever made it, allow that with --unsafe (unsafe=True in Python)."
-            ) from None
-        said = first_sentence(error)
-        own = "Load it in a function that imports your own classes, and pass package.module:function."
-        advice = own if said.startswith("Could not locate") else "Save or copy the model again."
-        raise ModelError(f"{str(path)!r} cannot be loaded: {said} {advice}") from error
-
-
-def _holders_of_code(path: Path) -> list[str]:
-    """Layers that keep a Python function in the file, by class and name."""
-    holders: list[str] = []
-    pending = False
-
-    def note(entry: dict[str, Any]) -> dict[str, Any]:
-        nonlocal pending
-        config: Any = entry.get("config")
-        if entry.get("class_name") == "__lambda__":
-            pending = True
-        elif pending and isinstance(config, dict) and "name" in config:
-            holders.append(f"{entry.get('class_name')} {config['name']!r}")
-            pending = False
-        return entry
-
-    with zipfile.ZipFile(path) as archive:
-        json.loads(archive.read("config.json"), object_hook=note)  # innermost entries come first
-    return holders
-
-
-def save_model(model: Any, path: str | Path, *, source: str = "") -> Path:
-    """Save a model under a name of its own, and rename it once it is whole.
-
-    Args:
-        model: A Keras model, or an `onnx_ir.Model`.
-        path: Where to; ends in `.keras` or `.onnx` as the model's kind wants. An existing file is replaced.
-        source: The reference that the model was loaded from; that file is never replaced.
-
-    Returns:
-        The path.
-
-    Raises:
-        OptionError: if the ending is wrong, the folder is missing, or the path is a folder or the source.
-        ModelError: if the model cannot be saved; nothing is left behind.
-    """
-    path = Path(path)
-    ending = ".onnx" if type(model).__module__.startswith("onnx_ir") else ".keras"
-    require_target(path, ending, source)
-    if ending == ".onnx":
-        from addcat.doors.onnx.write import save  # noqa: PLC0415  (loads onnx)
-
-        save(model, path)
-        return path
-    partial = path.with_name(f".{path.stem}-{secrets.token_hex(4)}.keras")  # Keras saves under no other ending
-    try:
-        model.save(partial)
-        partial.replace(path)
-    except Exception as error:
-        raise ModelError(
-            f"The model cannot be saved as {str(path)!r}: {first_sentence(error)} "
-            "Correct that, or save it somewhere else; nothing was written."
-        ) from error
-    finally:
-        partial.unlink(missing_ok=True)
-    return path
-
-
-def require_target(path: Path, ending: str, source: str) -> None:
-    """Ask before the work whether a model could be saved to a path.
-
-    Args:
-        path: Where to.
-        ending: What its name must end in.
-        source: The reference that the model was loaded from.
-
-    Raises:
-        OptionError: if the ending is wrong, the folder is missing, or the path is a folder or the source.
-    """
-    if path.suffix != ending:
-        raise OptionError(f"The model cannot be saved as {str(path)!r}: its file must end in {ending!r}.")
-    if path.is_dir():
-        raise OptionError(f"The model cannot be saved as {str(path)!r}: that is a folder. Give the name of a file.")
-    if not path.parent.is_dir():
-        raise OptionError(
-            f"The model cannot be saved as {str(path)!r}: there is no folder {str(path.parent)!r}. Make it first."
-        )
-    if source and not is_lookup(source) and path.exists() and Path(source).exists() and path.samefile(source):
-        raise OptionError(
-            f"The model cannot be saved as {str(path)!r}: it was loaded from there, and the original is never "
-            "replaced. Give another name."
-        )
+def _there(path: Path) -> str:
+    """What lies where a file was expected."""
+    files: list[str] = []
+    if path.parent.is_dir():
+        here = (file for file in path.parent.iterdir() if file.suffix.lower() in OPENERS and file.is_file())
+        files = sorted(file.name for file in here)
+    return f"{str(path.parent)!r} has {nearest(path.name, files)}." if files else "Give the path of a model file."

@@ -1,93 +1,215 @@
-"""Where a result goes: a model file that is whole or not there at all, and a report."""
+"""Where a result goes: asked for before the work, written beside its place, and moved there once it is whole."""
 
+import contextlib
 import os
-import subprocess
-import sys
+import shutil
 import tempfile
+from collections.abc import Collection, Generator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from addcat.doors.onnx.reading.load import ir, onnx
-from addcat.doors.onnx.write import save
-from addcat.errors import ModelError, OptionError
-from addcat.report.html import fragment
-from addcat.report.page import Page
+from addcat.doors.base import framework_of
+from addcat.doors.lookup import is_lookup
+from addcat.errors import OptionError, SaveError
 
-KINDS = (".onnx", ".keras")
-
-_EXPORT = """
-import os, sys
-import numpy, keras
-model = keras.saving.load_model(sys.argv[1], compile=False)
-zeros = [numpy.zeros([size or 1 for size in x.shape], x.dtype) for x in model.inputs]
-model(keras.tree.pack_sequence_as(model.input, zeros) if len(zeros) > 1 else zeros[0])
-model.export(sys.argv[2], format="onnx", verbose=False)
-"""
+MODEL_ENDINGS = {"keras": ".keras", "onnx": ".onnx"}
+"""What the file of a framework's model ends in."""
+REPORT_ENDINGS = (".html", ".htm")
 
 
-def check_output(model: Path, output: Path) -> None:
-    """Refuse an output file before the work begins.
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A file that is asked for.
 
-    Raises:
-        OptionError: if its name or its folder will not do.
+    Attributes:
+        path: Where to.
+        endings: What its name may end in, in letters of any case.
+        noun: What it holds, for messages: "model", "report".
     """
-    if output.suffix not in KINDS:
-        raise OptionError(f"The output must be a .onnx or .keras file. Got {str(output)!r}.")
-    if model.suffix == ".onnx" and output.suffix == ".keras":
-        raise OptionError("An ONNX model cannot become a Keras model. Name a .onnx file as output.")
-    if not output.parent.is_dir():
-        raise OptionError(f"There is no folder {str(output.parent)!r} for the output. Make it first.")
+
+    path: Path
+    endings: tuple[str, ...]
+    noun: str = "model"
+
+    def refuse(self, reason: str) -> OptionError:
+        """The error that says why it cannot be written."""
+        return OptionError(f"The {self.noun} cannot be saved as {str(self.path)!r}: {reason}")
 
 
-def exported(path: Path) -> Any:
-    """Export a .keras file to ONNX in a process of its own, under Keras' torch backend.
-
-    Returns:
-        The `onnx.ModelProto`.
-
-    Raises:
-        ModelError: if Keras does not export it.
-    """
-    if not path.is_file():
-        raise ModelError(f"There is no file {str(path)!r}. Pass the path of an existing .keras file.")
-    with tempfile.TemporaryDirectory() as folder:
-        target = Path(folder) / "model.onnx"
-        command = [sys.executable, "-W", "ignore", "-c", _EXPORT, str(path), str(target)]
-        environment = {**os.environ, "KERAS_BACKEND": "torch"}
-        done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)  # noqa: S603
-        if done.returncode or not target.is_file():
-            said = next((line for line in reversed(done.stderr.splitlines()) if line.strip()), "no reason given")
-            raise ModelError(
-                f"Keras does not export {str(path)!r} to ONNX under its torch backend: {said.strip()}. "
-                "Export it yourself with model.export(path, format='onnx'), and pass that file."
-            )
-        return onnx().load(target)
+def report_target(path: Path) -> Target:
+    """An HTML report."""
+    return Target(path, REPORT_ENDINGS, "report")
 
 
-def write_model(model: Any, path: Path) -> None:
-    """Save a model; the file appears only once it is complete.
+def require_targets(*targets: Target | None, source: str | Path = "", reads: Collection[Path] = ()) -> None:
+    """Ask before the work whether its results could be saved.
 
     Args:
-        model: An `onnx.ModelProto`, an `onnx_ir.Model` or a Keras model.
-        path: A .onnx or .keras file.
+        targets: Where to; None for what is not wanted. An existing file will be replaced.
+        source: The reference that the model was loaded from; its file is never replaced.
+        reads: Other files that the model reads; they are never replaced either.
+
+    Raises:
+        OptionError: if two targets are one file, a name has the wrong ending, a folder is missing or takes no file, or
+            the original would be replaced.
     """
-    if path.suffix == ".keras":
-        partial = path.with_name(f".{path.stem}.partial.keras")
-        try:
+    wanted = [target for target in targets if target is not None]
+    for place, target in enumerate(wanted):
+        for other in wanted[:place]:
+            if _same(target.path, other.path):
+                raise target.refuse(f"the {other.noun} goes there. Give another name.")
+        _require_ending(target)
+        if source and not is_lookup(str(source)) and _same(target.path, Path(source)):
+            raise target.refuse(
+                "it was loaded from there, and the original is never replaced. Give another name."
+                if target.noun == "model"
+                else "the model was loaded from there, and the original is never replaced. Give another name."
+            )
+        if any(_same(target.path, path) for path in reads):
+            raise target.refuse(
+                "the model keeps its weights there, and the original is never replaced. Give another name."
+            )
+        _require_place(target)
+
+
+def files_read(model: Any) -> Collection[Path]:
+    """The files in which a model that was read keeps weights: of ONNX models, those beside it."""
+    if framework_of(model) != "onnx":
+        return ()
+    from addcat.doors.onnx.external import external_files  # noqa: PLC0415  (loads onnx)
+
+    return external_files(model)
+
+
+def _same(one: Path, other: Path) -> bool:
+    with contextlib.suppress(OSError, ValueError):
+        if one.exists() and other.exists():
+            return one.samefile(other)
+    return os.path.normcase(one.absolute()) == os.path.normcase(other.absolute())
+
+
+def _require_ending(target: Target) -> None:
+    if target.path.suffix.lower() not in target.endings:
+        listed = " or ".join(map(repr, target.endings))
+        raise target.refuse(f"its file must end in {listed}.")
+
+
+def _require_place(target: Target) -> None:
+    path, folder = target.path, target.path.parent
+    if path.is_dir():
+        raise target.refuse("that is a folder. Give the name of a file.")
+    if not folder.is_dir():
+        raise target.refuse(f"there is no folder {str(folder)!r}. Make it first.")
+    if path.exists() and not path.is_file():
+        raise target.refuse("that is no ordinary file. Give the name of a file.")
+    if path.exists() and not os.access(path, os.W_OK):
+        raise target.refuse("that file is read-only. Give another name.")
+    try:
+        Path(tempfile.mkdtemp(prefix=".addcat-", dir=folder)).rmdir()
+    except OSError as error:
+        reason = (error.strerror or type(error).__name__).lower()
+        raise target.refuse(f"nothing can be written in {str(folder)!r} ({reason}). Choose another folder.") from None
+
+
+def save_model(model: Any, path: str | Path, *, source: str | Path = "", reads: Collection[Path] = ()) -> Path:
+    """Save a model; its file appears only once it is whole.
+
+    Weights that do not fit into an ONNX file go to one beside it, which takes its place before the model does.
+
+    Args:
+        model: A Keras model, an `onnx_ir.Model` or an `onnx.ModelProto`.
+        path: Where to; ends in `.keras` or `.onnx` as the model's kind wants. An existing file is replaced.
+        source: The reference that the model was loaded from; that file is never replaced.
+        reads: Other files that the original reads; they are never replaced either.
+
+    Returns:
+        The path.
+
+    Raises:
+        OptionError: if the path will not do; see `require_targets`.
+        SaveError: if the model cannot be saved; nothing is left behind.
+    """
+    path, framework = Path(path), framework_of(model)
+    target = Target(path, (MODEL_ENDINGS.get(framework, ".keras"),))
+    require_targets(target, source=source, reads=reads)
+    with _whole(target) as partial:
+        if framework == "onnx":
+            from addcat.doors.onnx.save import data_name, save_onnx  # noqa: PLC0415  (loads onnx)
+
+            save_onnx(model, partial, data=data_name(path, reads))
+        else:
             model.save(partial)
-            partial.replace(path)
+    return path
+
+
+def save_report(text: str, path: str | Path) -> Path:
+    """Write an HTML report; the file appears only once it is whole.
+
+    Args:
+        text: The whole document.
+        path: Where to; ends in `.html`. An existing file is replaced.
+
+    Returns:
+        The path.
+
+    Raises:
+        OptionError: if the path will not do; see `require_targets`.
+        SaveError: if it cannot be written; nothing is left behind.
+    """
+    target = report_target(Path(path))
+    require_targets(target)
+    with _whole(target) as partial:
+        partial.write_text(text, encoding="utf-8")
+    return target.path
+
+
+@contextmanager
+def _whole(target: Target) -> Generator[Path]:
+    """A path to write to; what was written there takes its place once all of it is on the disk.
+
+    It lies in a new folder beside the target, so that files which belong together have their names already. They take
+    their places first, the target itself last.
+    """
+    path = target.path
+    try:
+        folder = Path(tempfile.mkdtemp(prefix=".addcat-", dir=path.parent))
+        try:
+            main = folder / f"whole{path.suffix.lower()}"  # Keras saves under no other ending
+            yield main
+            for file in sorted(folder.iterdir()):
+                _flush(file)
+            for file in folder.iterdir():
+                if file != main:
+                    file.replace(path.with_name(file.name))
+            main.replace(path)
+            _flush(path.parent)
         finally:
-            partial.unlink(missing_ok=True)
+            shutil.rmtree(folder, ignore_errors=True)
+    except Exception as error:
+        raise SaveError(
+            f"The {target.noun} cannot be saved as {str(path)!r}: {_said(error)} "
+            "Correct that, or save it somewhere else; nothing was written."
+        ) from error
+
+
+def _said(error: Exception) -> str:
+    from addcat.doors.keras.said import first_sentence  # noqa: PLC0415  (only wanted on the way to an error)
+
+    return f"{error.strerror}." if isinstance(error, OSError) and error.strerror else first_sentence(error)
+
+
+def _flush(path: Path) -> None:
+    """Wait until a file, or the names in a folder, are on the disk."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY)
+    except OSError:  # systems that open no folders
         return
-    save(ir().from_proto(model) if isinstance(model, onnx().ModelProto) else model, path)
-
-
-def write_html(page: Page, path: Path) -> None:
-    """Write a page as one self-contained HTML file."""
-    head = '<meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>addcat optimize</title>'
-    style = (
-        "<style>:root{color-scheme:light dark}body{font:16px/1.5 system-ui,sans-serif;max-width:72rem;margin:2rem auto;"
-        "padding:0 1rem}table{border-collapse:collapse;display:block;overflow-x:auto}td,th{padding:.25rem .75rem}"
-        "tr+tr td{border-top:1px solid #8884}</style>"
-    )
-    path.write_text(f"<!doctype html><html lang=en>{head}{style}{fragment(page)}</html>\n", encoding="utf-8")
+    try:
+        os.fsync(descriptor)
+    except OSError:  # file systems that do not flush folders
+        if path.is_file():
+            raise
+    finally:
+        os.close(descriptor)

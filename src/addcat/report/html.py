@@ -1,7 +1,9 @@
-"""A page as a piece of HTML, for notebooks and for reports. Every text is escaped: names come from model files."""
+"""A page as HTML, a piece for notebooks or a whole document. Every text is escaped: names come from model files."""
 
 import re
+from functools import cache
 from html import escape
+from importlib.resources import files
 
 from addcat.report.page import Block, Bullets, Heading, Page, Paragraph, Table, visible
 
@@ -23,6 +25,56 @@ def fragment(page: Page) -> str:
         '<div class="addcat"><h3>Merges of &lt;b&gt;</h3></div>'
     """
     return f'<div class="addcat">{"".join(map(_block, page.blocks))}</div>'
+
+
+def document(page: Page, title: str) -> str:
+    """Write a page as one HTML document that needs nothing but itself, light and dark.
+
+    Args:
+        page: What to write; its first heading is the document's.
+        title: Of the window.
+
+    Examples:
+        >>> text = document(Page.of(Heading("Merges of <b>")), "m.onnx & co")
+        >>> text[:15], "<title>m.onnx &amp; co</title>" in text, "<h1>Merges of &lt;b&gt;</h1>" in text
+        ('<!doctype html>', True, True)
+    """
+    body, level = list[str](), 1
+    for block in page.blocks:
+        match block:
+            case Heading(text):
+                body.append(f"<h{level}>{words(text)}</h{level}>")
+                level = 2
+            case Table():
+                body.append(f'<div class="scroll">{_table(block)}</div>')
+            case _:
+                body.append(_block(block))
+    return _DOCUMENT.format(title=escape(title), style=style(), body="\n".join(body))
+
+
+_DOCUMENT = """<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
+<meta name="color-scheme" content="light dark">
+<title>{title}</title>
+<style>{style}</style>
+</head>
+<body>
+<main class="page">
+{body}
+</main>
+</body>
+</html>
+"""
+
+
+@cache
+def style() -> str:
+    """The style sheet that all our documents share."""
+    return (files("addcat.report") / "style.css").read_text(encoding="utf-8").strip()
 
 
 def words(text: str) -> str:

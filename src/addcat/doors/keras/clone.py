@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from addcat.doors.keras.classify import class_of, is_layer
+from addcat.doors.keras.said import first_sentence
 from addcat.errors import ModelError
 from addcat.frameworks import keras
 
@@ -47,20 +48,6 @@ def clone_operation(operation: Any, config: Mapping[str, Any] = NO_CHANGE) -> An
             "Give the class get_config() with every argument of its __init__."
         ) from error
     return new
-
-
-def first_sentence(error: BaseException) -> str:
-    r"""What an exception of Keras says in the end, without advice and configs; the name of its class where nothing.
-
-    Examples:
-        >>> first_sentence(TypeError("Model could not be made.\n\nException encountered: No class 'A'. Register it."))
-        "No class 'A'."
-        >>> first_sentence(KeyError())
-        'KeyError.'
-    """
-    last = str(error).strip().rpartition("Exception encountered: ")[2]
-    lines = last.splitlines() or [type(error).__name__]
-    return lines[0].partition(". ")[0].rstrip(" .:") + "."
 
 
 def _is_keras_function(function: Any) -> bool:

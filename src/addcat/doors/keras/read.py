@@ -5,7 +5,7 @@ from typing import Any
 
 from addcat.doors.keras.calls import constants_of, flat, in_training, is_graph, records_of
 from addcat.doors.keras.classify import describe, is_keras, is_layer, weights_of
-from addcat.doors.keras.clone import first_sentence
+from addcat.doors.keras.said import first_sentence
 from addcat.errors import ModelError
 from addcat.frameworks import keras
 from addcat.graph import Edge, Graph, Node, Shape, Tensor

@@ -10,7 +10,9 @@ from typing import Any
 import numpy as np
 
 from addcat.doors.keras.read import read
+from addcat.doors.keras.said import first_sentence
 from addcat.doors.keras.write import Writer, tensors_of
+from addcat.errors import ModelError
 from addcat.frameworks import keras, load
 from addcat.graph import Array, Edge, Graph
 from addcat.graph.nested import flatten
@@ -25,6 +27,9 @@ def predictor(model: Any, edges: Sequence[Edge] = ()) -> Callable[[list[Array]],
     Args:
         model: A Keras model.
         edges: Tensors inside it, of its outermost graph, that are to follow the outputs.
+
+    Returns:
+        The function; it raises ModelError, with what a layer said, where the model does not run.
     """
     tree, structure = keras().tree, _input_structure(model)
     if edges:
@@ -35,7 +40,11 @@ def predictor(model: Any, edges: Sequence[Edge] = ()) -> Callable[[list[Array]],
 
     def predict(inputs: list[Array]) -> list[Array]:
         packed = tree.map_structure(keras().ops.convert_to_tensor, tree.pack_sequence_as(structure, list(inputs)))
-        return [np.asarray(keras().ops.convert_to_numpy(out)) for out in tree.flatten(called(packed))]
+        try:
+            outputs = called(packed)
+        except Exception as error:
+            raise ModelError(f"The model does not run: {first_sentence(error)}") from error
+        return [np.asarray(keras().ops.convert_to_numpy(out)) for out in tree.flatten(outputs)]
 
     return predict
 

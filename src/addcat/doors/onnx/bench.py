@@ -5,6 +5,7 @@ from math import prod
 from typing import Any, Literal
 
 from addcat.doors.bench import Feeds, RunByName, Shapes
+from addcat.doors.onnx.external import weight_bytes
 from addcat.doors.onnx.read import read
 from addcat.doors.onnx.reading.load import ir, load
 from addcat.doors.onnx.running.reference import run_float64
@@ -95,8 +96,7 @@ class OnnxBench:
 
     def give(self, model: Any) -> Any:
         """An `onnx.ModelProto`, or an `onnx_ir.Model` where one was passed or the model is too large for the other."""
-        size = sum(value.const_value.nbytes for value in model.graph.initializers.values())
-        return model if self.as_ir or size > PROTO_LIMIT else to_proto(model)
+        return model if self.as_ir or weight_bytes(model) > PROTO_LIMIT else to_proto(model)
 
 
 def bench_of(

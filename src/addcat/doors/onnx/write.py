@@ -5,12 +5,12 @@ every tensor that is still there stay; so do opsets, functions and metadata.
 """
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from addcat.doors.onnx.build import Builder, build, is_moved
+from addcat.doors.onnx.external import with_own_tensors
 from addcat.doors.onnx.read import Call, Source
 from addcat.doors.onnx.reading.hidden import inner_nodes
 from addcat.doors.onnx.reading.load import ir
@@ -27,33 +27,12 @@ def write(graph: Graph) -> Any:
         graph: A graph that `read` gave, or one made from it.
 
     Returns:
-        An `onnx_ir.Model`; `onnx_ir.to_proto` and `save` take it on.
+        An `onnx_ir.Model`; `to_proto` and `save_onnx` take it on.
 
     Raises:
         ModelError: if a changed node has no ONNX form.
     """
     return _Writer(graph).model()
-
-
-def save(model: Any, path: str | Path) -> None:
-    """Save a model; its weights go to a file beside it where they do not fit into one.
-
-    Args:
-        model: An `onnx_ir.Model`.
-        path: Where to; an existing file is replaced only once the new one is complete.
-    """
-    path = Path(path)
-    partial = path.with_name(f".{path.name}.partial")
-    size = sum(value.const_value.nbytes for value in model.graph.initializers.values())
-    external = f"{path.name}.data" if size > PROTO_LIMIT else None
-    try:
-        # onnx-ir would keep pointing at the files of the model that was read, so their tensors are taken in
-        ir().save(
-            _own_tensors(model) if external is None else model, partial, format="protobuf", external_data=external
-        )
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def put_in_order(model: Any, names: Sequence[str]) -> None:
@@ -85,22 +64,12 @@ def _needed(node: Any) -> list[Any]:
 
 def to_proto(model: Any) -> Any:
     """An `onnx_ir.Model` below 2 GiB as an `onnx.ModelProto` with its weights inside."""
-    proto = ir().to_proto(_own_tensors(model))
+    proto = ir().to_proto(with_own_tensors(model))
     weights = {tensor.name for tensor in proto.graph.initializer}
     others = [info for info in proto.graph.value_info if info.name not in weights]
     del proto.graph.value_info[:]
     proto.graph.value_info.extend(others)
     return proto
-
-
-def _own_tensors(model: Any) -> Any:
-    if not any(isinstance(value.const_value, ir().ExternalTensor) for value in model.graph.initializers.values()):
-        return model
-    copy = model.clone()
-    for value in copy.graph.initializers.values():
-        if isinstance(value.const_value, ir().ExternalTensor):
-            value.const_value = ir().Tensor(value.const_value.numpy(), name=value.name)
-    return copy
 
 
 class _Writer:

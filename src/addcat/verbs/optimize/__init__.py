@@ -43,12 +43,14 @@ def optimize(
     measure: bool = True,
     seed: int = 0,
     progress: Progress | None = None,
+    unsafe: bool = False,
+    custom: Sequence[str] = (),
 ) -> Optimized:
     """Rewrite a model so that it computes the same with less.
 
     Args:
-        model: The path of an .onnx or .keras file, an `onnx.ModelProto`, an `onnx_ir.Model` or a Keras model; it is
-            not touched.
+        model: The path of an .onnx or .keras file, `package.module:function`, an `onnx.ModelProto`, an `onnx_ir.Model`
+            or a Keras model; it is not touched.
         goal: "latency", "memory" (peak of live activations), "parameters", or "all" for the set of models of which none
             is better than another in everything.
         runtime: "onnxruntime" or "openvino": where an ONNX model is measured and verified.
@@ -60,6 +62,8 @@ def optimize(
         measure: Whether to measure; otherwise the cost model alone decides. Keras models are never measured.
         seed: Seed of the random inputs.
         progress: Called with a few words on what is being done.
+        unsafe: Whether a .keras file may run code that is stored in it.
+        custom: Modules that define classes and functions of a .keras file.
 
     Returns:
         The new model, of the kind that was passed (a path gives an `onnx.ModelProto` or a Keras model), and the record.
@@ -69,9 +73,8 @@ def optimize(
         ModelError: if the model cannot be read or run.
         OptionError: if an option is outside its choices, or a size of an input is not known.
     """
-    _check_options(goal, threads, tolerance, time_limit)
-    check_seed(seed)
-    opened = load_model(str(model)) if isinstance(model, str | Path) else model
+    check_options(goal, threads, tolerance, time_limit, seed)
+    opened = load_model(model, unsafe=unsafe, custom=custom) if isinstance(model, str | Path) else model
     door = door_for(opened, needs="bench")
     bench = door.bench_of(opened, runtime=runtime, threads=threads, shapes=shapes, passed=model)
     if bench.timing is None and measure and goal in ("latency", "all"):
@@ -92,12 +95,18 @@ def optimize(
     return replace(results[0], record=replace(results[0].record, goal="all"), pareto=_pareto(bench, results))
 
 
-def _check_options(goal: str, threads: int, tolerance: float, time_limit: float) -> None:
+def check_options(goal: str, threads: int, tolerance: float, time_limit: float, seed: int = 0) -> None:
+    """Refuse options of `optimize` that are outside their choices or range.
+
+    Raises:
+        OptionError: with the first of them.
+    """
     if goal not in (*GOALS, "all"):
         raise OptionError(f"goal must be one of {', '.join(map(repr, (*GOALS, 'all')))}. Got {goal!r}.")
     for name, value, least in (("threads", threads, 1), ("tolerance", tolerance, 0), ("time_limit", time_limit, 0)):
         if not value >= least:
             raise OptionError(f"{name} must be {least} or more. Got {value}.")
+    check_seed(seed)
 
 
 def _run(task: Task) -> Optimized:

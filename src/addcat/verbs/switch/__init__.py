@@ -5,11 +5,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from addcat.data import as_dataset
-from addcat.doors.base import door_for
+from addcat.doors.base import door_for, framework_of
 from addcat.errors import OptionError, RefusedError, SiteError, check_seed, nearest
 from addcat.graph import Array, Edge, Graph, Refusal
 from addcat.graph.cost import tensor_bytes
-from addcat.graph.nested import subgraph
+from addcat.graph.nested import flatten, subgraph
+from addcat.graph.operations import OPS
 from addcat.merges import Merge, find_merges
 from addcat.switches.apply import Outcome, Setting, current_rung, switch_site
 from addcat.switches.fresh import fresh_site
@@ -19,6 +20,8 @@ from addcat.verbs.switch.verify import compare_outputs
 
 __all__ = ["RUNGS", "Record", "Step", "Switched", "switch"]
 
+ADDCAT_LAYERS = ("scaled_add", "channel_scaled_add", "projected_add")
+"""Operations for which Keras has no layer of its own."""
 BATCHES = 64
 """At most this many batches of data are run to fit kernels; more change them little."""
 
@@ -99,7 +102,7 @@ def switch(
     if not fresh:
         difference = compare_outputs(door, (model, new), graph, batches, checks, seed=drawn, exact=exact)
     rungs = {site: rung.text for site, rung in wanted.items()}
-    record = Record(rungs, widen, drawn, fresh, tuple(steps), difference, _model_notes(model, new))
+    record = Record(rungs, widen, drawn, fresh, tuple(steps), difference, _model_notes(model, new, new_graph))
     return Switched(new, record)
 
 
@@ -203,9 +206,18 @@ def _notes(graph: Graph, merge: Merge, outcome: Outcome) -> list[str]:
     return notes
 
 
-def _model_notes(old: Any, new: Any) -> tuple[str, ...]:
-    if not getattr(old, "compiled", False):
-        return ()
-    if getattr(new, "compiled", False):
-        return ("The new model is compiled as the old one, with the same optimiser settings; its slots start anew.",)
-    return ("The old model's compilation could not be carried over: compile the new one before you train it.",)
+def _model_notes(old: Any, new: Any, graph: Graph) -> tuple[str, ...]:
+    notes: list[str] = []
+    if getattr(old, "compiled", False):
+        notes.append(
+            "The new model is compiled as the old one, with the same optimiser settings; its slots start anew."
+            if getattr(new, "compiled", False)
+            else "The old model's compilation could not be carried over: compile the new one before you train it."
+        )
+    kinds = sorted({OPS[node.op].label for node in flatten(graph).nodes.values() if node.op in ADDCAT_LAYERS})
+    if kinds and framework_of(new) == "keras":
+        notes.append(
+            f"{' and '.join(kinds)} {'is a layer' if len(kinds) == 1 else 'are layers'} of addcat's: in Python, "
+            "`import addcat.layers` before keras.saving.load_model reads the saved model."
+        )
+    return tuple(notes)

@@ -51,11 +51,10 @@ def compare_outputs(
     inside = list(checks) if exact else []
     try:
         old = door.predictor(models[0], [before for before, _ in inside])(inputs)
-    except Exception as error:
+    except ModelError as error:
         shapes = " and ".join(str(array.shape) for array in inputs)
         raise ModelError(
-            f"The model itself does not run on {where} of shape {shapes}, so nothing can be compared. "
-            "Give data that it takes."
+            f"Nothing can be compared on {where} of shape {shapes}. {error} Give data that it takes."
         ) from error
     new = door.predictor(models[1], [after for _, after in inside])(inputs)
     dtype = _coarsest(graph)

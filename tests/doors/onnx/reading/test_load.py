@@ -9,7 +9,8 @@ import onnx_ir
 import pytest
 
 from addcat.doors.onnx.read import read
-from addcat.doors.onnx.write import save, to_proto, write
+from addcat.doors.onnx.save import save_onnx
+from addcat.doors.onnx.write import to_proto, write
 from addcat.errors import ModelError
 from tests.doors.onnx.models import MODELS, model, random
 from tests.doors.onnx.test_round_trip import inputs_of, run
@@ -118,7 +119,7 @@ def test_external_data_is_read(tmp_path):
     written = to_proto(write(graph))
     (got,) = run(written, data)
     assert np.isfinite(got).all()
-    save(write(graph), tmp_path / "out.onnx")
+    save_onnx(write(graph), tmp_path / "out.onnx")
     np.testing.assert_array_equal(run(onnx.load(tmp_path / "out.onnx"), data)[0], got)
 
 
@@ -199,10 +200,10 @@ def test_wrong_shapes():
 
 
 def test_large_model_is_saved_with_its_weights_beside_it(tmp_path, monkeypatch):
-    monkeypatch.setattr(sys.modules["addcat.doors.onnx.write"], "PROTO_LIMIT", 1000)
+    monkeypatch.setattr(sys.modules["addcat.doors.onnx.save"], "PROTO_LIMIT", 1000)
     proto = model("g (float[N,64] x) => (float[N,64] y) { y = MatMul(x, w) }", w=random(64, 64))
     path = tmp_path / "out.onnx"
-    save(write(read(proto)), path)
+    save_onnx(write(read(proto)), path)
     assert sorted(p.name for p in tmp_path.iterdir()) == ["out.onnx", "out.onnx.data"]
     data = inputs_of(proto)
     np.testing.assert_array_equal(run(onnx.load(path), data)[0], run(proto, data)[0])

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from advices import advice, sketch
 
+from addcat.errors import OptionError
 from addcat.merges.price import Cost, Price
 from addcat.report import rows
 from addcat.report.page import Table
@@ -238,5 +239,5 @@ def test_the_file_is_whole_or_not_there(tmp_path, monkeypatch):
     assert path.read_text(encoding="utf-8") == first
     assert list(tmp_path.iterdir()) == [path]
     monkeypatch.undo()
-    with pytest.raises(FileNotFoundError):
+    with pytest.raises(OptionError, match=r"there is no folder '.*missing'\. Make it first\.$"):
         write_report(made, graph, tmp_path / "missing" / "report.html")

@@ -9,8 +9,10 @@ from typing import Any
 
 import numpy as np
 
+from addcat.doors.onnx.external import weight_bytes
 from addcat.doors.onnx.reading.load import dtype_name
-from addcat.doors.onnx.write import PROTO_LIMIT, save, to_proto
+from addcat.doors.onnx.save import save_onnx
+from addcat.doors.onnx.write import PROTO_LIMIT, to_proto
 from addcat.errors import ModelError, OptionError
 from addcat.frameworks import load
 from addcat.graph import Array, Shape
@@ -40,10 +42,10 @@ def start(model: Any, *, runtime: str = "onnxruntime", threads: int = 1, optimis
         raise OptionError(f"runtime must be one of {', '.join(map(repr, RUNTIMES))}. Got {runtime!r}.")
     starter = _start_onnxruntime if runtime == "onnxruntime" else _start_openvino
     try:
-        if _size(model) <= PROTO_LIMIT:
+        if weight_bytes(model) <= PROTO_LIMIT:
             return starter(to_proto(model).SerializeToString(), threads, optimised)
         with tempfile.TemporaryDirectory() as folder:
-            save(model, Path(folder) / "model.onnx")
+            save_onnx(model, Path(folder) / "model.onnx")
             return starter(str(Path(folder) / "model.onnx"), threads, optimised)
     except Exception as error:
         if isinstance(error, ImportError):
@@ -52,10 +54,6 @@ def start(model: Any, *, runtime: str = "onnxruntime", threads: int = 1, optimis
         raise ModelError(
             f"{runtime} does not run the model: {said.rstrip('.')}. Try the model in {runtime} alone."
         ) from None
-
-
-def _size(model: Any) -> int:
-    return sum(value.const_value.nbytes for value in model.graph.initializers.values())
 
 
 def _start_onnxruntime(model: bytes | str, threads: int, optimised: bool) -> Run:
@@ -176,7 +174,7 @@ def process_peak(model: Any, feeds: Feeds, *, threads: int = 1) -> int | None:
     if not Path("/proc/self/status").exists():
         return None
     with tempfile.TemporaryDirectory() as folder:
-        save(model, Path(folder) / "model.onnx")
+        save_onnx(model, Path(folder) / "model.onnx")
         np.savez(Path(folder) / "feeds.npz", *feeds.values())
         command = [sys.executable, "-c", _PEAK, f"{folder}/model.onnx", f"{folder}/feeds.npz", str(threads), *feeds]
         try:

@@ -7,7 +7,6 @@ scripts run and loads nothing from anywhere.
 
 import base64
 import hashlib
-import secrets
 from collections.abc import Callable, Sequence
 from functools import cache
 from importlib.resources import files
@@ -17,6 +16,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from addcat.doors.save import save_report
 from addcat.graph import Graph
 from addcat.graph.operations import OPS
 from addcat.report import html, rows
@@ -41,15 +41,10 @@ def write_report(advice: Advice, graph: Graph, path: str | Path) -> None:
         path: The file to write.
 
     Raises:
-        OSError: if the file cannot be written there.
+        OptionError: if the path will not do.
+        SaveError: if the file cannot be written.
     """
-    path = Path(path)
-    partial = path.with_name(f".{path.name}-{secrets.token_hex(4)}.partial")
-    try:
-        partial.write_text(report_html(advice, graph), encoding="utf-8")
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
+    save_report(report_html(advice, graph), path)
 
 
 def report_html(advice: Advice, graph: Graph) -> str:
@@ -77,7 +72,7 @@ def report_html(advice: Advice, graph: Graph) -> str:
         network=graph_data(advice, graph),
         flow=[_flow(advice, inspected.merge.site) for inspected in advice.inspection.merges],
         inspection=_blocks(advice.inspection.page()),
-        style=_text("report.css"),
+        style=Markup(html.style()) + Markup("\n") + _text("report.css"),  # noqa: S704  (our own)
         first=_text("theme.js"),
         scripts=_scripts(),
         policy=_policy(),
