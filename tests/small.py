@@ -3,7 +3,8 @@
 They are built in Keras, with every weight drawn at random; `Sketch` (in `graphs`) draws graphs that need no framework.
 """
 
-from contextlib import ExitStack
+from collections.abc import Generator
+from contextlib import ExitStack, contextmanager
 from typing import Any
 from unittest.mock import patch
 
@@ -119,7 +120,14 @@ def taken(graph: Graph, site: str, rung: str, *, widen: str = "project", fresh: 
 
 
 def published(name: str, **settings: Any) -> Any:
-    """A network of `keras.applications`, its weights drawn by numpy: JAX would compile a draw for each shape."""
+    """A network of `keras.applications`, its weights drawn by numpy."""
+    with drawn_by_numpy():
+        return getattr(keras.applications, name)(weights=None, **settings)
+
+
+@contextmanager
+def drawn_by_numpy() -> Generator[None]:
+    """Within, numpy draws the weights of new layers: JAX would compile a draw for each shape."""
     rng = np.random.default_rng(0)
 
     def drawn(_: Any, shape: Any, dtype: Any = None, **__: Any) -> Array:
@@ -128,4 +136,4 @@ def published(name: str, **settings: Any) -> Any:
     with ExitStack() as stack:
         for kind in ("VarianceScaling", "RandomNormal", "TruncatedNormal"):
             stack.enter_context(patch.object(getattr(keras.initializers, kind), "__call__", drawn))
-        return getattr(keras.applications, name)(weights=None, **settings)
+        yield
