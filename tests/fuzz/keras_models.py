@@ -102,14 +102,14 @@ def alone(a: Author, x: Any) -> Any:
         lambda: a.called(lambda: layers.Activation(a.pick(FUNCTIONS)), x),
         lambda: a.called(layers.ReLU, x),
         lambda: a.called(lambda: layers.LeakyReLU(0.3), x),
-        lambda: a.called(lambda: layers.PReLU(), x),
+        lambda: a.called(layers.PReLU, x),
         lambda: a.called(lambda: layers.BatchNormalization(scale=a.chance(0.7), center=a.chance(0.7)), x, **flag),
         lambda: a.called(lambda: layers.BatchNormalization(axis=1), x, **flag),
         lambda: a.called(lambda: layers.Dropout(0.3, seed=1), x, **flag),
         lambda: a.called(lambda: layers.GaussianNoise(0.3, seed=1), x, **flag),
         lambda: a.called(layers.LayerNormalization, x),
         lambda: a.called(lambda: layers.GroupNormalization(a.pick((1, -1))), x),
-        lambda: a.called(layers.Identity, x) if hasattr(layers, "Identity") else x,
+        lambda: a.called(layers.Identity, x),
         lambda: a.called(layers.Softmax, x),
         lambda: x * 0.5 if a.chance(0.5) else 2.0 * x,
         lambda: x + 1.5 if a.chance(0.5) else 1.5 - x,
@@ -143,7 +143,9 @@ def resized(a: Author, x: Any) -> Any:
     ]
     if not small:
         choices += [
-            lambda: getattr(layers, f"{pool}Pooling{name}")(2, strides=a.pick((1, 2)), padding=a.pick(("same", "valid")))(x),
+            lambda: getattr(layers, f"{pool}Pooling{name}")(
+                2, strides=a.pick((1, 2)), padding=a.pick(("same", "valid"))
+            )(x),
             lambda: getattr(layers, f"Cropping{name}")((1, 0) if rank == 3 else ((1, 0), (0, 0)))(x),
         ]
     if max(x.shape[1:-1]) <= 8:
@@ -161,7 +163,9 @@ def merged(a: Author, x: Any) -> Any:
         return layers.Concatenate()(parts)
     width = int(a.rng.integers(1, 6)) if a.chance(0.5) else x.shape[-1]
     equal = [one if one.shape[-1] == width else layers.Dense(width, activation=a.pick(FUNCTIONS))(one) for one in parts]
-    kind = a.pick(("Add", "Add", "Add", "Average", "Multiply", "Maximum", "Minimum", "Subtract", "add", "concat", "stack"))
+    kind = a.pick(
+        ("Add", "Add", "Add", "Average", "Multiply", "Maximum", "Minimum", "Subtract", "add", "concat", "stack")
+    )
     if kind == "add":
         return sum(equal[1:], equal[0])
     if kind == "concat":
@@ -216,11 +220,11 @@ def random_model(seed: int) -> Any:
     Returns:
         A Functional model of one to three inputs, and one or several outputs in a list or a dict.
     """
-    keras.utils.clear_session(free_memory=False)
     rng = np.random.default_rng(seed)
     rank = int(rng.choice([2, 3, 4]))
     inputs = [
-        keras.Input((*POSITIONS[rank], int(rng.integers(1, 5))), name=f"x{place}") for place in range(int(rng.integers(1, 4)))
+        keras.Input((*POSITIONS[rank], int(rng.integers(1, 5))), name=f"x{place}")
+        for place in range(int(rng.integers(1, 4)))
     ]
     a = Author(rng, list(inputs))
     for _ in range(int(rng.integers(4, 12))):

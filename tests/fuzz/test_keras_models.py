@@ -38,7 +38,9 @@ def apart(old: list[Any], new: list[Any]) -> float:
     """Largest difference of an output, as a share of its largest value; infinite where shapes or order differ."""
     if [one.shape for one in old] != [one.shape for one in new]:
         return float("inf")
-    return max(float(np.abs(a - b).max(initial=0) / max(np.abs(a).max(initial=0), 1e-6)) for a, b in zip(old, new, strict=True))
+    return max(
+        float(np.abs(a - b).max(initial=0) / max(np.abs(a).max(initial=0), 1e-6)) for a, b in zip(old, new, strict=True)
+    )
 
 
 def check(seed: int) -> None:
@@ -68,8 +70,7 @@ def switches(net: Any, seed: int, expected: list[Any]) -> None:
         other = "add" if merge.merge.op == "concat" else "concat"
         try:
             made = addcat.switch(net, {merge.site: other}, seed=seed)
-        except RefusedError as refused:
-            assert refused.refusals
+        except RefusedError:
             continue
         assert made.record.exact
         assert apart(expected, outputs(made.model, seed)) < TOLERANCE, f"switch of {merge.site} to {other}"
