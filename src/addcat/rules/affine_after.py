@@ -21,14 +21,13 @@ def plan(graph: Graph, node: Node) -> Plan | None:
         raise Blocked(f"{node.name!r} holds a constant that is not at hand")
     guards.free(graph, node)
     guards.free(graph, linear)
+    guards.same_type(graph, node, linear)
     guards.unfused(linear)
     guards.only_reader(graph, linear, node)
     if node.channel_axis != linear.channel_axis or node.channels != linear.channels:
         raise Blocked(
             f"{node.name!r} scales axis {node.channel_axis}, {linear.name!r} gives axis {linear.channel_axis}"
         )
-    if node.dtype != linear.dtype:
-        raise Blocked(f"the types differ: {linear.dtype} at {linear.name!r}, {node.dtype} at {node.name!r}")
     return Plan(
         (node.name, linear.name), f"fold {node.name!r} into {linear.name!r}", lambda: _change(graph, node, linear)
     )

@@ -28,6 +28,7 @@ def _split_of_concat(graph: Graph, node: Node, concat: Node) -> Plan | None:
     axis = _axis(concat, len(concat.shape))
     guards.free(graph, node)
     guards.free(graph, concat)
+    guards.one_type(graph, concat, node)
     if _axis(node, len(concat.shape)) != axis:
         raise Blocked(
             f"{concat.name!r} joins axis {axis}, but {node.name!r} cuts axis {_axis(node, len(concat.shape))}"
@@ -78,11 +79,15 @@ def _concat_of_split(graph: Graph, node: Node) -> Plan | None:
         split = next(edge.node for edge in node.inputs if graph.nodes[edge.node].op == "split")
         raise Blocked(f"{node.name!r} does not join all parts of {split!r} in order along the axis that it cuts")
     guards.free(graph, node)
+    guards.one_type(graph, node)
+    for name in undone:
+        guards.free(graph, graph.nodes[name])
     merged = building.merge("concat", graph.fresh_name(f"{node.name}_whole"), tuple(inputs), node, axis=axis)
     only = [
         name
         for name in undone
-        if all(
+        if all(edge.node != name for edge in inputs)
+        and all(
             reader == node.name and not graph.is_output(Edge(name, number))
             for number in range(len(graph.nodes[name].outputs))
             for reader, _ in graph.readers(Edge(name, number))

@@ -80,7 +80,7 @@ def _may_thin(graph: Graph, node: Node, like: Node) -> bool:
         return False
     if node.op in ("shift", "gain") and not guards.is_affine(node):  # its constant may differ between positions
         return False
-    if node.op == "activation" and not elementwise(str(node.attrs["function"])):
+    if not elementwise(str(node.attrs.get("function", "linear"))) or not elementwise(guards.activation(node)):
         return False
     ranks = {len(graph.tensor(edge).shape) for edge in node.inputs} | {len(node.shape)}
     if ranks != {len(like.shape)} or (node.op == "concat" and guards.joined_axis(node) != node.channel_axis):

@@ -43,14 +43,20 @@ def is_free(graph: Graph, node: Node) -> bool:
     return True
 
 
-def same_type(graph: Graph, *nodes: Node) -> None:
-    """Block unless all that the nodes read and give is of one floating type."""
+def one_type(graph: Graph, *nodes: Node) -> None:
+    """Block unless all that the nodes read and give is of one type."""
     types = {t.dtype: n.name for n in nodes for t in (*n.outputs, *(graph.tensor(edge) for edge in n.inputs))}
     if len(types) > 1:
         words = ", ".join(f"{dtype} at {name!r}" for dtype, name in sorted(types.items()))
         raise Blocked(f"the types differ: {words}")
-    if not next(iter(types)).startswith(("float", "bfloat")):
-        raise Blocked(f"{nodes[0].name!r} computes in {next(iter(types))}, where sums do not round but wrap")
+
+
+def same_type(graph: Graph, *nodes: Node) -> None:
+    """Block unless all that the nodes read and give is of one floating type."""
+    one_type(graph, *nodes)
+    dtype = nodes[0].dtype
+    if not dtype.startswith(("float", "bfloat")):
+        raise Blocked(f"{nodes[0].name!r} computes in {dtype}, where sums do not round but wrap")
 
 
 def only_reader(graph: Graph, node: Node, reader: Node) -> None:

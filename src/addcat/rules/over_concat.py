@@ -26,6 +26,7 @@ def plan(graph: Graph, node: Node) -> Plan | None:
         return None
     guards.free(graph, node)
     guards.free(graph, concat)
+    guards.one_type(graph, concat, node)
     joined = guards.joined_axis(concat)
     if node.op == "instance_norm" or (node.weights and (node.op not in CUT or not _known(node))):
         raise Blocked(f"{node.name!r} has weights that are not understood, so they cannot be cut")

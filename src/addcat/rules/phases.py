@@ -54,6 +54,7 @@ def _axes(node: Node) -> list[tuple[int, int, tuple[int, int]]]:
 
 def _check(graph: Graph, node: Node) -> None:
     guards.free(graph, node)
+    guards.same_type(graph, node)
     if any(dilation != 1 for dilation in settings(node, "dilation")):
         raise Blocked(f"{node.name!r} is dilated")
     guards.one_group(node)

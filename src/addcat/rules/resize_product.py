@@ -87,6 +87,7 @@ def plan_sum(graph: Graph, node: Node) -> Plan | None:
     terms = [edge for edge in node.inputs if graph.nodes[edge.node].op == "interpolate"]
     if len(terms) < 2 or len(set(terms)) != len(terms):
         return None
+    guards.same_type(graph, node)
     for edge in terms:
         guards.only_reader(graph, graph.nodes[edge.node], node)
         if graph.tensor(edge).shape[1:] != node.shape[1:]:

@@ -21,6 +21,7 @@ def plan(graph: Graph, node: Node) -> Plan | None:
     if inputs == node.inputs:
         return None
     guards.free(graph, node)
+    guards.same_type(graph, node)
     words = f"add {inputs[0].node!r} first and {inputs[-1].node!r} last in {node.name!r}"
     return Plan((node.name,), words, lambda: graph.edit(put=[building.moved(node, node.name, inputs=inputs)]))
 
