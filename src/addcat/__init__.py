@@ -11,6 +11,7 @@ __version__ = "0.1.0"
 __all__ = [
     "AddcatError",
     "Advice",
+    "Comparison",
     "DataError",
     "Explanation",
     "Graph",
@@ -29,6 +30,7 @@ __all__ = [
     "Verdict",
     "VerificationError",
     "advise",
+    "compare",
     "explain",
     "inspect",
     "optimize",
@@ -50,6 +52,7 @@ if TYPE_CHECKING:
     )
     from addcat.graph import Graph, Refusal
     from addcat.verbs.advise import Advice, Verdict, advise
+    from addcat.verbs.compare import Comparison, compare
     from addcat.verbs.explain import Explanation, explain
     from addcat.verbs.inspect import Inspection, inspect
     from addcat.verbs.optimize import optimize
@@ -60,6 +63,7 @@ else:
     _HOME = {
         "AddcatError": "errors",
         "Advice": "verbs.advise",
+        "Comparison": "verbs.compare.result",
         "DataError": "errors",
         "Explanation": "verbs.explain",
         "Graph": "graph",
@@ -78,6 +82,7 @@ else:
         "Verdict": "verbs.advise",
         "VerificationError": "errors",
         "advise": "verbs.advise",
+        "compare": "verbs.compare",
         "explain": "verbs.explain",
         "inspect": "verbs.inspect",
         "optimize": "verbs.optimize",

@@ -8,8 +8,9 @@ from problems import linear_pair, problem, set_weights, two_inputs
 
 from addcat.errors import DataError
 from addcat.evidence.baseline import beats_constant
-from addcat.evidence.decision import choose, cross_fitted, require_trained, side
+from addcat.evidence.decision import choose, require_trained, side
 from addcat.statistics import Interval, t_interval
+from addcat.trials.trial import cross_fitted
 
 
 @given(st.integers(1, 6), st.integers(2, 9), st.integers(0, 99))

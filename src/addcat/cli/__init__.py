@@ -13,6 +13,7 @@ import typer
 from addcat import __version__
 from addcat.cli.advise import advise as advise_verb
 from addcat.cli.common import BAD_INPUT, REFUSED, say_error
+from addcat.cli.compare import compare as compare_verb
 from addcat.cli.demo import demo as demo_verb
 from addcat.cli.explain import explain as explain_verb
 from addcat.cli.inspect import inspect as inspect_verb
@@ -52,6 +53,7 @@ app.command("explain")(explain_verb)
 app.command("inspect")(inspect_verb)
 app.command("switch")(switch_verb)
 app.command("advise")(advise_verb)
+app.command("compare")(compare_verb)
 app.command("optimize")(optimize_verb)
 app.command("demo")(demo_verb)
 

@@ -128,16 +128,7 @@ def look_up(text: str, *, error: type[AddcatError]) -> Any:
         Fraction(1, 2)
     """
     lookup = parse(text, error=error)
-    found: Any = import_module(lookup.module, text=repr(text), error=error)
-    for depth, name in enumerate(lookup.names):
-        owner = found
-        try:
-            found = getattr(owner, name)
-        except AttributeError:
-            where = ".".join((lookup.module, *lookup.names[:depth]))
-            public = [known for known in dir(owner) if not known.startswith("_")]
-            known = f" It has {nearest(name, public)}." if public else ""
-            raise error(f"{text!r}: {where!r} has no {name!r}.{known}") from None
+    found = _found(lookup, error)
     if not lookup.called and not inspect.isroutine(found) and not inspect.isclass(found):
         return found
     try:
@@ -146,6 +137,47 @@ def look_up(text: str, *, error: type[AddcatError]) -> Any:
         raise error(
             f"{text!r} raised {_said(raised)} Correct the function, or call it with other arguments."
         ) from raised
+
+
+def function_at(text: str, *, error: type[AddcatError]) -> Any:
+    """Import the function that a reference names, and do not call it.
+
+    Args:
+        text: A reference without parentheses.
+        error: What to raise.
+
+    Returns:
+        Something that can be called.
+
+    Raises:
+        AddcatError: `error`, if the module or the name is not there, or it cannot be called.
+
+    Examples:
+        >>> from addcat.errors import OptionError
+        >>> function_at("math:sqrt", error=OptionError)(9)
+        3.0
+    """
+    lookup = parse(text, error=error)
+    found = _found(lookup, error)
+    if lookup.called or not callable(found):
+        what = "a call" if lookup.called else f"{type(found).__name__}, which cannot be called"
+        raise error(f"{text!r} is {what}. Expected a function: package.module:function, without parentheses.")
+    return found
+
+
+def _found(lookup: Lookup, error: type[AddcatError]) -> Any:
+    """The object that a reference names."""
+    found: Any = import_module(lookup.module, text=repr(lookup.text), error=error)
+    for depth, name in enumerate(lookup.names):
+        owner = found
+        try:
+            found = getattr(owner, name)
+        except AttributeError:
+            where = ".".join((lookup.module, *lookup.names[:depth]))
+            public = [known for known in dir(owner) if not known.startswith("_")]
+            known = f" It has {nearest(name, public)}." if public else ""
+            raise error(f"{lookup.text!r}: {where!r} has no {name!r}.{known}") from None
+    return found
 
 
 def import_module(name: str, *, text: str, error: type[AddcatError]) -> ModuleType:

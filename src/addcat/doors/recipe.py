@@ -39,11 +39,13 @@ class Plan:
         per_evaluation: Steps between two evaluations.
         evaluations: How many evaluations.
         batch: Examples in a step.
+        share: Of the examples that a seed draws for itself, to train on no other; 1 takes all.
     """
 
     per_evaluation: int
     evaluations: int
     batch: int
+    share: float = 1.0
 
     @property
     def steps(self) -> int:
@@ -61,10 +63,13 @@ class Plan:
             Indices of shape (evaluations, per_evaluation, batch).
         """
         rng = np.random.default_rng([seed, 77])
-        batch = min(self.batch, examples)
-        per_pass = examples // batch
+        drawn = np.arange(examples)
+        if self.share < 1.0:
+            drawn = np.sort(rng.permutation(examples)[: max(1, round(self.share * examples))])
+        batch = min(self.batch, len(drawn))
+        per_pass = len(drawn) // batch
         passes = -(-self.steps // per_pass)
-        rows = [rng.permutation(examples)[: per_pass * batch].reshape(per_pass, batch) for _ in range(passes)]
+        rows = [rng.permutation(drawn)[: per_pass * batch].reshape(per_pass, batch) for _ in range(passes)]
         return np.concatenate(rows)[: self.steps].reshape(self.evaluations, self.per_evaluation, batch)
 
 
@@ -84,7 +89,7 @@ def plan(recipe: Recipe, examples: int, steps: int) -> Plan:
 
     Examples:
         >>> plan(Recipe(None, 1500, 128, "given"), 2000, 1500)
-        Plan(per_evaluation=37, evaluations=40, batch=128)
+        Plan(per_evaluation=37, evaluations=40, batch=128, share=1.0)
     """
     per_pass = examples // min(recipe.batch, examples)
     evaluations = min(max(1, round(steps / per_pass)), MOST_EVALUATIONS)
@@ -93,6 +98,11 @@ def plan(recipe: Recipe, examples: int, steps: int) -> Plan:
 
 class ArmTrainer(Protocol):
     """Trains one arm, again and again from weights of its own; compiled once where the framework compiles."""
+
+    @property
+    def at_once(self) -> int:
+        """How many runs one call of `run_many` trains together; called with as many, it always runs one program."""
+        ...
 
     def run(self, seed: int, weights: Arrays | None = None, shortened: Plan | None = None) -> NDArray[np.float64]:
         """Train once.

@@ -1,7 +1,7 @@
 """From curves of held-out losses to one paired difference, its interval, and the side of the margin it lies on.
 
-Each run is judged at its best evaluation. Choosing and judging on the same examples would flatter the noisier arm, so
-the held-out set is halved: each half is judged at the evaluation that was best on the other.
+Each run is judged at its best evaluation, which one half of the held-out examples chooses for the other
+(`addcat.trials.trial.cross_fitted`).
 """
 
 import numpy as np
@@ -14,28 +14,6 @@ from addcat.statistics import Interval, crossed_interval
 Curves = NDArray[np.float64]
 
 
-def cross_fitted(curve: Curves) -> NDArray[np.float64]:
-    """Loss of each held-out example at the evaluation that the other half of them chose.
-
-    Args:
-        curve: Losses of shape (evaluations, examples). Examples take turns between the halves.
-
-    Returns:
-        Losses of shape (examples,).
-
-    Examples:
-        >>> curve = np.array([[1.0, 1.0, 1.0, 1.0], [0.0, 2.0, 0.0, 2.0]])
-        >>> cross_fitted(curve).tolist()
-        [1.0, 2.0, 1.0, 2.0]
-    """
-    losses = np.empty(curve.shape[1])
-    for half in (0, 1):
-        judge, choose = slice(half, None, 2), slice(1 - half, None, 2)
-        best = int(np.argmin(_finite(curve[:, choose].mean(axis=1))))
-        losses[judge] = curve[best, judge]
-    return losses
-
-
 def require_trained(losses: NDArray[np.float64], site: str) -> None:
     """Check the held-out losses of a training run.
 
@@ -44,11 +22,6 @@ def require_trained(losses: NDArray[np.float64], site: str) -> None:
     """
     if not np.isfinite(losses).all():
         raise DataError(f"{site!r}: training gave NaN. Check the data, or lower the learning rate.")
-
-
-def _finite(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """A run that went to NaN is never the best."""
-    return np.where(np.isfinite(values), values, np.inf)
 
 
 LEVELS = ((4, 0.995), (8, 0.97), (16, 0.95), (32, 0.90))

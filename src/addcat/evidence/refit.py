@@ -13,7 +13,7 @@ import numpy as np
 from addcat.doors.recipe import plan
 from addcat.errors import DataError
 from addcat.evidence.baseline import constant_losses, learnt
-from addcat.evidence.decision import cross_fitted, require_trained
+from addcat.evidence.decision import require_trained
 from addcat.evidence.problem import Problem, batches
 from addcat.evidence.result import Evidence
 from addcat.evidence.suffix import crossing_examples, selected, suffix_of
@@ -22,6 +22,7 @@ from addcat.report import rows
 from addcat.statistics import t_interval
 from addcat.switches.apply import Setting, switch_site
 from addcat.switches.ladder import Rung
+from addcat.trials.trial import cross_fitted
 
 PASSES = 20
 """Passes over the data, as the design's prototypes had them."""

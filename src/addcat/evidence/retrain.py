@@ -17,13 +17,14 @@ from addcat.doors.recipe import Plan, plan
 from addcat.errors import DataError
 from addcat.evidence.arms import untrained_arms
 from addcat.evidence.baseline import constant_losses, learnt, worse_than_constant
-from addcat.evidence.decision import choose, cross_fitted, require_trained
+from addcat.evidence.decision import choose, require_trained
 from addcat.evidence.problem import Problem
 from addcat.evidence.result import Evidence
 from addcat.graph import Graph, Refusal
 from addcat.report import rows
 from addcat.statistics import crossed_interval
 from addcat.trials.race import Race, race
+from addcat.trials.trial import cross_fitted
 
 Losses = NDArray[np.float64]
 

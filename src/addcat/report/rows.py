@@ -86,6 +86,16 @@ def percent(share: float | None) -> str:
     return f"{share * 100:.{digits}f} %"
 
 
+def probability(value: float) -> str:
+    """A probability, which is never called certain.
+
+    Examples:
+        >>> probability(0.9999), probability(0.953), probability(0.0001)
+        ('>99.9 %', '95 %', '<0.1 %')
+    """
+    return ">99.9 %" if value > 0.9995 else "<0.1 %" if value < 0.0005 else percent(value)
+
+
 def decimal(value: float | None, *, digits: int = 3) -> str:
     """A measured number, to three significant digits.
 

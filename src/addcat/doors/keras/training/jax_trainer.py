@@ -59,6 +59,11 @@ class JaxTrainer:
         self._scan = _fits_in_scan(model, data, held)
         self._programs: tuple[Any, ...] = ()
 
+    @property
+    def at_once(self) -> int:
+        """How many runs one call of `run_many` trains together; the same number every time gives the same numbers."""
+        return self._size(TOGETHER) if self._scan else 1
+
     def run(self, seed: int, weights: Arrays | None = None, shortened: Plan | None = None) -> NDArray[np.float64]:
         """Train once; see `addcat.doors.recipe.ArmTrainer`."""
         if self._scan:

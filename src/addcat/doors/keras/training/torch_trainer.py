@@ -35,6 +35,11 @@ class TorchTrainer:
         self._data, self._held = data, held
         self._start = [variable.numpy().copy() for variable in model.variables]
 
+    @property
+    def at_once(self) -> int:
+        """One run at a time."""
+        return 1
+
     def run(self, seed: int, weights: Arrays | None = None, shortened: Plan | None = None) -> NDArray[np.float64]:
         """Train once; see `addcat.doors.recipe.ArmTrainer`."""
         plan = require_shortened(self._plan, shortened)

@@ -1,0 +1,159 @@
+"""`addcat compare`: train both, in pairs, and say which is better."""
+
+import shlex
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from addcat.cli.advise import DATA
+from addcat.cli.common import Json, Unsafe, give
+from addcat.cli.live import live
+from addcat.errors import OptionError
+
+Word = str | None
+Model = Annotated[
+    Word,
+    typer.Argument(
+        metavar="[MODEL]",
+        help="A .keras file or package.module:function; with --train, the function that builds an arm.",
+        show_default=False,
+    ),
+]
+Data = Annotated[Word, typer.Option(help=f"What MODEL was trained on. {DATA}")]
+Validation = Annotated[Word, typer.Option(help="To judge on; else part of DATA is put aside.")]
+Train = Annotated[Word, typer.Option(help="package.module:function: train(model, seed).", show_default=False)]
+Command = Annotated[Word, typer.Option(help="Run once a trial, {arm}, {seed}, {folder} in it.", show_default=False)]
+Loss = Annotated[Word, typer.Option(help="A Keras loss; else the compiled one, else inferred.")]
+Metric = Annotated[str, typer.Option(help="What decides, of --train or --command; else loss.")]
+Lower = Annotated[bool, typer.Option("--lower-is-better/--higher-is-better", help="The good direction of the metric.")]
+Sites = Annotated[
+    list[str] | None, typer.Option("--site", help="A merge or a family, one question each; else every family.")
+]
+Arms = Annotated[str, typer.Option(help="What is compared; the first is kept if in doubt.")]
+Pairs = Annotated[int, typer.Option(help="How many; at most so many with --stop sequential.")]
+Margin = Annotated[float, typer.Option(help="Share of the loss below which a gain does not count.")]
+Stop = Annotated[str, typer.Option(help="fixed, or sequential: as soon as it is decided.")]
+Budgets = Annotated[str, typer.Option(help="Of widths, parameters, multiply_adds, comma-separated.")]
+Resample = Annotated[str, typer.Option(help="data: draw 90 % of the examples anew for each pair.")]
+Design = Annotated[str, typer.Option(help="factorial or one-at-a-time, for several questions.")]
+Rates = Annotated[str, typer.Option(help="Factors among which every arm is tuned, comma-separated.")]
+Steps = Annotated[int | None, typer.Option(help="Of a training; else as MODEL was trained.")]
+Seed = Annotated[int, typer.Option(help="Of everything drawn.")]
+SelfCheck = Annotated[bool, typer.Option("--self-check", help="Compare the first arm with itself.")]
+StoreFile = Annotated[
+    Path | None, typer.Option("--store", help="Keep every trial here, and go on where it was.", show_default=False)
+]
+Show = Annotated[Path | None, typer.Option(help="Print what a store holds, while it runs too.", show_default=False)]
+Count = Annotated[int, typer.Option(help="Trials at a time.")]
+On = Annotated[str, typer.Option(help="processes, ray or dask.")]
+Address = Annotated[str, typer.Option(help="Of a running cluster.")]
+Gpus = Annotated[int, typer.Option(help="GPUs to hand out, one a worker.")]
+Limit = Annotated[float | None, typer.Option(help="Seconds after which a command is ended.")]
+Folders = Annotated[Path | None, typer.Option(help="Keep a folder for each trial of a command.", show_default=False)]
+Csv = Annotated[Path | None, typer.Option("--csv", help="Write the trials to this file.", show_default=False)]
+
+
+def compare(
+    model: Model = None,
+    data: Data = None,
+    validation: Validation = None,
+    train: Train = None,
+    command: Command = None,
+    loss: Loss = None,
+    metric: Metric = "",
+    lower_is_better: Lower = True,
+    sites: Sites = None,
+    arms: Arms = "add,concat",
+    pairs: Pairs = 8,
+    margin: Margin = 0.02,
+    stop: Stop = "fixed",
+    budgets: Budgets = "widths",
+    resample: Resample = "",
+    design: Design = "factorial",
+    learning_rates: Rates = "",
+    steps: Steps = None,
+    seed: Seed = 0,
+    self_check: SelfCheck = False,
+    store: StoreFile = None,
+    show: Show = None,
+    workers: Count = 1,
+    on: On = "processes",
+    address: Address = "",
+    gpus: Gpus = 0,
+    trial_time_limit: Limit = None,
+    folders: Folders = None,
+    csv: Csv = None,
+    unsafe: Unsafe = False,
+    as_json: Json = False,
+) -> None:
+    """Train both arms in pairs of one seed, and say which is better, how surely, and what to choose meanwhile.
+
+    Example: addcat compare model.keras --data train.npz --validation held.npz --store trials.db
+
+    Your own training: addcat compare mine:build --train mine:train
+
+    Any script: addcat compare --command 'python train.py --merge {arm} --seed {seed}' --metric val_loss
+    """
+    _compare(**locals())
+
+
+def _compare(*, show: Path | None, csv: Path | None, as_json: bool, **options: Any) -> None:
+    from addcat.report.trials import check_csv, write_csv  # noqa: PLC0415  (loads what --help does not need)
+    from addcat.verbs.compare import compare as compare_arms  # noqa: PLC0415
+    from addcat.verbs.compare.running import stored  # noqa: PLC0415
+
+    if csv is not None:
+        check_csv(csv)
+    if show is not None:
+        found = stored(str(show))
+    else:
+        given = _read(options)
+        with live() as progress:
+            found = compare_arms(**given, command_line=shlex.join(["addcat", *sys.argv[1:]]), progress=progress)
+    if csv is not None:
+        write_csv(found.to_dict()["trials"], csv)
+    give(found, as_json=as_json)
+
+
+def _read(options: dict[str, Any]) -> dict[str, Any]:
+    """The options as `addcat.compare` takes them: models and functions loaded, lists taken apart."""
+    from addcat.doors.lookup import function_at  # noqa: PLC0415
+    from addcat.doors.open import load_model  # noqa: PLC0415
+
+    given: dict[str, Any] = {**options, "arms": _words(options["arms"]), "budgets": _words(options["budgets"])}
+    given["learning_rates"] = _numbers(options["learning_rates"])
+    unsafe, model, train = given.pop("unsafe"), given["model"], given["train"]
+    if train is not None:
+        given["train"] = function_at(train, error=OptionError)
+        if model is not None and not model.endswith((".keras", ".onnx")):
+            given["model"] = function_at(model, error=OptionError)
+            return given
+    if model is not None:
+        given["model"] = load_model(model, unsafe=unsafe)
+    if given["data"] is not None and model is not None:
+        _load_data(given)
+    return given
+
+
+def _load_data(given: dict[str, Any]) -> None:
+    from addcat.data import load_data  # noqa: PLC0415
+    from addcat.doors.base import door_for  # noqa: PLC0415
+
+    graph = door_for(given["model"], needs="train").read(given["model"])
+    inputs = [(name, graph.nodes[name].shape) for name in graph.inputs]
+    for name in ("data", "validation"):
+        if given[name] is not None:
+            given[name] = load_data(given[name], inputs=inputs)
+
+
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(word.strip() for word in text.split(",") if word.strip())
+
+
+def _numbers(text: str) -> tuple[float, ...]:
+    try:
+        return tuple(float(word) for word in _words(text))
+    except ValueError:
+        raise OptionError(f"--learning-rates takes factors, such as 0.5,1,2. Got {text!r}.") from None

@@ -1,0 +1,111 @@
+"""The second way in: the user's own training code, `build(arm) -> model` and `train(model, seed) -> result`."""
+
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, cast
+
+import numpy as np
+
+from addcat.errors import DataError
+from addcat.trials.execute import Unit, in_singles, seed_everything, with_metrics
+from addcat.trials.trial import Key, Losses, Trial, of_curve, of_value
+
+EXPECTED = "a number, an array with one loss for each held-out example, or a dict of numbers"
+
+
+@dataclass(frozen=True, slots=True)
+class FunctionTrial:
+    """Builds and trains in this process; see `addcat.trials.execute.Execute`.
+
+    Attributes:
+        build: Makes the untrained model of an arm for a seed.
+        train: Trains it and gives what decides.
+        metric: The entry of a dict that decides; "" for the loss.
+        lower: Whether less is better.
+        threads: Frameworks keep global state: one trial at a time in a process.
+    """
+
+    build: Callable[[str, int], Any]
+    train: Callable[[Any, int], Any]
+    metric: str = ""
+    lower: bool = True
+    threads: bool = False
+
+    def units(self, keys: Sequence[Key], workers: int) -> list[Unit]:
+        """Every trial alone."""
+        return in_singles(keys)
+
+    def __call__(self, unit: Unit) -> list[Trial]:
+        """Train every arm of a unit, all generators seeded alike before its network is built."""
+        return [self._one(key) for key in unit]
+
+    def stop(self) -> None:
+        """Nothing runs outside."""
+
+    def _one(self, key: Key) -> Trial:
+        seed_everything(key.seed)
+        return trial_of(key, self.train(self.build(key.arm, key.seed), key.seed), metric=self.metric, lower=self.lower)
+
+
+def trial_of(key: Key, result: Any, *, metric: str, lower: bool) -> Trial:
+    """A trial from whatever a training function gave.
+
+    Args:
+        key: Arm and seed.
+        result: A number; one loss an example; or a dict of numbers (and arrays), one of which decides.
+        metric: Which entry of a dict decides; "" for "loss", or the only one.
+        lower: Whether less is better.
+
+    Returns:
+        The trial; "diverged" where what decides is not finite.
+
+    Raises:
+        DataError: if the result is something else, or a dict without the entry that decides.
+    """
+    metrics: dict[str, float] = {}
+    if isinstance(result, Mapping):
+        entries = {str(name): value for name, value in cast("Mapping[Any, Any]", result).items()}
+        name = metric or ("loss" if "loss" in entries or len(entries) != 1 else next(iter(entries)))
+        if name not in entries:
+            known = ", ".join(map(repr, entries)) or "nothing"
+            raise DataError(
+                f"train gives a dict with {known}, and {name!r} decides. Return it, or name another metric."
+            )
+        metrics = {other: _number(value, other) for other, value in entries.items() if other != name}
+        result = entries[name]
+    sign = 1.0 if lower else -1.0
+    array = _array(result)
+    if array.ndim == 0:
+        return with_metrics(of_value(key, sign * float(array)), metrics)
+    if array.ndim != 1 or array.size < 2:
+        raise DataError(f"train gives an array of shape {array.shape}. Expected {EXPECTED}.")
+    return with_metrics(of_curve(key, sign * array[None]), metrics)
+
+
+def _array(given: object) -> Losses:
+    value: Any = given
+    for method in ("detach", "cpu"):  # a tensor of torch, on whatever device
+        value = getattr(value, method)() if hasattr(value, method) else value
+    try:
+        return np.asarray(value, np.float64)
+    except (TypeError, ValueError):
+        raise DataError(f"train gives {type(given).__name__}. Expected {EXPECTED}.") from None
+
+
+def _number(value: Any, name: str) -> float:
+    array = _array(value)
+    if array.size != 1:
+        raise DataError(
+            f"train gives {name!r} as an array of shape {array.shape}. Metrics beside the loss are numbers."
+        )
+    return float(array.reshape(()))
+
+
+def source_of(function: Any) -> str:
+    """The text of a function, to tell whether it is the same one as before; its name where there is no text."""
+    name = f"{getattr(function, '__module__', '')}.{getattr(function, '__qualname__', type(function).__qualname__)}"
+    try:
+        return f"{name}\n{inspect.getsource(function)}"
+    except (OSError, TypeError):
+        return name

@@ -1,0 +1,118 @@
+"""The first way in: a model and data. Its arms are its own architecture with some merges changed, all drawn anew."""
+
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any
+
+from addcat.data.examples import Examples
+from addcat.doors.base import Laboratory
+from addcat.doors.recipe import ArmTrainer, Plan, Recipe
+from addcat.graph import Graph
+from addcat.trials.arms import Rungs, arm_graph
+from addcat.trials.execute import Unit
+from addcat.trials.race import AT_ONCE, Curve, Race, race
+from addcat.trials.trial import Key, Trial, of_curve
+
+
+@dataclass(frozen=True, slots=True)
+class ArmSpec:
+    """What an arm of a model is.
+
+    Attributes:
+        rungs: The rung of each site that differs.
+        widths: Outputs of consumers that were narrowed, by name, to match a budget.
+        seeds_from: Added to every seed: an arm that is compared with itself starts elsewhere.
+    """
+
+    rungs: Rungs
+    widths: Mapping[str, int] = field(default_factory=dict[str, int])
+    seeds_from: int = 0
+
+
+@dataclass(slots=True)
+class ModelTrial:
+    """Trains arms of a model; see `addcat.trials.execute.Execute`.
+
+    Attributes:
+        door: Reads, writes and trains.
+        model: The user's model; it is only read.
+        arms: By name.
+        loss: As the user gave it.
+        recipe: How arms are trained; one for each where they differ.
+        plan: Steps and evaluations.
+        data: To train on.
+        held: To judge on.
+        threads: Frameworks keep global state: one unit at a time in a process. The arms of one seed train at once.
+    """
+
+    door: Laboratory
+    model: Any
+    arms: Mapping[str, ArmSpec]
+    loss: Any
+    recipe: Recipe | Mapping[str, Recipe]
+    plan: Plan
+    data: Examples
+    held: Examples
+    threads: bool = False
+    _races: dict[str, Race] = field(default_factory=dict[str, Race], repr=False, compare=False)
+
+    def __getstate__(self) -> tuple[Any, ...]:
+        return (self.door, self.model, self.arms, self.loss, self.recipe, self.plan, self.data, self.held)
+
+    def __setstate__(self, state: tuple[Any, ...]) -> None:
+        self.door, self.model, self.arms, self.loss, self.recipe, self.plan, self.data, self.held = state
+        self.threads, self._races = False, {}
+
+    def units(self, keys: Sequence[Key], workers: int) -> list[Unit]:
+        """As many seeds together as one program trains; all arms with them where there is one worker."""
+        if not keys:
+            return []
+        size = self._trainer(keys[0].arm).at_once
+        seeds = list(dict.fromkeys(key.seed for key in keys))
+        place = {seed: index // size for index, seed in enumerate(seeds)}
+        groups: dict[tuple[int, str], list[Key]] = {}
+        for key in keys:
+            groups.setdefault((place[key.seed], key.arm if workers > 1 else ""), []).append(key)
+        return [tuple(group) for group in groups.values()]
+
+    def __call__(self, unit: Unit) -> list[Trial]:
+        """Train every arm of a unit, two at once: compiled code runs outside of Python's lock."""
+        seeds: dict[str, list[int]] = {}
+        for key in unit:
+            seeds.setdefault(key.arm, []).append(key.seed)
+        # networks are built in this thread: frameworks keep names and seeds in global state
+        runs = {arm: self._ready(arm, mine) for arm, mine in seeds.items()}
+        with ThreadPoolExecutor(AT_ONCE) as pool:
+            going = {arm: pool.submit(run) for arm, run in runs.items()}
+            curves = {arm: dict(zip(seeds[arm], run.result(), strict=False)) for arm, run in going.items()}
+        return [of_curve(key, curves[key.arm][key.seed]) for key in unit]
+
+    def stop(self) -> None:
+        """Nothing runs outside."""
+
+    def _ready(self, arm: str, seeds: Sequence[int]) -> Callable[[], list[Curve]]:
+        """A run of some seeds of an arm; always by the same program, so filled up to as many as that trains."""
+        race = self.race(arm)
+        size = self._trainer(arm).at_once
+        filled = [*seeds, *[seeds[-1]] * (-len(seeds) % size)]
+        actual = [seed + self.arms[arm].seeds_from for seed in filled]
+        starts = [race.start(arm, seed) for seed in actual]
+        return lambda: race.run_many(actual, {arm: starts})[arm]
+
+    def race(self, arm: str) -> Race:
+        """An arm, ready to train; made when it is first asked for, once a process."""
+        if arm not in self._races:
+            losses, _ = self.door.resolve_loss(self.model, self.loss, self.data.targets)
+            recipe = self.recipe if isinstance(self.recipe, Recipe) else self.recipe[arm]
+            graphs = {arm: self.graph(arm)}
+            self._races[arm] = race(self.door, graphs, recipe, self.plan, self.data, self.held, losses)
+        return self._races[arm]
+
+    def graph(self, arm: str) -> Graph:
+        """The architecture of an arm."""
+        spec = self.arms[arm]
+        return arm_graph(self.door, self.door.read(self.model), spec.rungs, widths=spec.widths)
+
+    def _trainer(self, arm: str) -> ArmTrainer:
+        return self.race(arm).trainers[arm]

@@ -1,0 +1,255 @@
+"""Trials in one SQLite file, a row each, written as each ends: nothing is trained twice, and nothing is lost.
+
+The file belongs to one comparison: the model, the data, the arms, how they are trained and the margin are written down
+with the first trial, and another comparison is refused with what differs. A trial is claimed before it begins, in one
+transaction, so that several processes can share the work. A claim is kept alive by a heartbeat; the claim of a process
+that is gone is free again.
+"""
+
+import hashlib
+import io
+import json
+import os
+import platform
+import secrets
+import sqlite3
+import time
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+
+from addcat.errors import DataError, OptionError
+from addcat.trials.trial import Key, Losses, Status, Trial
+
+VERSION = "1"
+STALE = 60.0
+"""Seconds without a heartbeat after which a claim from another machine is free; on this one, the process is asked."""
+WAIT = 30.0
+"""Seconds to wait for another process that is writing."""
+TABLES = """
+CREATE TABLE IF NOT EXISTS comparison (name TEXT PRIMARY KEY, value TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS trials (
+    arm TEXT NOT NULL, seed INTEGER NOT NULL, spec TEXT NOT NULL, status TEXT NOT NULL, loss REAL, losses BLOB,
+    curve BLOB, metrics TEXT NOT NULL, seconds REAL NOT NULL, host TEXT NOT NULL, versions TEXT NOT NULL,
+    detail TEXT NOT NULL, ended REAL NOT NULL, PRIMARY KEY (arm, seed));
+CREATE TABLE IF NOT EXISTS claims (
+    arm TEXT NOT NULL, seed INTEGER NOT NULL, owner TEXT NOT NULL, host TEXT NOT NULL, pid INTEGER NOT NULL,
+    seen REAL NOT NULL, PRIMARY KEY (arm, seed));
+"""
+COLUMNS = "arm, seed, status, loss, losses, curve, metrics, seconds, host, versions, detail"
+
+
+class Store:
+    """Trials of one comparison; a connection is opened for each use, so any thread may call.
+
+    Args:
+        path: The file; it is made where there is none, in a folder that exists.
+
+    Raises:
+        OptionError: if the path is a folder, its folder is missing, or the file is something else.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+        self.spec = ""
+        self.owner = f"{platform.node()}-{os.getpid()}-{secrets.token_hex(4)}"
+        if self.path.is_dir():
+            raise OptionError(f"The store cannot be {str(path)!r}: that is a folder. Give the name of a file.")
+        if not self.path.parent.is_dir():
+            raise OptionError(
+                f"The store cannot be {str(path)!r}: there is no folder {str(self.path.parent)!r}. Make it first."
+            )
+        with self._connected() as connection:
+            connection.executescript(TABLES)
+
+    @staticmethod
+    def existing(path: str | Path) -> "Store":
+        """Open a store that is there.
+
+        Raises:
+            OptionError: if there is none.
+        """
+        if not Path(path).is_file():
+            raise OptionError(f"There is no store {str(path)!r}. Give the file that a comparison writes with --store.")
+        return Store(path)
+
+    def open_for(self, spec: Mapping[str, str], settings: Mapping[str, Any]) -> None:
+        """Begin a comparison, or go on with it.
+
+        Args:
+            spec: What must be the same for trials to belong together: words and digests by name.
+            settings: What is needed to show the comparison; replaces what was there, since pairs may be raised.
+
+        Raises:
+            DataError: if the store holds another comparison; says what differs.
+        """
+        self.spec = hashlib.sha256(json.dumps(dict(spec), sort_keys=True).encode()).hexdigest()[:16]
+        with self._writing() as connection:
+            found = dict(connection.execute("SELECT name, value FROM comparison"))
+            held = json.loads(found["spec"]) if "spec" in found else None
+            if held is not None and held != dict(spec):
+                names = [name for name in {**held, **spec} if held.get(name) != spec.get(name)]
+                lines = "".join(f"\n  {name}: {_short(held, name)} there, {_short(spec, name)} now" for name in names)
+                raise DataError(
+                    f"{str(self.path)!r} holds trials of another comparison. What differs:{lines}\n"
+                    "Give another --store, or repeat that comparison as it was."
+                )
+            rows = {"version": VERSION, "spec": json.dumps(dict(spec)), "settings": json.dumps(dict(settings))}
+            connection.executemany("INSERT OR REPLACE INTO comparison VALUES (?, ?)", rows.items())
+
+    def settings(self) -> dict[str, Any]:
+        """What is needed to show the comparison.
+
+        Raises:
+            DataError: if no comparison has begun.
+        """
+        with self._connected() as connection:
+            found = connection.execute("SELECT value FROM comparison WHERE name = 'settings'").fetchone()
+        if found is None:
+            raise DataError(f"{str(self.path)!r} holds no comparison yet.")
+        return cast("dict[str, Any]", json.loads(found[0]))
+
+    def trials(self) -> dict[Key, Trial]:
+        """Every trial that has ended."""
+        with self._connected() as connection:
+            return {
+                (trial := _trial(row)).key: trial
+                for row in connection.execute(f"SELECT {COLUMNS} FROM trials ORDER BY ended")  # noqa: S608  (a constant)
+            }
+
+    def running(self) -> tuple[Key, ...]:
+        """Trials that a living process has claimed."""
+        with self._connected() as connection:
+            rows = connection.execute("SELECT arm, seed, host, pid, seen FROM claims").fetchall()
+        return tuple(Key(arm, seed) for arm, seed, host, pid, seen in rows if _alive(host, pid, seen))
+
+    def claim(self, key: Key) -> bool:
+        """Take a trial for this process.
+
+        Args:
+            key: Which.
+
+        Returns:
+            Whether it is this process's to run: not finished, and claimed by nobody who lives.
+        """
+        with self._writing() as connection:
+            done = connection.execute("SELECT status FROM trials WHERE arm = ? AND seed = ?", key).fetchone()
+            if done is not None and done[0] in ("done", "diverged"):
+                return False
+            held = connection.execute(
+                "SELECT owner, host, pid, seen FROM claims WHERE arm = ? AND seed = ?", key
+            ).fetchone()
+            if held is not None and held[0] != self.owner and _alive(*held[1:]):
+                return False
+            connection.execute(
+                "INSERT OR REPLACE INTO claims VALUES (?, ?, ?, ?, ?, ?)",
+                (*key, self.owner, platform.node(), os.getpid(), time.time()),
+            )
+            return True
+
+    def put(self, trial: Trial) -> None:
+        """Write down a trial that has ended, and give its claim back."""
+        row = (
+            trial.arm,
+            trial.seed,
+            self.spec,
+            trial.status,
+            trial.loss if np.isfinite(trial.loss) else None,
+            _packed(trial.losses),
+            _packed(trial.curve),
+            json.dumps(trial.metrics),
+            trial.seconds,
+            trial.host,
+            json.dumps(trial.versions),
+            trial.detail,
+            time.time(),
+        )
+        with self._writing() as connection:
+            connection.execute(f"INSERT OR REPLACE INTO trials VALUES ({', '.join('?' * len(row))})", row)  # noqa: S608
+            connection.execute("DELETE FROM claims WHERE arm = ? AND seed = ?", trial.key)
+
+    def beat(self) -> None:
+        """Say that this process lives."""
+        with self._writing() as connection:
+            connection.execute("UPDATE claims SET seen = ? WHERE owner = ?", (time.time(), self.owner))
+
+    def release(self) -> None:
+        """Give back everything that this process has claimed."""
+        with self._writing() as connection:
+            connection.execute("DELETE FROM claims WHERE owner = ?", (self.owner,))
+
+    @contextmanager
+    def _connected(self) -> Generator[sqlite3.Connection]:
+        connection = sqlite3.connect(self.path, timeout=WAIT, isolation_level=None)
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute("PRAGMA synchronous = NORMAL")
+            yield connection
+        except sqlite3.DatabaseError as error:
+            raise OptionError(
+                f"The store {str(self.path)!r} cannot be used: {error}. What it holds is left as it is."
+            ) from error
+        finally:
+            connection.close()
+
+    @contextmanager
+    def _writing(self) -> Generator[sqlite3.Connection]:
+        with self._connected() as connection:
+            connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield connection
+            except BaseException:
+                if connection.in_transaction:  # a full disk has ended it already
+                    connection.execute("ROLLBACK")
+                raise
+            connection.execute("COMMIT")
+
+
+def _alive(host: str, pid: int, seen: float) -> bool:
+    if host != platform.node():
+        return time.time() - seen < STALE
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def _short(parts: Mapping[str, str], name: str) -> str:
+    text = parts.get(name, "nothing")
+    return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+def _packed(array: Losses | None) -> bytes | None:
+    if array is None:
+        return None
+    written = io.BytesIO()
+    np.save(written, array, allow_pickle=False)
+    return written.getvalue()
+
+
+def _unpacked(blob: bytes | None) -> Losses | None:
+    return None if blob is None else np.load(io.BytesIO(blob), allow_pickle=False)
+
+
+def _trial(row: tuple[Any, ...]) -> Trial:
+    arm, seed, status, loss, losses, curve, metrics, seconds, host, versions, detail = row
+    read = _unpacked(curve)
+    return Trial(
+        arm=arm,
+        seed=seed,
+        status=cast("Status", status),
+        loss=float("nan") if loss is None else loss,
+        losses=_unpacked(losses),
+        curve=np.empty(0) if read is None else read,
+        metrics=json.loads(metrics),
+        seconds=seconds,
+        host=host,
+        versions=json.loads(versions),
+        detail=detail,
+    )

@@ -1,0 +1,153 @@
+"""One training run, what it gave, and how curves of held-out losses become one loss an example."""
+
+import platform
+import sys
+from dataclasses import dataclass, field, replace
+from importlib.metadata import PackageNotFoundError, version
+from typing import Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+Losses = NDArray[np.float64]
+
+Status = Literal["done", "diverged", "failed", "timed out", "no metric"]
+FINISHED: tuple[Status, ...] = ("done", "diverged")
+"""Ends that speak of the arm. The others speak of the machine or the script, and such a trial is run again."""
+
+PACKAGES = ("addcat", "numpy", "jax", "keras", "torch", "joblib", "ray", "dask")
+MOST_DETAIL = 2_000
+"""Characters kept of what a failed trial said last."""
+
+
+class Key(NamedTuple):
+    """Which trial: the arm, and the seed that pairs it with the other arms' trials.
+
+    Attributes:
+        arm: Name of the arm.
+        seed: Of the start, of the order of batches, and of everything else that is drawn.
+    """
+
+    arm: str
+    seed: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Trial:
+    """One training run.
+
+    Attributes:
+        arm: Name of its arm.
+        seed: Its seed.
+        status: "done"; "diverged" where the loss is no finite number; "failed", "timed out" or "no metric" where there
+            is none.
+        loss: What decides, lower is better; NaN where there is none.
+        losses: The same for each held-out example, of shape (examples,), where it is known.
+        curve: Mean held-out loss at each evaluation, of shape (evaluations,); empty where it is not known.
+        metrics: Further figures by name, in their own direction.
+        seconds: What it took.
+        host: Where it ran.
+        versions: Of the packages that were loaded.
+        detail: The end of what it said, where it failed.
+    """
+
+    arm: str
+    seed: int
+    status: Status
+    loss: float
+    losses: Losses | None = None
+    curve: Losses = field(default_factory=lambda: np.empty(0))
+    metrics: dict[str, float] = field(default_factory=dict[str, float])
+    seconds: float = 0.0
+    host: str = ""
+    versions: dict[str, str] = field(default_factory=dict[str, str])
+    detail: str = ""
+
+    @property
+    def key(self) -> Key:
+        """Its arm and seed."""
+        return Key(self.arm, self.seed)
+
+    @property
+    def finished(self) -> bool:
+        """Whether it speaks of its arm, so that it is never run again."""
+        return self.status in FINISHED
+
+    def stamped(self, seconds: float) -> "Trial":
+        """The trial with its time, its place and what was loaded there."""
+        return replace(self, seconds=seconds, host=platform.node(), versions=loaded_versions())
+
+
+def of_curve(key: Key, curve: Losses, metrics: dict[str, float] | None = None) -> Trial:
+    """A trial from its held-out losses.
+
+    Args:
+        key: Arm and seed.
+        curve: Losses of shape (evaluations, examples).
+        metrics: Further figures.
+
+    Returns:
+        "diverged" where the last evaluation is no finite number, whatever came before: this recipe does not train this
+        arm. Else each example's loss at the evaluation that was best on the other half of them.
+    """
+    with np.errstate(invalid="ignore", over="ignore"):
+        means = curve.mean(axis=1)
+    if not np.isfinite(means[-1]):
+        return Trial(*key, "diverged", float("nan"), None, means, metrics or {})
+    losses = cross_fitted(curve)
+    return Trial(*key, "done", float(losses.mean()), losses, means, metrics or {})
+
+
+def of_value(key: Key, value: float, metrics: dict[str, float] | None = None) -> Trial:
+    """A trial from the one figure that it gave, lower is better."""
+    status: Status = "done" if np.isfinite(value) else "diverged"
+    return Trial(*key, status, float(value), metrics=metrics or {})
+
+
+def failed(key: Key, status: Status, detail: str) -> Trial:
+    """A trial that gave no figure, and the end of what it said."""
+    return Trial(*key, status, float("nan"), detail=detail.strip()[-MOST_DETAIL:])
+
+
+def cross_fitted(curve: Losses) -> Losses:
+    """Loss of each held-out example at the evaluation that the other half of them chose.
+
+    Choosing and judging on the same examples would flatter the noisier arm, so the held-out set is halved: each half is
+    judged at the evaluation that was best on the other.
+
+    Args:
+        curve: Losses of shape (evaluations, examples). Examples take turns between the halves.
+
+    Returns:
+        Losses of shape (examples,).
+
+    Examples:
+        >>> curve = np.array([[1.0, 1.0, 1.0, 1.0], [0.0, 2.0, 0.0, 2.0]])
+        >>> cross_fitted(curve).tolist()
+        [1.0, 2.0, 1.0, 2.0]
+    """
+    losses = np.empty(curve.shape[1])
+    if curve.shape[1] == 1:  # nothing to halve
+        return curve[int(np.argmin(_finite(curve[:, 0])))]
+    for half in (0, 1):
+        judge, choose = slice(half, None, 2), slice(1 - half, None, 2)
+        best = int(np.argmin(_finite(curve[:, choose].mean(axis=1))))
+        losses[judge] = curve[best, judge]
+    return losses
+
+
+def _finite(values: Losses) -> Losses:
+    """A run that went to NaN is never the best."""
+    return np.where(np.isfinite(values), values, np.inf)
+
+
+def loaded_versions() -> dict[str, str]:
+    """Versions of Python and of the packages that this process has loaded."""
+    found = {"python": platform.python_version()}
+    for package in PACKAGES:
+        if package in sys.modules:
+            try:
+                found[package] = version(package)
+            except PackageNotFoundError:
+                found[package] = str(getattr(sys.modules[package], "__version__", "?"))
+    return found

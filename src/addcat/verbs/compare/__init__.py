@@ -1,0 +1,100 @@
+"""`compare`: train both, in pairs, anywhere, and say which is better, how surely, and what to choose meanwhile."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from addcat.trials.workers import Place
+from addcat.verbs.compare.result import Comparison, Finding
+from addcat.verbs.compare.running import Progress
+from addcat.verbs.compare.settings import Settings
+from addcat.verbs.compare.ways import comparison
+
+__all__ = ["Comparison", "Finding", "Progress", "Settings", "compare"]
+
+
+def compare(
+    model: Any = None,
+    data: Any = None,
+    *,
+    validation: Any = None,
+    train: Callable[[Any, int], Any] | None = None,
+    command: str | None = None,
+    loss: Any = None,
+    metric: str = "",
+    lower_is_better: bool = True,
+    sites: Sequence[str] | str | None = None,
+    arms: Sequence[str] = ("add", "concat"),
+    pairs: int = 8,
+    margin: float = 0.02,
+    stop: str = "fixed",
+    budgets: Sequence[str] | str = "widths",
+    resample: str = "",
+    design: str = "factorial",
+    learning_rates: Sequence[float] = (),
+    steps: int | None = None,
+    seed: int = 0,
+    self_check: bool = False,
+    store: str | Path | None = None,
+    workers: int = 1,
+    on: Place = "processes",
+    address: str = "",
+    gpus: int = 0,
+    trial_time_limit: float | None = None,
+    folders: str | Path | None = None,
+    example_inputs: Any = None,
+    command_line: str = "",
+    progress: Progress | None = None,
+) -> Comparison:
+    """Train arms against each other, in pairs of one seed, and say which is better and how surely.
+
+    Three ways in: a model and data; the user's own `build(arm)` (or a model) and `train(model, seed)`; a command.
+
+    Args:
+        model: A built model; or a function that builds the model of an arm, with `train`.
+        data: What it was trained on, as `advise` takes it.
+        validation: Data to judge on; without, part of `data` is put aside.
+        train: Trains a model from a seed; gives a number, one loss for each held-out example, or a dict of numbers.
+        command: Run once a trial, with {arm}, {seed} and, where wanted, {folder} in it; its result is the last line of
+            its output that is JSON, or {folder}/metrics.json.
+        loss: A loss as the model's framework knows it; else the compiled one, else the one that the targets suggest.
+        metric: The entry of a dict, or of JSON, that decides; the loss where left out.
+        lower_is_better: Whether less of it is better.
+        sites: A merge, a family, or several, one question each; every family where left out. The members of a family
+            switch together. Several questions share their trials in a balanced design.
+        arms: What is compared: rungs of the ladder for a model, any names for functions and commands. The first is kept
+            unless another gains more than the margin.
+        pairs: How many; at most so many where `stop` is "sequential".
+        margin: Share of the first arm's loss below which a gain does not count.
+        stop: "fixed", or "sequential": after every pair a sequence is read that stays valid however often one looks.
+        budgets: "widths" (nothing else changes), "parameters" or "multiply_adds" (readers of the merges are made
+            narrower in the larger arm until the totals match), or several.
+        resample: "data" draws 90 % of the training examples anew for each pair, so that the answer is about data of
+            this kind.
+        design: "factorial" or "one-at-a-time", where several questions are asked.
+        learning_rates: Factors of the learning rate among which every arm is tuned alike; none where left out.
+        steps: Of a training; as the model was trained where left out.
+        seed: Of everything drawn.
+        self_check: Compare the first arm with itself.
+        store: A file that keeps every trial as it ends; the same call goes on where it was.
+        workers: Trials at a time.
+        on: "processes" of this machine, "ray" or "dask".
+        address: Of a running cluster.
+        gpus: GPUs to hand out, one a worker.
+        trial_time_limit: Seconds after which a command is ended.
+        folders: Where each trial of a command has its own folder; temporary where left out.
+        example_inputs: What a PyTorch module is called with.
+        command_line: The words of the command line, for the report.
+        progress: Called after every trial with the comparison so far.
+
+    Returns:
+        The comparison: for each question a gain with its interval, odds, a verdict, and always a lean.
+
+    Raises:
+        OptionError: if an option is out of range or does not fit the way in.
+        DataError: if the data do not fit, or the store holds another comparison.
+        ModelError: if the model cannot be read or an arm cannot be built.
+        SiteError: if a site does not exist.
+        RefusedError: if a merge has no such rung.
+    """
+    return comparison(**locals())

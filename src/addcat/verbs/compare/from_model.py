@@ -1,0 +1,288 @@
+"""The first way in: a model and data. Arms are its own architecture with merges switched and all weights drawn anew."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from addcat.data.examples import Examples
+from addcat.doors.base import Laboratory
+from addcat.doors.recipe import Plan, Recipe, plan
+from addcat.errors import OptionError
+from addcat.graph import Graph
+from addcat.report import rows
+from addcat.statistics import balanced_design
+from addcat.switches.ladder import parse_rung
+from addcat.trials.arms import arm_graph
+from addcat.trials.budgets import NEAR, matched, total
+from addcat.trials.model import ArmSpec, ModelTrial
+from addcat.verbs.compare.from_functions import arm_of, question_words
+from addcat.verbs.compare.options import REDRAWN, Options
+from addcat.verbs.compare.prepared import AGAIN, APART, Prepared, digest, digest_of_examples, digest_of_graph
+from addcat.verbs.compare.questions import Question
+from addcat.verbs.compare.settings import Arm, Contrast, Factorial, Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """A model, its data and how it is trained.
+
+    Attributes:
+        door: Of its framework.
+        model: The user's; it is only read.
+        graph: As the door reads it.
+        data: To train on.
+        held: To judge on.
+        loss: As the user gave it.
+        loss_words: What it is and where it comes from.
+        recipe: How arms are trained.
+        was_split: Whether the held-out examples were put aside from the data.
+    """
+
+    door: Laboratory
+    model: Any
+    graph: Graph
+    data: Examples
+    held: Examples
+    loss: Any
+    loss_words: str
+    recipe: Recipe
+    was_split: bool
+
+    def run(self, options: Options) -> Plan:
+        """The run that each trial makes."""
+        drawn = self.data.count if not options.resample else max(1, round(REDRAWN * self.data.count))
+        made = plan(self.recipe, drawn, options.steps or self.recipe.steps)
+        return replace(made, share=REDRAWN) if options.resample else made
+
+
+@dataclass(frozen=True, slots=True)
+class Arms:
+    """The arms of a comparison and what is asked of them.
+
+    Attributes:
+        specs: By name.
+        words: What each is.
+        contrasts: Questions to pairs of arms.
+        factorial: Or a design.
+        notes: What the user should know of them.
+    """
+
+    specs: Mapping[str, ArmSpec]
+    words: Mapping[str, str]
+    contrasts: tuple[Contrast, ...] = ()
+    factorial: Factorial | None = None
+    notes: tuple[str, ...] = ()
+
+
+def from_model(subject: Subject, questions: Sequence[Question], options: Options) -> Prepared:
+    """Compare merges of a model.
+
+    Args:
+        subject: The model, its data and its recipe.
+        questions: What is to switch together.
+        options: Of the comparison.
+
+    Returns:
+        What is to run.
+
+    Raises:
+        OptionError: if options contradict one another.
+        RefusedError: if an arm cannot be built.
+    """
+    for rung in options.arms:
+        parse_rung(rung)
+    if len(questions) == 1:
+        arms = _self_check(options, questions[0]) if options.self_check else _plain(subject, questions[0], options)
+    else:
+        _one_question_only(options)
+        arms = _factorial(questions, options) if options.design == "factorial" else _one_at_a_time(questions, options)
+    run = subject.run(options)
+    execute = ModelTrial(
+        subject.door, subject.model, arms.specs, subject.loss, subject.recipe, run, subject.data, subject.held
+    )
+    if arms.factorial is not None:
+        options = replace(options, pairs=_enough(options.pairs, len(questions)))
+    settings = Settings(
+        title=subject.graph.name,
+        way="model",
+        question=_question(questions, options),
+        arms=_priced(execute, arms),
+        contrasts=arms.contrasts,
+        factorial=arms.factorial,
+        seeds=options.seeds,
+        margin=options.margin,
+        stop=options.stop,
+        redrawn=REDRAWN if options.resample else 0.0,
+        notes=(*_notes(subject, run), *arms.notes),
+        command=options.command,
+        self_check=options.self_check,
+    )
+    return Prepared(settings, execute, _spec(subject, questions, options, run))
+
+
+def _plain(subject: Subject, question: Question, options: Options) -> Arms:
+    """Every arm of one question; under several budgets the arms that are the same are shared."""
+    base = options.arms[0]
+    specs = {name: ArmSpec(dict.fromkeys(question.sites, name)) for name in options.arms}
+    words = {name: f"{name} at {question.words}" for name in options.arms}
+    contrasts: list[Contrast] = []
+    notes: list[str] = []
+    for budget in options.budgets:
+        for other in options.arms[1:]:
+            if budget == "widths":
+                contrasts.append(Contrast(f"{other} over {base}", base, other, (base, other)))
+                continue
+            contrast, spec, note = _matched(subject, question, specs[base], specs[other], base, other, budget)
+            specs[contrast.other], words[contrast.other] = spec, f"{words[other]}, as many {_spoken(budget)} as {base}"
+            contrasts.append(contrast)
+            notes += note
+    used = {name for contrast in contrasts for name in (contrast.base, contrast.other)}
+    kept = {name: spec for name, spec in specs.items() if name in used}
+    return Arms(kept, words, tuple(contrasts), notes=tuple(notes))
+
+
+def _matched(
+    subject: Subject, question: Question, first: ArmSpec, second: ArmSpec, base: str, other: str, budget: str
+) -> tuple[Contrast, ArmSpec, list[str]]:
+    """The other arm brought to the base's total, where it is the larger one."""
+    small, large = (arm_graph(subject.door, subject.graph, spec.rungs) for spec in (first, second))
+    target = total(small, budget)
+    if target is None:
+        raise OptionError(f"The arms cannot be matched by {budget}: a size is unknown. Give fixed input sizes.")
+    found = matched(large, question.sites, target, budget)
+    name = f"{other}, same {_spoken(budget)}"
+    note: list[str] = []
+    if abs(found.mismatch) > NEAR:
+        why = "no width brings it nearer" if found.widths else "no reader of these merges can be made narrower"
+        note.append(f"{name} has {rows.percent(found.mismatch)} more {_spoken(budget)} than {base}: {why}.")
+    contrast = Contrast(f"{name}, over {base}", base, name, (base, other), budget, found.mismatch)
+    return contrast, replace(second, widths=dict(found.widths)), note
+
+
+def _spoken(budget: str) -> str:
+    return budget.replace("_", "-")
+
+
+def _self_check(options: Options, question: Question) -> Arms:
+    """The first arm against itself, from other starts."""
+    name = options.arms[0]
+    again, rungs = f"{name} {AGAIN}", dict.fromkeys(question.sites, name)
+    specs = {name: ArmSpec(rungs), again: ArmSpec(rungs, seeds_from=APART)}
+    words = {name: f"{name} at {question.words}", again: f"{name} at {question.words}, from other starts"}
+    return Arms(specs, words, (Contrast(f"{again} over {name}", name, again, (name, again)),))
+
+
+def _factorial(questions: Sequence[Question], options: Options) -> Arms:
+    """A balanced design, each row with its mirror."""
+    if len(options.arms) != 2:
+        raise OptionError(
+            f"A factorial design has two arms, and {len(options.arms)} were given. Ask one question at a time (sites)."
+        )
+    if options.stop != "fixed":
+        raise OptionError("A factorial design runs all its pairs: stop='sequential' is for one question.")
+    signs = balanced_design(len(questions))
+    design = Factorial(
+        tuple(question.name for question in questions),
+        tuple(tuple(int(sign) for sign in row) for row in signs),
+        (options.arms[0], options.arms[1]),
+    )
+    specs: dict[str, ArmSpec] = {}
+    for row in design.rows:
+        for signed in (row, tuple(-sign for sign in row)):
+            rungs = {
+                site: options.arms[sign > 0]
+                for question, sign in zip(questions, signed, strict=True)
+                for site in question.sites
+            }
+            specs[design.arm(signed)] = ArmSpec(rungs)
+    return Arms(specs, {name: name for name in specs}, factorial=design)
+
+
+def _enough(pairs: int, questions: int) -> int:
+    """Whole runs through the design, with four degrees of freedom at least for the noise."""
+    size = len(balanced_design(questions))
+    least = max(pairs, questions + 4)
+    return -(-least // size) * size
+
+
+def _one_at_a_time(questions: Sequence[Question], options: Options) -> Arms:
+    """The model as it is against the model with one question switched, each in turn."""
+    if len(options.arms) != 2:
+        raise OptionError("One at a time takes two arms. Ask one question alone (sites) to compare more.")
+    first, second = options.arms
+    base = "as it is"
+    specs, words = {base: ArmSpec({})}, {base: "the model as it is"}
+    contrasts: list[Contrast] = []
+    for question in questions:
+        if question.now not in options.arms:
+            raise OptionError(
+                f"{question.name!r} is {question.now} in the model, which is none of the arms {first} and {second}. "
+                "One at a time compares with the model as it is."
+            )
+        other = second if question.now == first else first
+        name = f"{question.name}={other}"
+        specs[name] = ArmSpec(dict.fromkeys(question.sites, other))
+        words[name] = f"{other} at {question.words}, all else as it is"
+        low, high = (base, name) if other == second else (name, base)
+        contrasts.append(Contrast(question.name, low, high, (first, second)))
+    return Arms(specs, words, tuple(contrasts))
+
+
+def _one_question_only(options: Options) -> None:
+    """Refuse what is defined for one question alone.
+
+    Raises:
+        OptionError: if it was asked for.
+    """
+    for name, given in (
+        ("budgets", options.budgets != ("widths",)),
+        ("self_check", options.self_check),
+        ("learning_rates", bool(options.rates)),
+    ):
+        if given:
+            raise OptionError(f"{name} is for one question. Name one site or one family (sites).")
+
+
+def _priced(execute: ModelTrial, arms: Arms) -> tuple[Arm, ...]:
+    """Every arm with its costs; steps are timed for the arms of plain questions, not for every row of a design."""
+    found: list[Arm] = []
+    for name in arms.specs:
+        seconds = None if arms.factorial else execute.race(name).trainers[name].step_seconds()
+        found.append(arm_of(name, arms.words[name], execute.graph(name), seconds))
+    return tuple(found)
+
+
+def _question(questions: Sequence[Question], options: Options) -> str:
+    where = questions[0].words if len(questions) == 1 else f"{len(questions)} questions at once"
+    over = "new draws of 90 % of these data" if options.resample else "these data"
+    if options.self_check:
+        return f"A self-check: {options.arms[0]} against itself at {where}, trained anew on {over}."
+    return question_words(options.arms, f"at {where}, trained anew on {over}")
+
+
+def _notes(subject: Subject, run: Plan) -> list[str]:
+    notes = [
+        f"Loss: {subject.loss_words}.",
+        f"Training recipe: {subject.recipe.source}; {rows.integer(run.steps)} steps of {run.batch} a trial, "
+        f"{rows.count(subject.data.count)} examples to train on, {rows.count(subject.held.count)} to judge on.",
+    ]
+    if subject.was_split:
+        notes.append("No validation data were given: part of the data was put aside to judge on.")
+    return notes
+
+
+def _spec(subject: Subject, questions: Sequence[Question], options: Options, run: Plan) -> dict[str, str]:
+    return {
+        "model": f"{subject.graph.name} {digest_of_graph(subject.graph)}",
+        "data": f"{subject.data.count} examples {digest_of_examples(subject.data)}",
+        "validation": f"{subject.held.count} examples {digest_of_examples(subject.held)}",
+        "loss": subject.loss_words,
+        "recipe": f"{subject.recipe.source} {digest(repr(subject.recipe.optimizer))}",
+        "run": f"{run.steps} steps of {run.batch}, {run.evaluations} evaluations",
+        "questions": "; ".join(f"{question.name}: {', '.join(question.sites)}" for question in questions),
+        "arms": ", ".join(options.arms) + (" (self-check)" if options.self_check else ""),
+        "design": options.design if len(questions) > 1 else "pairs",
+        "budgets": ", ".join(options.budgets),
+        "resample": options.resample or "no",
+        "margin": str(options.margin),
+    }

@@ -1,0 +1,169 @@
+"""Which of the three ways in is asked for, and everything that it needs before the first trial."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from addcat.data import as_dataset, materialise, split
+from addcat.data.examples import Examples
+from addcat.doors.base import door_for
+from addcat.errors import DataError, ModelError, OptionError
+from addcat.graph import Graph
+from addcat.trials.arms import arm_graph
+from addcat.trials.functions import FunctionTrial
+from addcat.trials.store import Store
+from addcat.trials.workers import Place, Workers
+from addcat.verbs.compare.from_functions import from_command, from_functions, prepared_functions
+from addcat.verbs.compare.from_model import Subject, from_model
+from addcat.verbs.compare.options import Options
+from addcat.verbs.compare.prepared import Prepared, digest_of_graph
+from addcat.verbs.compare.questions import questions_of
+from addcat.verbs.compare.result import Comparison
+from addcat.verbs.compare.running import Progress, run
+
+HELD_SHARE = 0.3
+FEWEST_FIT, FEWEST_HELD = 20, 10
+"""Examples below which no interval would mean anything."""
+
+
+def comparison(
+    model: Any,
+    data: Any,
+    *,
+    store: str | Path | None,
+    workers: int,
+    on: Place,
+    address: str,
+    gpus: int,
+    progress: Progress | None,
+    trial_time_limit: float | None,
+    folders: str | Path | None,
+    validation: Any,
+    train: Callable[[Any, int], Any] | None,
+    command: str | None,
+    loss: Any,
+    sites: Sequence[str] | str | None,
+    example_inputs: Any,
+    **options: Any,
+) -> Comparison:
+    """Check everything, prepare it and run it; see `addcat.compare`."""
+    chosen, places = Options.of(**options), Workers(workers, on, address, gpus)
+    kept = None if store is None else Store(store)
+    prepared = prepare(
+        model,
+        data,
+        chosen,
+        validation=validation,
+        train=train,
+        command=command,
+        loss=loss,
+        sites=sites,
+        limit=trial_time_limit,
+        folders="" if folders is None else str(folders),
+        example_inputs=example_inputs,
+    )
+    return run(prepared, places, kept, progress)
+
+
+def prepare(
+    model: Any,
+    data: Any,
+    options: Options,
+    *,
+    validation: Any = None,
+    train: Callable[[Any, int], Any] | None = None,
+    command: str | None = None,
+    loss: Any = None,
+    sites: Sequence[str] | str | None = None,
+    limit: float | None = None,
+    folders: str = "",
+    example_inputs: Any = None,
+) -> Prepared:
+    """Everything of `compare` but the training.
+
+    Returns:
+        What is to run.
+    """
+    if command is not None:
+        if model is not None or data is not None or train is not None:
+            raise OptionError("A command is compared alone: leave model, data and train out.")
+        return from_command(command, options, limit=limit, folders=folders)
+    if limit is not None or folders:
+        raise OptionError("trial_time_limit and folders are for a command, which runs in a process of its own.")
+    if train is not None:
+        if data is not None:
+            raise OptionError("train reads its data itself. Leave data out, or leave train out.")
+        if _is_model(model, example_inputs):
+            return _model_and_train(model, train, sites, options, example_inputs)
+        if not callable(model):
+            raise OptionError("train needs what builds a model: pass a function build(arm), or a model.")
+        return from_functions(model, train, options)
+    if model is None or data is None:
+        raise OptionError("Nothing to train. Pass a model and data, a build function with train, or a command.")
+    if options.metric:
+        raise OptionError("A model and data are judged by their loss. Pass train to decide by another metric.")
+    subject = _subject(model, data, validation, loss, options, example_inputs)
+    return from_model(subject, questions_of(subject.graph, sites), options)
+
+
+def _is_model(model: Any, example_inputs: Any) -> bool:
+    try:
+        door_for(model, needs="write", example_inputs=example_inputs)
+    except ModelError:
+        return False
+    return True
+
+
+class _Fresh:
+    """Builds arms of a model for the user's own training, all weights drawn anew from the seed."""
+
+    def __init__(self, model: Any, door: Any, sites: tuple[str, ...]) -> None:
+        self._model, self._door, self._sites = model, door, sites
+
+    def __call__(self, arm: str, seed: int) -> Any:
+        return self._door.write(self.graph(arm), weights=False, seed=seed)
+
+    def graph(self, arm: str) -> Graph:
+        """The architecture of an arm."""
+        return arm_graph(self._door, self._door.read(self._model), dict.fromkeys(self._sites, arm))
+
+
+def _model_and_train(model: Any, train: Any, sites: Any, options: Options, example_inputs: Any) -> Prepared:
+    door = door_for(model, needs="write", example_inputs=example_inputs)
+    graph = door.read(model)
+    questions = questions_of(graph, sites)
+    (first, *others) = questions
+    if others:
+        known = ", ".join(question.name for question in questions)
+        raise OptionError(f"train compares one question at a time. Name one of {known} (sites).")
+    build = _Fresh(model, door, first.sites)
+    execute = FunctionTrial(build, train, options.metric, options.lower)
+    spec = {"model": f"{graph.name} {digest_of_graph(graph)}", "questions": ", ".join(first.sites)}
+    return prepared_functions(f"{graph.name}, {first.name}", options, execute, spec, train, build.graph)
+
+
+def _subject(model: Any, data: Any, validation: Any, loss: Any, options: Options, example_inputs: Any) -> Subject:
+    door = door_for(model, needs="train", example_inputs=example_inputs)
+    graph = door.read(model)
+    fit, held = _examples(graph, data, validation, options.seed)
+    _, words = door.resolve_loss(model, loss, fit.targets)
+    door.resolve_loss(model, loss, held.targets)
+    size = getattr(data, "batch_size", None)
+    batch = size if isinstance(size, int) and size > 0 else None
+    recipe = door.recipe_of(model, batch=batch, examples=fit.count)
+    return Subject(door, model, graph, fit, held, loss, words, recipe, validation is None)
+
+
+def _examples(graph: Graph, data: Any, validation: Any, seed: int) -> tuple[Examples, Examples]:
+    inputs = [(name, graph.nodes[name].shape) for name in graph.inputs]
+    fit = materialise(as_dataset(data, inputs=inputs))
+    if validation is None:
+        fit, held = split(fit, HELD_SHARE, seed)
+    else:
+        held = materialise(as_dataset(validation, inputs=inputs))
+    for words, examples, fewest in (("to train on", fit, FEWEST_FIT), ("to judge on", held, FEWEST_HELD)):
+        if not examples.targets:
+            raise DataError(f"The data {words} have no labels, and a comparison needs a loss. Pass (x, y).")
+        if examples.count < fewest:
+            raise DataError(f"{examples.count} examples {words} are too few; {fewest} are needed at least.")
+    return fit, held

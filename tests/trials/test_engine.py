@@ -1,0 +1,171 @@
+"""The engine: every trial once, in whatever order, whoever runs it, and after whatever happened."""
+
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scripted import Scripted
+
+from addcat.errors import OptionError
+from addcat.trials.engine import run_trials
+from addcat.trials.store import Store
+from addcat.trials.trial import Key
+from addcat.trials.workers import Workers
+
+KEYS = [Key(arm, seed) for seed in range(1, 6) for arm in ("add", "concat")]
+
+
+def losses(trials):
+    return {trial.key: trial.loss for trial in trials}
+
+
+EXPECTED = losses(run_trials(KEYS, Scripted()))
+
+
+def test_without_a_store_trials_come_in_order():
+    assert [trial.key for trial in run_trials(KEYS, Scripted())] == KEYS
+    assert len(set(EXPECTED.values())) == len(KEYS)
+
+
+def test_what_is_stored_is_not_run_again(tmp_path):
+    store, log = Store(tmp_path / "trials.db"), tmp_path / "log"
+    assert losses(run_trials(KEYS[:6], Scripted(log=str(log)), store=store)) == losses(run_trials(KEYS[:6], Scripted()))
+    assert losses(run_trials(KEYS, Scripted(log=str(log)), store=store)) == EXPECTED
+    assert sorted(log.read_text().split("\n")[:-1]) == sorted(f"{key.arm} {key.seed}" for key in KEYS)
+
+
+def test_what_failed_is_said_and_run_again(tmp_path):
+    store = Store(tmp_path / "trials.db")
+    found = {t.key: t for t in run_trials(KEYS, Scripted(fails=(KEYS[2],), diverges=(KEYS[3],)), store=store)}
+    assert found[KEYS[2]].status == "failed"
+    assert found[KEYS[2]].detail.endswith("ValueError: no luck with add 2")
+    assert found[KEYS[3]].status == "diverged"
+    again = {trial.key: trial for trial in run_trials(KEYS, Scripted(), store=store)}
+    assert again[KEYS[2]].loss == EXPECTED[KEYS[2]]
+    assert again[KEYS[3]].status == "diverged"  # that was the arm's doing
+
+
+def test_closing_it_gives_claims_back(tmp_path):
+    store = Store(tmp_path / "trials.db")
+    trials = run_trials(KEYS, Scripted(), store=store)
+    next(trials)
+    trials.close()
+    assert store.running() == ()
+    assert len(store.trials()) == 1
+
+
+def test_a_second_writer_joins_and_nothing_is_run_twice(tmp_path):
+    log = tmp_path / "log"
+    found = []
+
+    def work():
+        store = Store(tmp_path / "trials.db")
+        found.append(losses(run_trials(KEYS, Scripted(log=str(log), seconds=0.05), store=store)))
+
+    both = [threading.Thread(target=work) for _ in range(2)]
+    for one in both:
+        one.start()
+    for one in both:
+        one.join()
+    assert found == [EXPECTED, EXPECTED]
+    assert sorted(log.read_text().split("\n")[:-1]) == sorted(f"{key.arm} {key.seed}" for key in KEYS)
+
+
+def test_threads_give_the_same():
+    started = time.monotonic()
+    found = losses(run_trials(KEYS, Scripted(seconds=0.1, threads=True), workers=Workers(5)))
+    assert found == EXPECTED
+    assert time.monotonic() - started < 0.8
+
+
+def test_processes_give_the_same_and_a_worker_that_dies_takes_only_its_trial_down(tmp_path):
+    store = Store(tmp_path / "trials.db")
+    found = {
+        trial.key: trial for trial in run_trials(KEYS, Scripted(kills=(KEYS[4],)), store=store, workers=Workers(2))
+    }
+    assert found[KEYS[4]].status == "failed"
+    assert found[KEYS[4]].detail.startswith("the worker process died: ")
+    others = {key: trial.loss for key, trial in found.items() if key != KEYS[4]}
+    assert others == {key: loss for key, loss in EXPECTED.items() if key != KEYS[4]}
+    assert losses(run_trials(KEYS, Scripted(), store=store, workers=Workers(2))) == EXPECTED
+
+
+SCRIPT = """
+import sys
+sys.path[:0] = {path!r}
+from scripted import Scripted
+from addcat.trials.engine import run_trials
+from addcat.trials.store import Store
+from addcat.trials.trial import Key
+keys = [Key(arm, seed) for seed in range(1, 6) for arm in ("add", "concat")]
+for trial in run_trials(keys, Scripted(log={log!r}, seconds={seconds}), store=Store({store!r})):
+    print(trial.key, flush=True)
+"""
+
+
+def started(tmp_path, seconds):
+    path = [str(Path(__file__).parent), *sys.path]
+    log, store = str(tmp_path / "log"), str(tmp_path / "trials.db")
+    code = textwrap.dedent(SCRIPT).format(path=path, log=log, store=store, seconds=seconds)
+    return subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)  # noqa: S603
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
+def test_killed_and_resumed_nothing_is_lost_and_nothing_doubled(tmp_path, how):
+    running = started(tmp_path, 0.1)
+    for _ in range(3):
+        running.stdout.readline()
+    os.kill(running.pid, how)
+    running.communicate()
+    kept = Store(tmp_path / "trials.db").trials()
+    assert len(kept) >= 3
+    assert (
+        losses(run_trials(KEYS, Scripted(log=str(tmp_path / "log")), store=Store(tmp_path / "trials.db"))) == EXPECTED
+    )
+    ran = (tmp_path / "log").read_text().split("\n")[:-1]
+    assert len(set(ran)) == len(KEYS)
+    assert len(ran) <= len(KEYS) + 1  # the one that was cut off
+
+
+@pytest.mark.slow
+def test_killed_ten_times_at_random_moments(tmp_path):
+    chance = np.random.default_rng(0)
+    for _ in range(10):
+        running = started(tmp_path, 0.3)
+        time.sleep(0.3 + chance.random())
+        running.kill()
+        running.communicate()
+    assert (
+        losses(run_trials(KEYS, Scripted(log=str(tmp_path / "log")), store=Store(tmp_path / "trials.db"))) == EXPECTED
+    )
+    with Store(tmp_path / "trials.db")._connected() as connection:
+        assert connection.execute("SELECT count(*), count(DISTINCT arm || seed) FROM trials").fetchone() == (10, 10)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("place", ["ray", "dask"])
+def test_a_real_local_cluster_gives_the_same(place):
+    pytest.importorskip({"ray": "ray", "dask": "distributed"}[place])
+    assert losses(run_trials(KEYS, Scripted(), workers=Workers(2, place))) == EXPECTED
+
+
+@pytest.mark.parametrize(
+    ("options", "text"),
+    [
+        ({"count": 0}, "workers=0 is out of range. Expected 1 or more."),
+        ({"on": "moon"}, "on='moon' does not exist. Expected one of processes, ray, dask."),
+        ({"count": 2, "gpus": 1}, "gpus=1 is out of range for 2 workers. Expected one a worker, or 0."),
+        ({"address": "x:1"}, "An address belongs to a cluster. Give --on ray or --on dask with it."),
+    ],
+)
+def test_workers_that_will_not_do(options, text):
+    with pytest.raises(OptionError) as caught:
+        Workers(**options)
+    assert str(caught.value) == text
