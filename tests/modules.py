@@ -432,6 +432,21 @@ def fixed_shapes():
     return FixedShapes(), (image(2, 3, 8, 8),)
 
 
+class FixedShapesAdded(FixedShapes):
+    def __init__(self):
+        super().__init__()
+        self.head = nn.Linear(8, 2)
+
+    def forward(self, x):
+        y = self.linear(self.conv(x).view(x.shape[0], -1))
+        return self.head(y + torch.full((x.shape[0], 8), 0.5, device=x.device, dtype=x.dtype) * y)
+
+
+@network
+def fixed_shapes_added():
+    return FixedShapesAdded(), (image(2, 3, 8, 8),)
+
+
 class Conditioned(nn.Module):
     def __init__(self):
         super().__init__()

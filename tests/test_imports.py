@@ -29,7 +29,7 @@ LAYERS = [
     {"errors", "frameworks", "graph"},
     {"algebra", "statistics"},
     {"covariance", "merges"},
-    {"data", "doors", "layers", "report", "rules"},
+    {"data", "doors", "layers", "modules", "report", "rules"},
     {"switches", "trials"},
     {"evidence"},
     {"verbs"},
@@ -38,7 +38,10 @@ LAYERS = [
 # what a door promises and how it trains is said without a framework; the doors themselves are chosen by verbs alone
 PROMISES = {"doors.base", "doors.lookup", "doors.recipe"}
 APART = {
-    *((folder, "doors") for folder in ("rules", "layers", "data", "report", "switches", "trials", "evidence")),
+    *(
+        (folder, "doors")
+        for folder in ("rules", "layers", "modules", "data", "report", "switches", "trials", "evidence")
+    ),
     ("doors", "rules"),
 }
 

@@ -35,6 +35,7 @@ FOUND = {
     "transformer_encoder": [f"encoder.layers.{i}.add{n} add" for i in range(2) for n in ("", "#2")],
     "patch_transformer": ["add#2 add", "add#3 add"],
     "fixed_shapes": ["cat concat"],
+    "fixed_shapes_added": ["add add"],
     "conditioned": ["add add"],
     "shared_blocks": ["block.add add", "block.add#2 add"],
     "mixer": ["add add", "add#2 add"],

@@ -71,7 +71,7 @@ class Example:
         """A name for each tensor: of the parameter of `forward`, with keys and places of what is nested in it."""
         parameters = [
             p.name
-            for p in inspect.signature(model.forward).parameters.values()
+            for p in inspect.signature(_own_forward(model)).parameters.values()
             if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)
         ]
         named = {
@@ -84,6 +84,12 @@ class Example:
                 found.append(".".join(_key(key) for key in path))
         children = {name for name, _ in model.named_modules()}
         return [f"input_{name}" if name in children else name for name in found]
+
+
+def _own_forward(model: Any) -> Any:
+    cls: Any = model.__class__
+    base: Any = getattr(cls, "_addcat_base", None)
+    return model.forward if base is None else base.forward.__get__(model)
 
 
 def _as_tensor(value: Any) -> Any:

@@ -33,6 +33,6 @@ def is_leaf(module: Any) -> bool:
         return False
     if home.startswith("torch.nn.utils.parametrize"):  # its class is made anew, of the module that it was
         return any(cls.__module__.startswith("torch.nn.modules") for cls in type(module).__mro__[1:2])
-    return home.startswith(("torch.nn.modules", "torch.nn.quant", "addcat.layers")) or isinstance(
+    return home.startswith(("torch.nn.modules", "torch.nn.quant", "addcat.modules")) or isinstance(
         module, _torch.jit.ScriptModule
     )

@@ -11,6 +11,7 @@ from typing import Any
 
 from addcat.doors.torch.calls import Call, Operand, Owner, Place, function_word
 from addcat.doors.torch.leaves import is_leaf
+from addcat.doors.torch.watching import is_active
 from addcat.frameworks import load, torch
 from addcat.graph import Edge, Tensor
 
@@ -136,13 +137,14 @@ class Recorder(_Mode):
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         """Run a torch function, and write it down."""
         kwargs = kwargs or {}
-        if self.whole:
+        if self.whole or not is_active(self):
             return func(*args, **kwargs)
-        self._frame.order += 1
+        frame = self._frame
         read = [value for value in _tree.tree_leaves((args, kwargs)) if isinstance(value, _torch.Tensor)]
         versions = [_version(value) for value in read]
         word = function_word(func)
         out = func(*args, **kwargs)
+        frame.order += gives_tensor(func, out)
         live = [value for value in read if id(value) in self._edges]
         if live and word in READS_VALUES:
             self._owner().note(f"looks at the values of a tensor ({word})")
@@ -211,13 +213,13 @@ class Recorder(_Mode):
         self._counts[name] = 1
         self.bind(value, Edge(name))
 
-    def enter(self, module: Any) -> None:
+    def call(self, module: Any, run: Callable[..., Any], args: Any, kwargs: Any) -> Any:
         """A module is called: until its `forward` starts, and after it ends, its hooks run."""
         self._frames.append(Frame(self._paths[id(module)], 0, hook=True))
-
-    def leave(self) -> None:
-        """The innermost frame ends."""
-        self._frames.pop()
+        try:
+            return run(*args, **kwargs)
+        finally:
+            self._frames.pop()
 
     def forward(self, module: Any, run: Callable[..., Any], args: Any, kwargs: Any) -> Any:
         """A module's `forward` runs: as a whole if it is a leaf, else call by call."""
@@ -281,6 +283,12 @@ class Recorder(_Mode):
             suffix = "" if number == 1 else f"#{number}"
             if not word or f"{word}{suffix}" not in children:
                 return place + suffix
+
+
+def gives_tensor(function: Any, out: Any) -> bool:
+    """Whether a torch function computes something: what only looks at a tensor is not counted among the calls."""
+    found = any(isinstance(value, _torch.Tensor) for value in _tree.tree_leaves(out))
+    return found or function_word(function) == "setitem"
 
 
 def _written_through(*_: Any) -> None:

@@ -7,6 +7,7 @@ their own way.
 import threading
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any, Protocol
 
 from addcat.frameworks import torch
@@ -14,17 +15,20 @@ from addcat.frameworks import torch
 _torch: Any = torch()
 _nn: Any = _torch.nn
 _LOCK = threading.RLock()
+_ACTIVE: list[Any] = []
+"""Watchers, the innermost last: a module that is recorded within a recording is seen by that one alone."""
+
+
+def is_active(watcher: Any) -> bool:
+    """Whether a watcher is the one that sees what runs now."""
+    return bool(_ACTIVE) and _ACTIVE[-1] is watcher
 
 
 class Watcher(Protocol):
     """Is told when a module is called, and runs its `forward`."""
 
-    def enter(self, module: Any) -> None:
-        """A module is called."""
-        ...
-
-    def leave(self) -> None:
-        """That call ends."""
+    def call(self, module: Any, run: Callable[..., Any], args: Any, kwargs: Any) -> Any:
+        """A module is called: its hooks run, and its `forward` between them."""
         ...
 
     def forward(self, module: Any, run: Callable[..., Any], args: Any, kwargs: Any) -> Any:
@@ -37,34 +41,43 @@ class Watcher(Protocol):
 
 
 @contextmanager
+def unwatched() -> Generator[None]:
+    """Within, nothing that runs is written down by a recording around it."""
+    _ACTIVE.append(None)
+    try:
+        yield
+    finally:
+        _ACTIVE.pop()
+
+
+@contextmanager
 def watched(root: Any, watcher: Watcher) -> Generator[None]:
     """Within, every call of a module of `root` goes through the watcher."""
     modules = {id(module): module for module in root.modules()}
     thread = threading.get_ident()
 
     def call(module: Any, *args: Any, **kwargs: Any) -> Any:
-        if id(module) not in modules or threading.get_ident() != thread:
+        if id(module) not in modules or threading.get_ident() != thread or not is_active(watcher):
             return original(module, *args, **kwargs)
-        watcher.enter(module)
-        try:
-            return original(module, *args, **kwargs)
-        finally:
-            watcher.leave()
+        return watcher.call(module, partial(original, module), args, kwargs)
 
     def apply(cls: Any, *args: Any, **kwargs: Any) -> Any:
         def run(*values: Any) -> Any:
             return original_apply(cls, *values, **kwargs)
 
-        return watcher.custom_function(run, args) if threading.get_ident() == thread else run(*args)
+        mine = threading.get_ident() == thread and is_active(watcher)
+        return watcher.custom_function(run, args) if mine else run(*args)
 
     with _LOCK:
         original, original_apply = _nn.Module.__call__, _torch.autograd.Function.apply.__func__
         _nn.Module.__call__ = call
         _torch.autograd.Function.apply = classmethod(apply)
+        _ACTIVE.append(watcher)
         try:
             with _forwards_through(modules.values(), watcher):
                 yield
         finally:
+            _ACTIVE.pop()
             _nn.Module.__call__ = original
             _torch.autograd.Function.apply = classmethod(original_apply)
 
@@ -90,7 +103,7 @@ def _forwards_through(modules: Any, watcher: Watcher) -> Generator[None]:
 
 def _through(module: Any, run: Callable[..., Any], watcher: Watcher) -> Callable[..., Any]:
     def forward(*args: Any, **kwargs: Any) -> Any:
-        return watcher.forward(module, run, args, kwargs)
+        return watcher.forward(module, run, args, kwargs) if is_active(watcher) else run(*args, **kwargs)
 
     return forward
 

@@ -47,6 +47,7 @@ def switch(
     widen: str = "project",
     fresh: bool = False,
     seed: int | None = None,
+    example_inputs: Any = None,
 ) -> Switched:
     """Change merges without changing what the network computes.
 
@@ -63,6 +64,7 @@ def switch(
         fresh: Draw all weights anew instead: the architecture alone is switched, to be trained from scratch. Layers
             that no switch touched start alike for every choice of rungs with one seed.
         seed: Of everything drawn; 0 where left out.
+        example_inputs: What a PyTorch module is called with: a tuple of arguments, or a dict of keyword arguments.
 
     Returns:
         The new model and the record.
@@ -88,7 +90,7 @@ def switch(
     wanted = {site: parse_rung(rung) for site, rung in changes.items()}
     if widen not in ("project", "pad"):
         raise OptionError(f"widen={widen!r} is not a way to widen a branch. Expected 'project' or 'pad'.")
-    door, drawn = door_for(model, needs="write"), 0 if seed is None else seed
+    door, drawn = door_for(model, needs="write", example_inputs=example_inputs), 0 if seed is None else seed
     check_seed(drawn)
     graph = door.read(model)
     merges = {merge.site: merge for merge in find_merges(graph)}

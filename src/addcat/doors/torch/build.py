@@ -1,0 +1,154 @@
+"""Nodes that we made or changed become modules: new ones by their op, changed ones with other sizes and weights."""
+
+from typing import Any
+
+import numpy as np
+
+from addcat.doors.torch.modules import WEIGHTS
+from addcat.errors import ModelError
+from addcat.frameworks import load, torch
+from addcat.graph import Array, Node
+
+_torch: Any = torch()
+_nn: Any = _torch.nn
+_CONVOLUTIONS = {3: "Conv1d", 4: "Conv2d", 5: "Conv3d"}
+
+
+def new_module(node: Node, like: Any) -> Any:
+    """A module for a node that has none.
+
+    Args:
+        node: A merge, a rung of the ladder, or a linear layer along the channel axis.
+        like: A tensor on whose device, and in whose dtype, its weights shall be.
+
+    Returns:
+        The module, with the node's weights.
+
+    Raises:
+        ModelError: if there is no module for its op.
+    """
+    made = _empty(node)
+    made.to(device=like.device, dtype=like.dtype)
+    set_weights(node, made)
+    return made
+
+
+def _empty(node: Node) -> Any:
+    ladder: Any = load("addcat.modules", extra="torch")
+    axis, arity = node.channel_axis, len(node.inputs)
+    if node.op == "concat":
+        return ladder.Concatenate(node.attrs["axis"])
+    if node.op == "add":
+        return ladder.Add()
+    if node.op == "scaled_add":
+        return ladder.ScaledAdd(arity)
+    if node.op == "channel_scaled_add":
+        return ladder.ChannelScaledAdd(arity, node.channels, axis)
+    if node.op == "projected_add":
+        return ladder.ProjectedAdd(arity, node.channels, node.attrs["rank"], axis)
+    if node.op == "pad_channels":
+        before_and_after = [size for pair in reversed(node.attrs["pads"]) for size in pair]
+        return _nn.ConstantPad1d(0, 0.0) if not any(before_and_after) else _pad(before_and_after)
+    if node.op in ("dense", "conv"):
+        kernel, rank = node.weights["kernel"].shape, len(node.shape)
+        bias = "bias" in node.weights
+        if axis == rank - 1:
+            return _nn.Linear(kernel[1], kernel[0], bias=bias)
+        if axis == 1 and rank in _CONVOLUTIONS:
+            return getattr(_nn, _CONVOLUTIONS[rank])(kernel[1], kernel[0], 1, bias=bias)
+    raise ModelError(f"{node.name!r} would be a new {node.op} on axis {axis}, for which torch has no module.")
+
+
+def _pad(sizes: list[int]) -> Any:
+    made = _nn.ConstantPad1d(0, 0.0)
+    made.padding = tuple(sizes)  # F.pad takes as many axes as there are pairs
+    return made
+
+
+_SIZES = {
+    "Linear": ("out_features", "in_features"),
+    **{f"Conv{rank}d": ("out_channels", "in_channels") for rank in (1, 2, 3)},
+    **{f"ConvTranspose{rank}d": ("out_channels", "in_channels") for rank in (1, 2, 3)},
+}
+
+
+def change_module(node: Node, module: Any) -> None:
+    """Give a module the sizes and weights of the node that it became; hooks and settings stay.
+
+    Args:
+        node: An edited node.
+        module: Its module, on the copy that is written.
+    """
+    kind = type(module).__name__
+    if kind in _SIZES:
+        kernel = node.weights["kernel"].shape
+        outputs, inputs = _SIZES[kind]
+        if node.op == "depthwise_conv":
+            module.groups = kernel[0] // int(node.attrs["multiplier"])
+            setattr(module, inputs, module.groups)
+        else:
+            setattr(module, inputs, kernel[1] * int(node.attrs.get("groups", 1)))
+        setattr(module, outputs, kernel[0])
+        if node.op == "conv" and kernel[2:] != tuple(module.kernel_size):
+            _reach(node, module, kernel[2:])
+    elif node.op in ("batch_norm", "instance_norm"):
+        for name in ("num_features", "num_channels", "num_groups"):
+            if hasattr(module, name):
+                setattr(module, name, node.channels)
+    elif node.op == "prelu":
+        module.num_parameters = node.weights["alpha"].shape[0]
+    set_weights(node, module)
+
+
+def _reach(node: Node, module: Any, taps: tuple[int, ...]) -> None:
+    """A convolution that took over the taps of the one behind it."""
+    padding = node.attrs["padding"]
+    module.kernel_size = taps
+    if isinstance(padding, str) and padding != "valid":
+        module.padding = padding
+        return
+    module.padding = _symmetric(node)
+    module._reversed_padding_repeated_twice = [size for pad in reversed(module.padding) for size in (pad, pad)]
+
+
+def _symmetric(node: Node) -> tuple[int, ...]:
+    padding: Any = node.attrs["padding"]
+    if padding == "valid":
+        return (0,) * (len(node.shape) - 2)
+    if any(before != after for before, after in padding):
+        raise ModelError(f"{node.name!r} would pad by {padding}, more on one side, which torch's convolutions do not.")
+    return tuple(before for before, _ in padding)
+
+
+def set_weights(node: Node, module: Any) -> None:
+    """Put the canonical weights of a node into a module: as they are laid out in torch, where and as those before."""
+    names = {canonical: own for own, canonical in WEIGHTS.get(node.op, {}).items()}
+    like = next(iter(module.parameters()), None)
+    for canonical, weight in node.weights.items():
+        name = names.get(canonical, canonical)
+        if "." in name:
+            continue  # of a module that is not looked into
+        array = weight.read()
+        put(module, name, np.swapaxes(array, 0, 1) if node.op == "conv_transpose" and name == "weight" else array, like)
+    for name in ("weight", "bias"):
+        if name in module._parameters and module._parameters[name] is not None and _gone(node, names, name):
+            module._parameters[name] = None
+
+
+def _gone(node: Node, names: dict[str, str], name: str) -> bool:
+    own = {names.get(canonical, canonical) for canonical in node.weights}
+    return node.op in ("dense", "conv") and name not in own
+
+
+def put(module: Any, name: str, array: Array, like: Any = None) -> None:
+    """Replace one parameter or buffer by other numbers: same dtype, device and flag."""
+    old = getattr(module, name, None)
+    source: Any = old if isinstance(old, _torch.Tensor) else like
+    value = _torch.from_numpy(np.array(array)).to(device=source.device, dtype=source.dtype)
+    if name in module._buffers:
+        module._buffers[name] = value
+        return
+    flag = bool(source.requires_grad) if source is not None else True
+    module._parameters[name] = _torch.nn.Parameter(value, requires_grad=flag)
+    if name in module.__dict__:
+        del module.__dict__[name]

@@ -1,0 +1,332 @@
+"""The own code of one module, written down as a `torch.fx.Graph`: its functions one by one, its submodules as calls.
+
+What is recorded is one run of `forward`, on fake tensors with open sizes where that does. So the code that comes of it
+holds for calls of the same structure, with the same numbers and flags, in the same mode; `Frame.fits` asks that.
+"""
+
+import operator
+import types
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from addcat.doors.torch.calls import function_word
+from addcat.doors.torch.edits import Apply, Edits, Read, Rounds, Site, Unwritable
+from addcat.doors.torch.recorder import Shell, gives_tensor
+from addcat.doors.torch.sizes import Axis, Guard, Sizes, attempts, hint, is_size, symbolic
+from addcat.doors.torch.watching import is_active, tensors_in, untouched, watched
+from addcat.frameworks import load, torch
+
+_torch: Any = torch()
+_fx: Any = load("torch.fx", extra="torch")
+_Mode: Any = load("torch.overrides", extra="torch").TorchFunctionMode
+_tree: Any = load("torch.utils._pytree", extra="torch")
+_METHODS = (types.MethodDescriptorType, types.WrapperDescriptorType)
+_KEPT = (int, float, str, bool, type(None), complex)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Frame:
+    """One way through a module's own code, edits made.
+
+    Attributes:
+        graph: What it computes; tensors of the arguments are its placeholders, in order.
+        training: In which mode it was recorded.
+        given: Structure of the arguments, and those of them that are no tensors.
+        sizes: Axes whose size it holds for alone, with that size.
+        guard: What it asks of other sizes.
+        outputs: Structure of what it gives.
+    """
+
+    graph: Any
+    training: bool
+    given: tuple[Any, tuple[Any, ...]]
+    sizes: tuple[tuple[Axis, int], ...]
+    guard: Guard
+    outputs: Any
+
+
+class FrameRecorder(_Mode):
+    """Writes down the own code of a module while it runs, and makes edits on the way.
+
+    The code is given the new value of an edited call at once, because what follows may need its new shape. See
+    `addcat.doors.torch.watching.Watcher`.
+    """
+
+    def __init__(self, owner: Any, environment: Any, rounds: tuple[Edits, ...]) -> None:
+        super().__init__()  # pyright: ignore[reportUnknownMemberType]
+        self.owner, self.graph = owner, _fx.Graph()
+        self.sizes = Sizes(self.graph, environment)
+        self.rounds = Rounds(rounds)
+        self.whole = False
+        self._read: dict[tuple[int, Site], list[Any]] = {}
+        self._replaced: dict[int, str] = {}
+        self._paths = {id(module): path for path, module in owner.named_modules()}
+        named = [*owner.named_parameters(remove_duplicate=False), *owner.named_buffers(remove_duplicate=False)]
+        self._names = {id(tensor): name for name, tensor in named}
+        self._nodes: dict[int, Any] = {}
+        self._kept: list[Any] = []
+        self._settings: dict[Any, Any] = {}
+
+    def given(self, values: list[Any]) -> None:
+        """The tensors that the module is called with."""
+        for position, value in enumerate(values):
+            node = self.graph.placeholder(f"given_{position}")
+            self.sizes.given(position, value, node)
+            self.bind(value, node)
+        for value in reversed(values):  # a fake tensor does not tell that it was asked for its device
+            self._settings[value.device] = self.graph.call_function(getattr, (self._nodes[id(value)], "device"))
+
+    def bind(self, value: Any, node: Any) -> None:
+        """Tensors of a call's result go by its node, those in lists and dicts by what picks them out."""
+        if isinstance(value, _torch.Tensor):
+            self._nodes[id(value)] = node
+            self._kept.append(value)
+        elif isinstance(value, tuple | list):
+            parts: list[Any] = [*value]  # pyright: ignore[reportUnknownArgumentType]
+            for place, part in enumerate(parts):
+                self._bind_part(part, node, place)
+        elif isinstance(value, dict):
+            for key, part in value.items():  # pyright: ignore[reportUnknownVariableType]
+                self._bind_part(part, node, key)
+
+    def _bind_part(self, part: Any, node: Any, key: Any) -> None:
+        if any(True for _ in tensors_in(part)):
+            self.bind(part, self.graph.call_function(operator.getitem, (node, key)))
+
+    # arguments
+
+    def written(self, tree: Any) -> Any:
+        """Arguments of a call, with nodes in the place of tensors and of sizes that are open."""
+
+        def whole(value: Any) -> bool:
+            return isinstance(value, slice | _torch.Size)
+
+        return _tree.tree_map(self._write, tree, is_leaf=whole)
+
+    def _write(self, value: Any) -> Any:
+        if isinstance(value, _torch.Tensor):
+            return self._tensor(value)
+        if isinstance(value, slice):
+            return self._slice(value)
+        if isinstance(value, _torch.Size):
+            return tuple(self._write(size) for size in value)
+        if is_size(value):
+            return self.sizes.write(value)
+        if isinstance(value, _torch.SymFloat):
+            return float(value)
+        if isinstance(value, _torch.SymBool):
+            return bool(value)
+        if isinstance(value, _torch.device | _torch.dtype):
+            return self._settings.get(value, value)
+        return value
+
+    def _slice(self, value: Any) -> Any:
+        return slice(self._write(value.start), self._write(value.stop), self._write(value.step))
+
+    def _tensor(self, value: Any) -> Any:
+        if id(value) in self._replaced:
+            raise Unwritable(f"adds in place ({self._replaced[id(value)]!r}), and reads the tensor under another name")
+        if id(value) not in self._nodes:
+            name = self._names.get(id(value))
+            if name is None:
+                raise Unwritable("reads a tensor that it is not given")
+            self._nodes[id(value)] = self.graph.get_attr(name)
+            self._kept.append(value)
+        return self._nodes[id(value)]
+
+    # calls
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        """Run a torch function, and write it down."""
+        kwargs = kwargs or {}
+        if self.whole or not is_active(self):
+            return func(*args, **kwargs)
+        word = function_word(func)
+        edited = self.rounds.function(word)
+        if edited is not None:
+            operands = list(tensors_in((args, kwargs)))
+            value = self._value(edited[1].value, edited[1].site, operands, edited[0])
+            if writes_in_place(func):  # the code may hold the same tensor under another name
+                self._replaced[id(operands[0])] = word
+            return value
+        out = func(*args, **kwargs)
+        if word == "attribute" and isinstance(out, _torch.dtype):
+            self._settings[out] = self.graph.call_function(getattr, (self._tensor(args[0]), "dtype"))
+        if not gives_tensor(func, out):
+            return out
+        self.rounds.count(word)
+        for known in self.rounds.sites(word):
+            self._read[known] = list(tensors_in((args, kwargs)))
+        self.bind(out, self._node(func, self.written(tuple(args)), self.written(dict(kwargs))))
+        return out
+
+    def _value(self, value: Apply | Read, site: Site, operands: list[Any], level: int) -> Any:
+        if isinstance(value, Read):
+            return (operands if value.site == site else self._read[level - 1, value.site])[value.position]
+        inputs = [self._value(one, site, operands, level) for one in value.inputs]
+        return self._submodule(value.child, self.owner.get_submodule(value.child), tuple(inputs), {}, level)
+
+    def _node(self, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        name = str(getattr(func, "__name__", ""))
+        if name == "__get__":
+            return self.graph.call_function(getattr, (args[0], func.__self__.__name__))
+        if isinstance(func, _METHODS) or getattr(_torch.Tensor, name, None) is func:
+            return self.graph.call_method(name, args, kwargs)
+        return self.graph.call_function(func, args, kwargs)
+
+    def call(self, module: Any, run: Callable[..., Any], args: Any, kwargs: Any) -> Any:
+        """A submodule is called, with its hooks: one node."""
+        if self.whole:
+            return run(*args, **kwargs)
+        return self._submodule(self._paths[id(module)], run, args, kwargs, 0)
+
+    def _submodule(self, path: str, run: Callable[..., Any], args: Any, kwargs: Any, level: int) -> Any:
+        edited = self.rounds.module(path, level)
+        if edited is not None:
+            return self._value(edited[1].value, edited[1].site, list(tensors_in((args, kwargs))), edited[0])
+        node = self.graph.call_module(path, self.written(tuple(args)), self.written(dict(kwargs)))
+        self.whole = True
+        try:
+            with _torch._C.DisableTorchFunction():
+                out = run(*args, **kwargs)
+        finally:
+            self.whole = False
+        self.bind(out, node)
+        return out
+
+    def forward(self, module: Any, run: Callable[..., Any], args: Any, kwargs: Any) -> Any:
+        """A submodule's `forward` runs, most often within its call."""
+        return run(*args, **kwargs) if self.whole else self.call(module, run, args, kwargs)
+
+    def custom_function(self, run: Callable[..., Any], args: Any) -> Any:
+        """`autograd.Function.apply`: what it does backward would be lost."""
+        if self.whole:
+            return run(*args)
+        raise Unwritable("calls an autograd.Function of its own")
+
+
+def record_frame(
+    owner: Any, forward: Callable[..., Any], args: Any, kwargs: Any, rounds: tuple[Edits, ...] = ()
+) -> Frame:
+    """Record the own code of a module.
+
+    Args:
+        owner: The module.
+        forward: The code: a function of the module and its arguments.
+        rounds: What is to be computed otherwise.
+        args: What it is called with; tensors, or `Shell`s where their numbers are not at hand.
+        kwargs: The same, by name.
+
+    Raises:
+        Unwritable: if the code cannot be written anew.
+    """
+    shells = any(isinstance(leaf, Shell) for leaf in _tree.tree_leaves((args, kwargs)))
+    trouble: Exception | None = None
+    for open_axes in attempts():
+        if open_axes is None and shells:
+            break
+        try:
+            return _record(owner, forward, (args, kwargs), open_axes, rounds)
+        except Unwritable:
+            raise
+        except Exception as error:  # the next attempt fixes more sizes
+            trouble = error
+    raise Unwritable(f"could not be run alone: {type(trouble).__name__}: {trouble}") from trouble
+
+
+def _record(
+    owner: Any,
+    forward: Callable[..., Any],
+    tree: Any,
+    open_axes: Callable[[int], bool] | None,
+    rounds: tuple[Edits, ...],
+) -> Frame:
+    leaves, structure = _tree.tree_flatten(tree)
+    environment, mode = None, None
+    if open_axes is not None:
+        shapes: Any = load("torch.fx.experimental.symbolic_shapes", extra="torch")
+        fakes: Any = load("torch._subclasses.fake_tensor", extra="torch")
+        environment = shapes.ShapeEnv()
+        mode = fakes.FakeTensorMode(shape_env=environment, allow_non_fake_inputs=True)
+    recorder = FrameRecorder(owner, environment, rounds)
+    values = [_example(leaf, mode, open_axes) if isinstance(leaf, _torch.Tensor | Shell) else leaf for leaf in leaves]
+    tensors = [value for value in values if isinstance(value, _torch.Tensor)]
+    recorder.given(tensors)
+    args, kwargs = _tree.tree_unflatten(values, structure)
+    with (
+        _rng_kept(),
+        untouched(owner) as changed,
+        _symbols(mode),
+        watched(owner, recorder),
+        _torch.no_grad(),
+        recorder,
+    ):
+        out = forward(owner, *args, **kwargs)
+    if own := changed.get(""):
+        raise Unwritable(f"sets {', '.join(map(repr, own))} on itself")
+    if missed := recorder.rounds.missed():
+        raise Unwritable(f"does not compute {missed[0]!r}, which was switched")
+    results, outputs = _tree.tree_flatten(out)
+    if any(not isinstance(value, (_torch.Tensor, *_KEPT)) and not is_size(value) for value in results):
+        raise Unwritable("gives objects that torch's pytrees do not know")
+    recorder.graph.output([recorder.written(value) for value in results])
+    unused = {name for edits in rounds for edit in edits for name in edit.unused}
+    _erase_unread(recorder.graph, unused)
+    sizes = tuple(((i, axis), int(tensors[i].shape[axis])) for i, axis in sorted(recorder.sizes.held))
+    others = tuple(leaf for leaf in leaves if not isinstance(leaf, _torch.Tensor | Shell))
+    return Frame(
+        recorder.graph,
+        bool(owner.training),
+        (structure, others),
+        sizes,
+        recorder.sizes.guard(),
+        outputs,
+    )
+
+
+@contextmanager
+def _symbols(mode: Any) -> Generator[None]:
+    """Within, kernels take symbolic sizes: torch's own composites are then taken apart in Python."""
+    if mode is None:
+        yield
+        return
+    dispatch: Any = load("torch._dispatch.python", extra="torch")
+    with mode, dispatch.enable_python_dispatcher():
+        yield
+
+
+def _erase_unread(graph: Any, unused: set[str]) -> None:
+    """Take out settings that nothing asks for, stacks that only old values read, and submodules said to be unused."""
+    for node in reversed(list(graph.nodes)):
+        idle = node.op == "call_function" and (node.target is getattr or "stack" in node.target.__name__)
+        if not node.users and (idle or (node.op == "call_module" and node.target in unused)):
+            graph.erase_node(node)
+
+
+def writes_in_place(function: Any) -> bool:
+    """Whether a torch function is one of those that write into their first argument, by its name."""
+    name = str(getattr(function, "__name__", ""))
+    return name.startswith("__i") or (name.endswith("_") and not name.endswith("__"))
+
+
+def _rng_kept() -> Any:
+    devices = [_torch.cuda.current_device()] if _torch.cuda.is_available() else []
+    return _torch.random.fork_rng(devices=devices)
+
+
+def _example(leaf: Any, mode: Any, open_axes: Callable[[int], bool] | None) -> Any:
+    if mode is None or open_axes is None:
+        return leaf.detach().clone()
+    if isinstance(leaf, Shell):
+        leaf = _torch.empty(leaf.shape, dtype=leaf.dtype, device=leaf.device)
+    elif is_fake(leaf):
+        leaf = _torch.empty([hint(size) for size in leaf.shape], dtype=leaf.dtype, device=leaf.device)
+    return symbolic(mode, leaf.detach(), open_axes=open_axes)
+
+
+def is_fake(value: Any) -> bool:
+    """Whether a tensor has no numbers, as in an export."""
+    fakes: Any = load("torch._subclasses.fake_tensor", extra="torch")
+    return isinstance(value, fakes.FakeTensor)

@@ -1,0 +1,156 @@
+"""What has to be done to a copy of a module so that it computes an edited graph: found by comparing the two graphs.
+
+| difference | what is done |
+| --- | --- |
+| a module of `torch.nn` with other weights or sizes | changed where it is |
+| a merge that is a module, replaced by another one | a new module under its path |
+| a module that is gone, whose readers take its input | `nn.Identity` under its path |
+| a function that is gone or another one now | its owner's code written anew (`Edit`), new modules as its children |
+"""
+
+from dataclasses import dataclass, field
+
+from addcat.doors.torch.calls import Call
+from addcat.doors.torch.edits import Apply, Edit, Read, Site
+from addcat.doors.torch.record import Recording
+from addcat.errors import ModelError
+from addcat.graph import Edge, Graph, Node
+
+
+@dataclass(slots=True)
+class Plan:
+    """See above.
+
+    Attributes:
+        changed: Nodes whose module is given other weights, by path of the module; functions under their name.
+        replaced: Nodes that become a new module, by path.
+        passed: Paths of modules that become an identity.
+        edits: By path of the owner.
+    """
+
+    changed: list[Node] = field(default_factory=list[Node])
+    replaced: dict[str, Node | None] = field(default_factory=dict[str, "Node | None"])
+    passed: list[str] = field(default_factory=list[str])
+    edits: dict[str, list[Edit]] = field(default_factory=dict[str, list[Edit]])
+
+    @property
+    def empty(self) -> bool:
+        """Whether nothing has to be done."""
+        return not (self.changed or self.replaced or self.passed or self.edits)
+
+
+def plan(old: Graph, new: Graph) -> Plan:
+    """Compare a graph with what `read` gave.
+
+    Args:
+        old: As it was read.
+        new: The same, edited.
+
+    Raises:
+        ModelError: if the difference is none that can be made in the user's own code.
+    """
+    return _Planner(old, new).plan()
+
+
+class _Planner:
+    def __init__(self, old: Graph, new: Graph) -> None:
+        self.old, self.new, self.made = old, new, Plan()
+        self.recording: Recording = old.native
+        self.calls: dict[str, Call] = {call.name: call for call in self.recording.calls}
+        self.moved = self._moved()
+
+    def plan(self) -> Plan:
+        for name, node in self.new.nodes.items():
+            before = self.old.nodes.get(name)
+            if before is not None and node.native is before.native and node.op == before.op and node.edited:
+                self.made.changed.append(node)
+        for name, before in self.old.nodes.items():
+            node = self.new.nodes.get(name)
+            now = self.moved.get(Edge(name), Edge(name))
+            same = node is not None and node.native is before.native and node.op == before.op
+            if not same or now != Edge(name):
+                self._replace(before, node, now)
+        return self.made
+
+    def _moved(self) -> dict[Edge, Edge]:
+        """For each tensor that readers no longer take, the one that they take now."""
+        moved: dict[Edge, Edge] = {}
+        readers = [
+            (self.old.nodes[name].inputs, node.inputs, name)
+            for name, node in self.new.nodes.items()
+            if name in self.old.nodes and node.native is not None and node.native is self.old.nodes[name].native
+        ]
+        for before, after, name in [*readers, (self.old.outputs, self.new.outputs, "the output")]:
+            if len(before) != len(after):
+                raise ModelError(f"{name!r} would read {len(after)} tensors in the place of {len(before)}.")
+            for was, now in zip(before, after, strict=True):
+                if moved.setdefault(was, now) != now:
+                    raise ModelError(f"Readers of {was.node!r} would read several tensors in its place.")
+        return moved
+
+    def _replace(self, before: Node, node: Node | None, now: Edge) -> None:
+        call = self.calls[before.name]
+        own = node is not None and now == Edge(before.name)
+        if call.module is not None and own and node is not None and node.inputs == before.inputs:
+            self.made.replaced[call.path] = node
+            return
+        if call.module is not None and node is None and len(before.inputs) == 1 and now == before.inputs[0]:
+            self.made.passed.append(call.path)
+            return
+        if node is None and now == Edge(before.name):
+            return  # nobody reads it: its module is left to what its owner does
+        owner = call.place.owner
+        value = self._value(now, before, owner)
+        if isinstance(value, Read):  # an identity of its name keeps the names of what follows
+            child = self._child(before.name, owner)
+            self.made.replaced[self._path(owner, child)] = None
+            value = Apply(child, (value,))
+        edit = Edit(self._site(call), value, self._unused(before, owner))
+        self.made.edits.setdefault(owner, []).append(edit)
+
+    def _value(self, edge: Edge, site: Node, owner: str) -> Apply | Read:
+        """A tensor of the new graph in terms of what the old call reads."""
+        places = [operand.edge for operand in self.calls[site.name].operands]
+        if edge in places:
+            return Read(self._site(self.calls[site.name]), places.index(edge))
+        stack = site.attrs.get("stack")
+        if stack is not None:
+            places = [operand.edge for operand in self.calls[stack].operands]
+            if edge in places:
+                return Read(self._site(self.calls[stack]), places.index(edge))
+        node = self.new.nodes.get(edge.node)
+        mine = node is not None and (node.name == site.name or node.name not in self.old.nodes)
+        if node is None or not mine:
+            raise ModelError(
+                f"{site.name!r} would read {edge.node!r}, which is out of reach of the code of "
+                f"{owner or 'the model'!r}. Change one merge at a time."
+            )
+        child = self._child(node.name, owner)
+        self.made.replaced[self._path(owner, child)] = node
+        return Apply(child, tuple(self._value(one, site, owner) for one in node.inputs))
+
+    def _site(self, call: Call) -> Site:
+        if call.module is None:
+            return Site(call.place.order, call.word)
+        owner = call.place.owner
+        return Site(0, call.path.removeprefix(f"{owner}.") if owner else call.path)
+
+    def _unused(self, before: Node, owner: str) -> tuple[str, ...]:
+        """Children of the owner of which no call is left."""
+        prefix = f"{owner}." if owner else ""
+        gone = [name for name in self.old.nodes if name not in self.new.nodes]
+        modules = {self.calls[name].path for name in gone if self.calls[name].module is not None}
+        kept = {self.calls[name].path for name in self.new.nodes if name in self.calls}
+        children = {path.removeprefix(prefix).split(".")[0] for path in modules if path.startswith(prefix)}
+        return tuple(
+            sorted(child for child in children if not any(f"{path}.".startswith(f"{prefix}{child}.") for path in kept))
+        )
+
+    def _child(self, name: str, owner: str) -> str:
+        child = name.removeprefix(f"{owner}.") if owner else name
+        if "." in child:
+            raise ModelError(f"{name!r} does not lie in the module {owner!r} that would compute it.")
+        return child
+
+    def _path(self, owner: str, child: str) -> str:
+        return f"{owner}.{child}" if owner else child

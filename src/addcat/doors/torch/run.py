@@ -1,0 +1,80 @@
+"""Run a module at inference: on arrays, up to tensors inside, on random inputs."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from addcat.doors.torch.examples import Example, array_of, device_of
+from addcat.doors.torch.record import Recording, values_at
+from addcat.doors.torch.watching import in_mode, tensors_in
+from addcat.doors.torch.write import is_edited, write
+from addcat.frameworks import torch
+from addcat.graph import Array, Edge, Graph
+
+_torch: Any = torch()
+Run = Callable[[list[Array]], list[Array]]
+
+
+def predictor(model: Any, example: Example, edges: Sequence[Edge] = ()) -> Run:
+    """A function from a list of input arrays to a list of output arrays, in eval mode, without gradients.
+
+    Args:
+        model: A module.
+        example: What it is called with; its tensors are replaced by the arrays.
+        edges: Tensors inside it that are to follow the outputs.
+    """
+
+    def run(inputs: list[Array]) -> list[Array]:
+        call = example_of(example, inputs, model)
+        if edges:
+            out, values = values_at(model, call, list(edges))
+            return [array_of(tensor) for tensor in (*tensors_in(out), *(values[edge] for edge in edges))]
+        with in_mode(model, training=False), _torch.no_grad():
+            return [array_of(tensor) for tensor in tensors_in(model(*call.args, **call.kwargs))]
+
+    return run
+
+
+def example_of(example: Example, inputs: Sequence[Array], model: Any) -> Example:
+    """A call with these arrays, where the model lies and in the types of the example."""
+    place = device_of(model)
+    return example.filled(
+        [
+            _torch.from_numpy(np.array(array)).to(device=place, dtype=tensor.dtype)
+            for array, tensor in zip(inputs, example.tensors, strict=True)
+        ]
+    )
+
+
+def probe(graph: Graph, edges: list[Edge], example: Example) -> Run:
+    """A function from a list of input arrays to the tensors on some edges of a graph."""
+    recording: Recording = graph.native
+    model = write(graph) if is_edited(graph) else recording.model
+
+    def run(inputs: list[Array]) -> list[Array]:
+        _, values = values_at(model, example_of(example, inputs, model), edges)
+        return [array_of(values[edge]) for edge in edges]
+
+    return run
+
+
+def random_inputs(graph: Graph, *, examples: int, seed: int) -> list[Array]:
+    """Inputs that a module takes: standard normal numbers; whole numbers from those of the example.
+
+    Args:
+        graph: What `read` gave.
+        examples: Size of the batch.
+        seed: Of the draw.
+    """
+    recording: Recording = graph.native
+    rng = np.random.default_rng(seed)
+    found: list[Array] = []
+    for tensor in recording.example.tensors:
+        array = array_of(tensor)
+        shape = (examples, *array.shape[1:]) if array.ndim else ()
+        if np.issubdtype(array.dtype, np.floating):
+            found.append(rng.standard_normal(shape).astype(array.dtype))
+        else:
+            found.append(rng.choice(array.reshape(-1), shape).astype(array.dtype))
+    return found

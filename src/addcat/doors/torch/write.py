@@ -1,0 +1,158 @@
+"""A graph becomes a copy of the user's module: what was not touched is the same class, code, path and hooks."""
+
+import copy
+import zlib
+from collections.abc import Callable
+from typing import Any
+
+from addcat.doors.torch.build import change_module, new_module, put
+from addcat.doors.torch.calls import Call
+from addcat.doors.torch.plan import Plan, plan
+from addcat.doors.torch.read import graph_of
+from addcat.doors.torch.record import Recording
+from addcat.doors.torch.rewritten import prepare, rewrite
+from addcat.doors.torch.watching import in_mode
+from addcat.errors import ModelError
+from addcat.frameworks import torch
+from addcat.graph import Graph, Node
+
+_torch: Any = torch()
+
+
+def write(
+    graph: Graph, *, weights: bool = True, seed: int | None = None, factory: Callable[[], Any] | None = None
+) -> Any:
+    """Make a new module of a graph.
+
+    Args:
+        graph: What `read` gave, edited or not.
+        weights: Whether weights are carried over; without, they are drawn anew.
+        seed: Of those draws. Each module's depends on the seed and its path alone, so modules of one path and shape
+            start alike in every model of one seed.
+        factory: Makes the user's model anew; its draws are taken where paths and shapes are the same, because what a
+            constructor draws is not drawn again by `reset_parameters`.
+
+    Returns:
+        A copy of the user's module with the changes, in the mode that it was in.
+
+    Raises:
+        ModelError: if the module cannot be copied, or the changes cannot be made in its own code.
+    """
+    recording: Recording = graph.native
+    made = _copied(recording.model)
+    _carry_out(plan(graph_of(recording), graph), made, recording)
+    if not weights:
+        redraw(made, 0 if seed is None else seed, factory)
+    return made
+
+
+def is_edited(graph: Graph) -> bool:
+    """Whether a graph computes something else than the module that it was read from."""
+    return not plan(graph_of(graph.native), graph).empty
+
+
+def _copied(model: Any) -> Any:
+    try:
+        return copy.deepcopy(model)
+    except Exception as error:
+        raise ModelError(
+            f"{type(model).__name__} cannot be copied: {type(error).__name__}: {error} "
+            "Let copy.deepcopy(model) work: keep no computed tensors, locks or open files on the module."
+        ) from error
+
+
+def _carry_out(todo: Plan, made: Any, recording: Recording) -> None:
+    calls = {call.name: call for call in recording.calls}
+    for node in todo.changed:
+        _change(node, calls[node.name], made)
+    like = next(made.parameters(), _torch.zeros(()))
+    for path, node in todo.replaced.items():
+        _put_module(made, path, _torch.nn.Identity() if node is None else _new(node, made, path, like))
+    for path in todo.passed:
+        _put_module(made, path, _torch.nn.Identity())
+    for path, edits in todo.edits.items():
+        owner = made.get_submodule(path)
+        rewrite(owner, tuple(edits))
+        for name in {name for edit in edits for name in edit.unused}:
+            _put_module(owner, name, _torch.nn.Identity())
+    for path in todo.edits:
+        _prepare(made.get_submodule(path), recording.owners[path].calls)
+
+
+def _prepare(owner: Any, calls: list[Any]) -> None:
+    """Write the owner's code for both modes now, where it needs no numbers to be run."""
+    for training in (False, True):
+        with in_mode(owner, training=training):
+            for args, kwargs in calls:
+                try:
+                    prepare(owner, args, kwargs)
+                except ModelError as problem:
+                    if "could not be run alone" not in str(problem):
+                        raise
+
+
+def _new(node: Node, made: Any, path: str, like: Any) -> Any:
+    owner = made.get_submodule(path.rpartition(".")[0])
+    return new_module(node, next((p for p in owner.parameters() if p.is_floating_point()), like))
+
+
+def _put_module(root: Any, path: str, module: Any) -> None:
+    parent, _, name = path.rpartition(".")
+    owner = root.get_submodule(parent)
+    owner._modules[name] = module.train(owner.training)
+
+
+def _change(node: Node, call: Call, made: Any) -> None:
+    if call.module is not None:
+        change_module(node, made.get_submodule(call.path))
+        return
+    for operand, name in zip((o for o in call.operands if o.path), ("kernel", "bias"), strict=False):
+        if name in node.weights:
+            parent, _, attribute = operand.path.rpartition(".")
+            put(made.get_submodule(parent), attribute, node.weight(name))
+
+
+def redraw(model: Any, seed: int, factory: Callable[[], Any] | None = None) -> None:
+    """Draw every weight anew.
+
+    Args:
+        model: The module; it is changed.
+        seed: Of the draws, together with each module's path.
+        factory: See `write`.
+    """
+    with _torch.random.fork_rng():
+        drawn = set[int]()
+        for path, module in model.named_modules():
+            if hasattr(module, "reset_parameters"):
+                _torch.manual_seed(_seed(seed, path))
+                module.reset_parameters()
+                drawn.update(id(parameter) for parameter in module._parameters.values())
+        for name, parameter in model.named_parameters():
+            if id(parameter) not in drawn:
+                _torch.manual_seed(_seed(seed, name))
+                _redraw_alone(parameter)
+        if factory is not None:
+            _torch.manual_seed(_seed(seed, ""))
+            _take_over(factory(), model)
+
+
+def _seed(seed: int, path: str) -> int:
+    return zlib.crc32(f"{seed} {path}".encode())
+
+
+def _redraw_alone(parameter: Any) -> None:
+    """A parameter that no module draws: normal, with the mean and spread that it has; a constant one stays."""
+    with _torch.no_grad():
+        values = parameter.float()
+        spread = float(values.std(correction=0)) if values.numel() else 0.0
+        if spread > 0:
+            parameter.copy_(_torch.normal(float(values.mean()), spread, parameter.shape))
+
+
+def _take_over(source: Any, target: Any) -> None:
+    """The values of one model where another has the same path and shape; buffers too."""
+    given = source.state_dict()
+    with _torch.no_grad():
+        for name, value in target.state_dict(keep_vars=True).items():
+            if name in given and given[name].shape == value.shape:
+                value.copy_(given[name])
