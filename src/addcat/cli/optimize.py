@@ -9,6 +9,7 @@ import typer
 from rich.console import Console
 
 from addcat.cli.common import AnyModel, Custom, Html, Json, Unsafe, give, say_note
+from addcat.data.files import load_arrays
 from addcat.doors.base import framework_of
 from addcat.doors.lookup import is_lookup, parse
 from addcat.doors.open import load_model
@@ -46,6 +47,13 @@ def optimize(
     shape: Annotated[
         list[str] | None, typer.Option(help="Shape of an input whose size is open: x=1x3x256x256. May be repeated.")
     ] = None,
+    inputs: Annotated[
+        Path | None,
+        typer.Option(
+            help="A .npz file with an array for each input on which random ones will not do, by its name.",
+            show_default=False,
+        ),
+    ] = None,
     tolerance: Annotated[float, typer.Option(help="Largest relative difference of outputs in float32.")] = 1e-5,
     time_limit: Annotated[float, typer.Option(help="Seconds for the search.")] = 120.0,
     measure: Annotated[
@@ -64,6 +72,7 @@ def optimize(
     shapes, modules = _shapes(shape or []), custom or []
     targets = Target(output, tuple(MODEL_ENDINGS.values())), None if html is None else report_target(html)
     require_targets(*targets, source=model)
+    arrays = None if inputs is None else load_arrays(inputs)
     network = load_model(model, unsafe=unsafe, custom=modules, say=say_note)
     reads = files_read(network)
     require_targets(*targets, source=model, reads=reads)
@@ -75,6 +84,7 @@ def optimize(
         runtime=runtime,
         threads=threads,
         shapes=shapes,
+        inputs=arrays,
         tolerance=tolerance,
         time_limit=time_limit,
         measure=measure,

@@ -2,7 +2,6 @@
 
 import re
 import zipfile
-import zlib
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
@@ -71,19 +70,41 @@ def _takes(expected: Shape, shape: tuple[int, ...]) -> bool:
     return fits and all(e in (None, s) for e, s in zip(expected[1:], shape, strict=True))
 
 
-def _from_npz(path: Path, inputs: Inputs, outputs: Outputs) -> Any:
+def load_arrays(path: Path) -> dict[str, Array]:
+    """Read every array of an `.npz` file, without running code that it may hold.
+
+    Args:
+        path: The file.
+
+    Returns:
+        The arrays by name.
+
+    Raises:
+        DataError: if it is no such file, is broken, or holds something else than plain arrays.
+    """
+    if not path.is_file():
+        raise DataError(f"There is no file {str(path)!r}. Pass an .npz file, as np.savez writes it.")
     try:
         with path.open("rb") as file, zipfile.ZipFile(file), np.load(file, allow_pickle=False) as archive:
-            arrays: dict[str, Array] = {name: archive[name] for name in archive.files}
+            arrays: dict[str, Any] = {name: archive[name] for name in archive.files}
     except ValueError as error:
         objects = (
             "holds Python objects, and reading them would run code" if "allow_pickle" in str(error) else str(error)
         )
         raise DataError(f"{str(path)!r} {objects}. Save plain arrays with np.savez.") from None
-    except (OSError, EOFError, zipfile.BadZipFile, zlib.error):
+    except MemoryError:
+        raise DataError(f"{str(path)!r} holds more than fits into memory. Save smaller arrays.") from None
+    except Exception:  # a broken archive fails in zipfile, zlib or numpy's parser of headers, each with its own errors
         raise DataError(
             f"{str(path)!r} is not an .npz file, or only a part of one. Save it again with np.savez."
         ) from None
+    if others := [name for name, array in arrays.items() if not isinstance(array, np.ndarray)]:
+        raise DataError(f"{str(path)!r} holds {others[0]!r}, which is no array. Save plain arrays with np.savez.")
+    return arrays
+
+
+def _from_npz(path: Path, inputs: Inputs, outputs: Outputs) -> Any:
+    arrays = load_arrays(path)
     x = _named(arrays, "x", [name for name, _ in inputs])
     y = _named(arrays, "y", list(outputs.names))
     used = len(x) + len(y)

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from addcat.data.dataset import Outputs
 from addcat.data.examples import Arrays, Examples
-from addcat.doors.bench import Bench, Shapes
+from addcat.doors.bench import Bench
+from addcat.doors.inputs import Inputs, Shapes
 from addcat.doors.recipe import ArmTrainer, Plan, Recipe
 from addcat.errors import ModelError, OptionError
 from addcat.graph import Array, Edge, Graph, Node, Shape
@@ -123,7 +124,14 @@ class Bencher(Protocol):
     """Puts a model on the bench, where `optimize` works on it."""
 
     def bench_of(
-        self, model: Any, *, runtime: str = ..., threads: int = 1, shapes: Shapes = None, passed: Any = None
+        self,
+        model: Any,
+        *,
+        runtime: str = ...,
+        threads: int = 1,
+        shapes: Shapes = None,
+        inputs: Inputs = None,
+        passed: Any = None,
     ) -> Bench:
         """The model at some input shapes, in some runtime.
 
@@ -132,6 +140,7 @@ class Bencher(Protocol):
             runtime: Where it is measured, in frameworks that have several.
             threads: How many threads a run may use.
             shapes: Shapes of the inputs, by name or in order, where the model leaves sizes open. An open batch is 1.
+            inputs: Arrays by name, for inputs on which random ones will not do.
             passed: What stood for the model, such as its path; decides the form in which results are given back.
         """
         ...

@@ -1,12 +1,11 @@
 """What `optimize` works on: a model on a bench, where it is read, rewritten, run and, in some frameworks, timed."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any, Literal, Protocol
 
 from addcat.doors.timing import Ratio
-from addcat.graph import Array, Graph, Node, Shape
+from addcat.graph import Array, Graph, Node
 
-Shapes = Mapping[str, Shape] | Sequence[Shape] | None
 Feeds = Mapping[str, Array]
 RunByName = Callable[[Feeds], list[Array]]
 """Takes arrays by the names of the inputs; gives one for each output."""
@@ -65,6 +64,16 @@ class Bench(Protocol):
     @property
     def shapes(self) -> dict[str, tuple[int, ...]]:
         """Shapes of the inputs at which it is run."""
+        ...
+
+    @property
+    def given(self) -> Feeds:
+        """The inputs that were given; the others are drawn at random."""
+        ...
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What there is to say of the model as it was read, in whole sentences."""
         ...
 
     @property

@@ -265,7 +265,7 @@ def test_size_that_is_not_known():
         optimize(proto)
     assert str(caught.value) == (
         "Input 'x' has the shape (None, 4, None, None), so its size is not known. "
-        "Pass one, such as shapes={'x': (1, 3, 256, 256)}, or --shape x=1x3x256x256."
+        "Pass one, such as shapes={'x': (1, 4, 224, 224)}, or --shape x=1x4x224x224."
     )
     assert optimize(proto, shapes={"x": (1, 4, 6, 6)}).record.shapes == {"x": (1, 4, 6, 6)}
 

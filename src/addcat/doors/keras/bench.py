@@ -1,18 +1,17 @@
 """A Keras model on the bench: read, rewritten, written and verified, but not timed."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
 
-from addcat.doors.bench import Feeds, RunByName, Shapes
+from addcat.doors.bench import Feeds, RunByName
+from addcat.doors.inputs import Inputs, Shapes, Wanted, given_inputs, sizes_of_run
 from addcat.doors.keras.build import missing
 from addcat.doors.keras.read import read
 from addcat.doors.keras.run import predictor
 from addcat.doors.keras.write import write
-from addcat.errors import OptionError
-from addcat.graph import Array, Graph, Node, Shape
+from addcat.graph import Array, Graph, Node
 from addcat.graph.peak import scheduled
 
 
@@ -24,11 +23,13 @@ class KerasBench:
         original: The model that was passed.
         graph: Its graph.
         shapes: Shapes of the inputs at which it is run.
+        given: Inputs that were given; the others are drawn at random.
     """
 
     original: Any
     graph: Graph
     shapes: dict[str, tuple[int, ...]]
+    given: Feeds
 
     @property
     def framework(self) -> Literal["keras"]:
@@ -39,6 +40,11 @@ class KerasBench:
     def sized(self) -> Graph:
         """The graph; sizes that a Keras model leaves open stay so."""
         return self.graph
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Nothing: all that is not read is refused."""
+        return ()
 
     @property
     def timing(self) -> None:
@@ -63,14 +69,14 @@ class KerasBench:
         return lambda feeds: run([feeds[name] for name in self.graph.inputs])
 
     def feeds(self, seed: int) -> Feeds:
-        """Random inputs."""
+        """Inputs: random where none are given."""
         generator = np.random.default_rng(seed)
         found: dict[str, Array] = {}
         for name in self.graph.inputs:
             dtype = self.graph.nodes[name].dtype
             drawn = generator.integers(0, 2, self.shapes[name]) if "int" in dtype else None
             found[name] = (generator.standard_normal(self.shapes[name]) if drawn is None else drawn).astype(dtype)
-        return found
+        return {**found, **self.given}
 
     def reference(self, model: Any, feeds: Feeds) -> list[Array] | None:
         """Keras has no float64 evaluation of a float32 model."""
@@ -81,18 +87,14 @@ class KerasBench:
         return model
 
 
-def _sizes(name: str, shape: Shape) -> tuple[int, ...]:
-    sizes = [1 if size is None and axis == 0 else size for axis, size in enumerate(shape)]
-    if None in sizes:
-        raise OptionError(
-            f"Input {name!r} has the shape {tuple(shape)}, so its size is not known. "
-            f"Pass one, such as shapes={{{name!r}: (1, 224, 224, 3)}}, or --shape {name}=1x224x224x3."
-        )
-    return tuple(size for size in sizes if size is not None)
-
-
 def bench_of(
-    model: Any, *, runtime: str = "", threads: int = 1, shapes: Shapes = None, passed: Any = None
+    model: Any,
+    *,
+    runtime: str = "",
+    threads: int = 1,
+    shapes: Shapes = None,
+    inputs: Inputs = None,
+    passed: Any = None,
 ) -> KerasBench:
     """Put a Keras model on the bench.
 
@@ -101,20 +103,15 @@ def bench_of(
         runtime: Does not matter, as nothing is timed.
         threads: Does not matter either.
         shapes: Shapes of the inputs, by name or in order, where the model leaves sizes open. An open batch is 1.
+        inputs: Arrays by name, for inputs on which random ones will not do; their shapes count as given.
         passed: Does not matter: results are Keras models.
 
     Raises:
         ModelError: if the model cannot be read.
         OptionError: if there is no such input, or its size is not known.
+        DataError: if a given input does not fit.
     """
     graph = read(model)
-    if isinstance(shapes, Mapping):
-        unknown = [name for name in shapes if name not in graph.inputs]
-        if unknown:
-            names = ", ".join(map(repr, graph.inputs))
-            raise OptionError(f"The model has no input {unknown[0]!r}. Its inputs are {names}.")
-        given = dict(shapes)
-    else:
-        given = dict(zip(graph.inputs, shapes or (), strict=False))
-    sizes = {name: _sizes(name, given.get(name, graph.nodes[name].shape)) for name in graph.inputs}
-    return KerasBench(model, graph, sizes)
+    wanted = {name: Wanted(graph.nodes[name].shape, graph.nodes[name].dtype) for name in graph.inputs}
+    given = given_inputs(inputs, wanted)
+    return KerasBench(model, graph, sizes_of_run(wanted, shapes, given, channels_first=False), given)

@@ -1,21 +1,26 @@
 """An ONNX model on the bench: at some input shapes, in some runtime."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from math import prod
 from typing import Any, Literal
 
-from addcat.doors.bench import Feeds, RunByName, Shapes
+from addcat.doors.bench import Feeds, RunByName
+from addcat.doors.inputs import Inputs, Shapes, given_inputs, item_bytes, memory_bytes, sizes_of_run
 from addcat.doors.onnx.external import weight_bytes
 from addcat.doors.onnx.read import read
-from addcat.doors.onnx.reading.load import ir, load
+from addcat.doors.onnx.reading.load import STORED_OPSET, infer, ir, load
+from addcat.doors.onnx.reading.opsets import OLDEST_OPSET
 from addcat.doors.onnx.running.reference import run_float64
-from addcat.doors.onnx.running.runtime import input_shapes, random_inputs, start
+from addcat.doors.onnx.running.runtime import RunError, random_inputs, start, wanted_inputs
 from addcat.doors.onnx.simplify.simplify import normalise
 from addcat.doors.onnx.timer import OnnxTimer
 from addcat.doors.onnx.write import PROTO_LIMIT, put_in_order, to_proto, write
-from addcat.graph import Array, Graph, Node
+from addcat.errors import ModelError
+from addcat.graph import Array, Graph, Node, Tensor
 from addcat.graph.cost import total_multiply_adds
 from addcat.graph.peak import memory, scheduled
+from addcat.merges.oddities import about_model
 
 REFERENCE_ELEMENTS, REFERENCE_MULTIPLY_ADDS = 30_000_000, 2_000_000_000
 """Models whose tensors hold up to so many elements in all, and that multiply so often, are evaluated in float64 too."""
@@ -33,6 +38,8 @@ class OnnxBench:
         runtime: Where it is run.
         threads: How many threads a run may use.
         as_ir: Whether results are given as `onnx_ir.Model`.
+        given: Inputs that were given; the others are drawn at random.
+        notes: What there is to say of the model as it was read.
         timing: Measures it.
     """
 
@@ -43,6 +50,8 @@ class OnnxBench:
     runtime: str
     threads: int
     as_ir: bool
+    given: Feeds
+    notes: tuple[str, ...]
     timing: OnnxTimer = field(init=False)
 
     def __post_init__(self) -> None:
@@ -75,11 +84,11 @@ class OnnxBench:
         return start(model, runtime=runtime, threads=self.threads, optimised=optimised)
 
     def feeds(self, seed: int) -> Feeds:
-        """Random inputs; every second seed has a batch of two where the batch is free."""
+        """Inputs: random where none are given; every second seed has a batch of two where the batch is free."""
         shapes = dict(self.shapes)
-        if seed % 2 and self._free_batch():
+        if seed % 2 and not self.given and self._free_batch():
             shapes = {name: (2 * shape[0], *shape[1:]) for name, shape in shapes.items()}
-        return random_inputs(self.original, shapes, seed)
+        return {**random_inputs(self.original, shapes, seed), **self.given}
 
     def _free_batch(self) -> bool:
         inputs = [value for value in self.original.graph.inputs if value.name in self.shapes]
@@ -100,7 +109,13 @@ class OnnxBench:
 
 
 def bench_of(
-    model: Any, *, runtime: str = "onnxruntime", threads: int = 1, shapes: Shapes = None, passed: Any = None
+    model: Any,
+    *,
+    runtime: str = "onnxruntime",
+    threads: int = 1,
+    shapes: Shapes = None,
+    inputs: Inputs = None,
+    passed: Any = None,
 ) -> OnnxBench:
     """Put an ONNX model on the bench.
 
@@ -109,18 +124,60 @@ def bench_of(
         runtime: Where it is measured and verified: "onnxruntime" or "openvino".
         threads: How many threads a run may use.
         shapes: Shapes of the inputs, by name or in order, where the model leaves sizes open. An open batch is 1.
+        inputs: Arrays by name, for inputs on which random ones will not do; their shapes count as given.
         passed: What stood for the model where that was not the model itself, such as its path; results are given back
             as an `onnx_ir.Model` only where one was passed.
 
     Raises:
-        ModelError: if the model cannot be read.
+        ModelError: if the model cannot be read, or does not run on these inputs.
         OptionError: if a size of an input is not known, or a given shape does not fit.
+        DataError: if a given input does not fit.
     """
-    original = load(model).model
-    chosen = input_shapes(original, shapes)
+    loaded = load(model)
+    original, wanted = loaded.model, wanted_inputs(loaded.model)
+    given = given_inputs(inputs, wanted)
+    chosen = sizes_of_run(wanted, shapes, given, channels_first=True)
+    _require_memory(infer(loaded))
     simple = normalise(original)
     graph = sized = read(simple)
     if any(None in tensor.shape[1:] for node in graph.nodes.values() for tensor in node.outputs):
         sized = read(simple, tuple(chosen.values()))
     as_ir = isinstance(model if passed is None else passed, ir().Model)
-    return OnnxBench(original, graph, sized, chosen, runtime, threads, as_ir)
+    bench = OnnxBench(original, graph, sized, chosen, runtime, threads, as_ir, given, _notes(original, graph))
+    _require_run(bench)
+    return bench
+
+
+def _notes(model: Any, graph: Graph) -> tuple[str, ...]:
+    found = [f"{finding.words[0].upper()}{finding.words[1:]}" for finding in about_model(graph)]
+    if STORED_OPSET in model.meta:
+        found.append(
+            f"The model was stored with opset {model.meta[STORED_OPSET]}; what comes out is of opset {OLDEST_OPSET}."
+        )
+    return tuple(found)
+
+
+def _require_memory(types: Mapping[str, Tensor]) -> None:
+    most = memory_bytes()
+    for name, tensor in types.items():
+        known = prod(1 if size is None else size for size in tensor.shape) * item_bytes(tensor.dtype)
+        if most is not None and known > most:
+            raise ModelError(
+                f"The tensor {name!r} of the shape {tensor.shape} takes more memory than this machine has, so the "
+                "model is not run here."
+            )
+
+
+def _require_run(bench: OnnxBench) -> None:
+    """Run the original once, before any work."""
+    try:
+        bench.runner(bench.original)(bench.feeds(0))
+    except RunError as error:
+        if set(bench.given) == set(bench.shapes):
+            raise ModelError(f"The model does not run on the inputs that were given: {error}") from None
+        drawn = [f"{name!r} {shape}" for name, shape in bench.shapes.items() if name not in bench.given]
+        raise ModelError(
+            f"The model does not run on random inputs: {error} Sizes, indices and flags have to be given: "
+            f"--inputs file.npz, or inputs= in Python, with an array for each input by its name. "
+            f"Drawn at random {'were' if len(drawn) > 1 else 'was'} {', '.join(drawn)}."
+        ) from None

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from addcat.doors.base import door_for
-from addcat.doors.bench import Bench, Shapes
+from addcat.doors.bench import Bench
+from addcat.doors.inputs import Inputs, Shapes
 from addcat.doors.open import load_model
 from addcat.errors import OptionError, check_seed
 from addcat.graph import Refusal
@@ -38,6 +39,7 @@ def optimize(
     runtime: str = "onnxruntime",
     threads: int = 1,
     shapes: Shapes = None,
+    inputs: Inputs = None,
     tolerance: float = 1e-5,
     time_limit: float = 120.0,
     measure: bool = True,
@@ -56,6 +58,8 @@ def optimize(
         runtime: "onnxruntime" or "openvino": where an ONNX model is measured and verified.
         threads: How many threads a run may use.
         shapes: Shapes of the inputs, by name or in order, where the model leaves sizes open. An open batch is 1.
+        inputs: Arrays by the names of inputs on which random ones will not do, such as sizes and indices; the model is
+            measured and verified on them.
         tolerance: Largest difference of outputs in float32, relative to the largest value, beyond what the original
             itself shows between kernels.
         time_limit: Seconds for the search; the last measurement and the verification come on top.
@@ -76,7 +80,7 @@ def optimize(
     check_options(goal, threads, tolerance, time_limit, seed)
     opened = load_model(model, unsafe=unsafe, custom=custom) if isinstance(model, str | Path) else model
     door = door_for(opened, needs="bench")
-    bench = door.bench_of(opened, runtime=runtime, threads=threads, shapes=shapes, passed=model)
+    bench = door.bench_of(opened, runtime=runtime, threads=threads, shapes=shapes, inputs=inputs, passed=model)
     if bench.timing is None and measure and goal in ("latency", "all"):
         raise OptionError(
             f"A Keras model is not timed, so the goal {goal!r} needs measure=False (--no-measure). "
@@ -145,7 +149,7 @@ def _result(
         verification=end.verification,
         refusals=tuple(refusals),
         seconds=time.perf_counter() - begun,
-        notes=end.notes,
+        notes=(*end.notes, *bench.notes),
     )
     return Optimized(bench.give(end.model), record, ())
 

@@ -38,6 +38,8 @@ class Checker:
         self._expected: list[list[Array]] = []
         for number in range(RUNS):
             feeds = subject.feeds(seed + number)
+            if number and feeds.keys() == subject.given.keys():  # all that was given has been run
+                break
             outputs = self._try(run, feeds, needed=number == 0)
             if outputs is not None:
                 self._feeds.append(feeds)
@@ -83,7 +85,9 @@ class Checker:
             if not isfinite(original):  # the original overflows where float64 does not, so there is nothing to compare
                 reference = original = None
         allowed = self._tolerance + 2 * self._noise
-        return Verification(self.precision, error, self._noise, allowed, reference, original, len(pairs))
+        return Verification(
+            self.precision, error, self._noise, allowed, reference, original, len(pairs), tuple(self._subject.given)
+        )
 
     def guilty(self, kept: Sequence[Kept]) -> int:
         """Which of the kept candidates is the first with which the outputs differ.

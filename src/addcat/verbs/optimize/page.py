@@ -102,7 +102,7 @@ def _points(points: Sequence[Point]) -> Table:
 def _verified(found: Verification) -> str:
     inputs = "set" if found.runs == 1 else "sets"
     text = (
-        f"On {found.runs} {inputs} of random inputs in {found.precision} the outputs differ by at most "
+        f"On {found.runs} {inputs} of {_inputs(found.given)} in {found.precision} the outputs differ by at most "
         f"{decimal(found.error)} of their largest value; the original differs from itself by {decimal(found.noise)} "
         f"with other kernels."
     )
@@ -112,3 +112,7 @@ def _verified(found: Verification) -> str:
         f"{text} Against float64 the new model is off by {decimal(found.reference)}, "
         f"the original by {decimal(found.reference_original)}."
     )
+
+
+def _inputs(given: Sequence[str]) -> str:
+    return f"inputs, {', '.join(given)} as given," if given else "random inputs"

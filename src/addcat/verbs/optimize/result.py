@@ -69,7 +69,8 @@ class Verification:
         allowed: The tolerance, and what the original shows.
         reference: Largest difference of the new model to a float64 evaluation; None where the model is too large.
         reference_original: The same of the original.
-        runs: How many sets of random inputs were run.
+        runs: How many sets of inputs were run.
+        given: Names of the inputs that were given; the others were drawn at random.
     """
 
     precision: str
@@ -79,6 +80,7 @@ class Verification:
     reference: float | None
     reference_original: float | None
     runs: int
+    given: tuple[str, ...] = ()
 
     @property
     def passed(self) -> bool:

@@ -15,6 +15,8 @@ from addcat.doors.onnx.reading.stored import check_tensors, dense, ir, onnx
 from addcat.errors import ModelError
 from addcat.graph import Array, Shape, Tensor
 
+STORED_OPSET = "addcat: stored opset"
+"""Where a model that was put into the words of another opset keeps, in memory, the one that it was stored with."""
 SMALL = 1024
 """Tensors up to this many bytes stay in the copy for shape inference, which reads shapes out of them."""
 
@@ -56,7 +58,9 @@ def load(source: Any, shapes: tuple[Shape, ...] | None = None) -> Loaded:
         name, folder, small = "the ONNX model", None, _small_copy_of_ir(source)
         _require_sound(small, name)
         if opset_of(small) not in CONVERTED_OPSETS:
-            return _loaded(source.clone(), small, name, shapes)
+            copy = source.clone()
+            copy.meta.update(source.meta)
+            return _loaded(copy, small, name, shapes)
         proto = ir().to_proto(source)
     else:
         kind = f"{type(source).__module__}.{type(source).__name__}"
@@ -66,7 +70,8 @@ def load(source: Any, shapes: tuple[Shape, ...] | None = None) -> Loaded:
     proto = dense(proto, name)
     small = small_copy(proto)
     _check(small, name)
-    if opset_of(proto) in CONVERTED_OPSETS:
+    old = opset_of(proto) if opset_of(proto) in CONVERTED_OPSETS else None
+    if old is not None:
         proto = at_oldest_opset(proto, _inferred(small, name), name)
         small = small_copy(proto)
         _check(small, name)
@@ -76,6 +81,8 @@ def load(source: Any, shapes: tuple[Shape, ...] | None = None) -> Loaded:
         raise ModelError(_invalid(name, error)) from None
     if folder is not None:
         ir().external_data.set_base_dir(model.graph, str(folder))
+    if old is not None:
+        model.meta[STORED_OPSET] = old
     return _loaded(model, small, name, shapes)
 
 
@@ -224,7 +231,10 @@ def _set_input_shapes(model: Any, small: Any, name: str, shapes: tuple[Shape, ..
             raise ModelError(f"input {value.name!r} of {name} has the shape {wanted}, which {shape} does not fit.")
         value.shape = ir().Shape(list(shape))
         info = next(info for info in small.graph.input if info.name == value.name)
-        for dim, size in zip(info.type.tensor_type.shape.dim, shape, strict=True):
+        known = info.type.tensor_type.shape
+        while len(known.dim) < len(shape):  # an input that does not say how many axes it has
+            known.dim.add()
+        for dim, size in zip(known.dim, shape, strict=True):
             if size is not None:
                 dim.dim_value = size
     # what was inferred for other sizes no longer holds

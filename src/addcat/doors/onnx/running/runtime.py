@@ -1,16 +1,19 @@
 """ONNX models at run time: sessions of ONNX Runtime and OpenVINO, inputs for them, and the memory of a process."""
 
+import re
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from addcat.doors.inputs import Wanted, sizes_of_run
 from addcat.doors.onnx.external import weight_bytes
 from addcat.doors.onnx.reading.load import dtype_name
+from addcat.doors.onnx.reading.stored import ir
 from addcat.doors.onnx.save import save_onnx
 from addcat.doors.onnx.write import PROTO_LIMIT, to_proto
 from addcat.errors import ModelError, OptionError
@@ -18,6 +21,13 @@ from addcat.frameworks import load
 from addcat.graph import Array, Shape
 
 RUNTIMES = ("onnxruntime", "openvino")
+EXCHANGED = {
+    *("FLOAT", "DOUBLE", "FLOAT16", "BOOL", "STRING", "INT8", "INT16", "INT32", "INT64"),
+    *("UINT8", "UINT16", "UINT32", "UINT64"),
+}
+"""Types of which runtimes take arrays and give them."""
+QUIET = 4
+"""Errors of a runtime come as exceptions, whose words we use; it is not to print them as well."""
 Feeds = Mapping[str, Array]
 Run = Callable[[Feeds], list[Array]]
 
@@ -43,24 +53,54 @@ def start(model: Any, *, runtime: str = "onnxruntime", threads: int = 1, optimis
     starter = _start_onnxruntime if runtime == "onnxruntime" else _start_openvino
     try:
         if weight_bytes(model) <= PROTO_LIMIT:
-            return starter(to_proto(model).SerializeToString(), threads, optimised)
+            return _guarded(runtime, starter(to_proto(model).SerializeToString(), threads, optimised))
         with tempfile.TemporaryDirectory() as folder:
             save_onnx(model, Path(folder) / "model.onnx")
-            return starter(str(Path(folder) / "model.onnx"), threads, optimised)
+            return _guarded(runtime, starter(str(Path(folder) / "model.onnx"), threads, optimised))
     except Exception as error:
         if isinstance(error, ImportError):
             raise
-        said = next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
         raise ModelError(
-            f"{runtime} does not run the model: {said.rstrip('.')}. Try the model in {runtime} alone."
+            f"{runtime} does not run the model: {said(error)}. Try the model in {runtime} alone."
         ) from None
+
+
+class RunError(ModelError):
+    """A model that stops while it runs, on the inputs that it was given."""
+
+
+def said(error: Exception) -> str:
+    """What a runtime says went wrong, without the places in its own source, on one line."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    text = lines[0] if lines else type(error).__name__
+    text = re.sub(r"^\[ONNXRuntimeError\] : \d+ : \w+ : ", "", text)
+    if where := re.search(r"while running (\w+) node\. Name:'(.*?)' Status Message: (.*)", text):
+        operator, name, words = where.groups()
+        words = re.sub(r"^\S+\.(?:h|cc|cpp):\d+ (?:.*?\bwas false\. ?)?", "", words)
+        text = f"{operator}{f' {name!r}' if name else ''} fails: {words or 'no reason given'}"
+    return text.rstrip(". ")
+
+
+def _guarded(runtime: str, run: Run) -> Run:
+    """A run whose failures are errors of ours, and whose outputs are arrays."""
+
+    def guarded(feeds: Feeds) -> list[Array]:
+        try:
+            outputs = run(feeds)
+        except Exception as error:
+            raise RunError(f"{runtime} stops while it runs the model: {said(error)}.") from None
+        if not all(hasattr(output, "shape") for output in outputs):  # a list, a dict or None
+            raise RunError(f"{runtime} gives an output that is no tensor, and only tensors can be compared.")
+        return outputs
+
+    return guarded
 
 
 def _start_onnxruntime(model: bytes | str, threads: int, optimised: bool) -> Run:
     onnxruntime = load("onnxruntime", extra="onnx")
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
-    options.log_severity_level = 3
+    options.log_severity_level = QUIET
     if not optimised:
         options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
     session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
@@ -84,50 +124,8 @@ def _start_openvino(model: bytes | str, threads: int, optimised: bool) -> Run:
     return run
 
 
-def input_shapes(model: Any, shapes: Mapping[str, Shape] | Sequence[Shape] | None = None) -> dict[str, tuple[int, ...]]:
-    """Shapes at which a model is run.
-
-    Args:
-        model: An `onnx_ir.Model`.
-        shapes: Given shapes, by name or in the order of the inputs; None for those that the model states.
-
-    Returns:
-        One shape for each input that has no default. An unknown batch is 1.
-
-    Raises:
-        OptionError: if a size is unknown and not given, or a given shape does not fit.
-    """
-    inputs = [value for value in model.graph.inputs if value.name not in model.graph.initializers]
-    names = [value.name for value in inputs]
-    if shapes is not None and not isinstance(shapes, Mapping):
-        if len(shapes) != len(inputs):
-            raise OptionError(f"The model has {len(inputs)} inputs, got {len(shapes)} shapes. Give one for each.")
-        shapes = dict(zip(names, shapes, strict=True))
-    unknown = [name for name in shapes or {} if name not in names]
-    if unknown:
-        raise OptionError(f"The model has no input {unknown[0]!r}. Its inputs are {', '.join(map(repr, names))}.")
-    return {value.name: _shape(value, (shapes or {}).get(value.name)) for value in inputs}
-
-
-def _shape(value: Any, given: Shape | None) -> tuple[int, ...]:
-    stated = None if value.shape is None else [size if isinstance(size, int) else None for size in value.shape]
-    if given is None:
-        given = () if stated is None else tuple(stated)
-    elif stated is not None and (
-        len(given) != len(stated) or any(s is not None and g != s for g, s in zip(given, stated, strict=True))
-    ):
-        raise OptionError(f"Input {value.name!r} has the shape {tuple(stated)}, which {tuple(given)} does not fit.")
-    sizes = [1 if size is None and axis == 0 else size for axis, size in enumerate(given)]
-    if None in sizes or (stated is None and not given):
-        raise OptionError(
-            f"Input {value.name!r} has the shape {tuple(given)}, so its size is not known. "
-            f"Pass one, such as shapes={{{value.name!r}: (1, 3, 256, 256)}}, or --shape {value.name}=1x3x256x256."
-        )
-    return tuple(size for size in sizes if size is not None)
-
-
 def random_inputs(model: Any, shapes: Mapping[str, tuple[int, ...]], seed: int) -> dict[str, Array]:
-    """Random inputs: standard normal for real numbers, 0 or 1 for whole ones, so that they index anything."""
+    """Random inputs: standard normal for real numbers, 0 or 1 for whole ones and texts, so that they index anything."""
     generator = np.random.default_rng(seed)
     feeds: dict[str, Array] = {}
     for value in model.graph.inputs:
@@ -137,8 +135,46 @@ def random_inputs(model: Any, shapes: Mapping[str, tuple[int, ...]], seed: int) 
                 drawn = generator.standard_normal(shapes[value.name])
             else:
                 drawn = generator.integers(0, 2, shapes[value.name])
-            feeds[value.name] = drawn.astype(value.dtype.numpy())
+            drawn = np.asarray(drawn)
+            feeds[value.name] = (drawn.astype(str) if dtype == "object" else drawn).astype(value.dtype.numpy())
     return feeds
+
+
+def wanted_inputs(model: Any) -> dict[str, Wanted]:
+    """What a model says of each input that has no default.
+
+    Args:
+        model: An `onnx_ir.Model`.
+
+    Raises:
+        ModelError: if an input or an output is none that can be given as an array.
+    """
+    for value, word in (*((v, "input") for v in model.graph.inputs), *((v, "output") for v in model.graph.outputs)):
+        kind = value.type
+        if kind is not None and not isinstance(kind, ir().TensorType):
+            what = type(kind).__name__.removesuffix("Type").lower()
+            raise ModelError(
+                f"The {word} {value.name!r} is no plain tensor but of the kind {what}, so the model cannot be run here "
+                "and a rewrite of it not be verified. Export the part of it that has tensors alone."
+            )
+        if kind is not None and kind.dtype.name not in EXCHANGED and kind.dtype.name != "UNDEFINED":
+            raise ModelError(
+                f"The {word} {value.name!r} is of the type {kind.dtype.name}, which runtimes do not exchange with "
+                "numpy, so a rewrite of the model cannot be verified. Put a Cast to another type there."
+            )
+    inputs = [value for value in model.graph.inputs if value.name not in model.graph.initializers]
+    if untyped := [value.name for value in inputs if value.type is None or value.dtype.name == "UNDEFINED"]:
+        raise ModelError(f"The input {untyped[0]!r} does not say its element type. Export the model again.")
+    return {value.name: Wanted(_stated(value), dtype_name(int(value.dtype))) for value in inputs}
+
+
+def _stated(value: Any) -> Shape | None:
+    return None if value.shape is None else tuple(size if isinstance(size, int) else None for size in value.shape)
+
+
+def input_shapes(model: Any) -> dict[str, tuple[int, ...]]:
+    """The shapes of a model's inputs with a batch of 1; see `sizes_of_run`."""
+    return sizes_of_run(wanted_inputs(model), None, {}, channels_first=True)
 
 
 _PEAK = """
@@ -148,7 +184,7 @@ def peak():
     return int(re.search(r"VmHWM:\\s+(\\d+) kB", open("/proc/self/status").read())[1]) * 1024
 options = onnxruntime.SessionOptions()
 options.intra_op_num_threads = options.inter_op_num_threads = int(sys.argv[3])
-options.log_severity_level = 3
+options.log_severity_level = 4
 arrays = numpy.load(sys.argv[2])
 feeds = {name: arrays[f"arr_{place}"] for place, name in enumerate(sys.argv[4:])}
 before = peak()
