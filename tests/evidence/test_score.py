@@ -1,5 +1,8 @@
 """The untying score through Keras: the same p value as by hand, and sides that are known."""
 
+from dataclasses import replace
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from networks import Input, keras, layers, randomised
@@ -10,6 +13,7 @@ from addcat.covariance.moments import Moments
 from addcat.errors import DataError
 from addcat.evidence.score import score
 from addcat.evidence.untying import natural_step, residuals, slope_test
+from addcat.report import rows
 
 KERNEL = np.array([[1.0], [-0.5], [0.3], [2.0]])
 
@@ -156,4 +160,44 @@ def test_what_score_refuses():
     net = set_weights(encoded_pair("add", shared=False), other=(np.full((4, 3), np.inf), np.zeros(3)))
     assert refusal(net, some) == (
         "'merge' gives NaN or infinite activations. Check the inputs and the model's weights."
+    )
+
+
+def test_a_step_that_ruins_the_network_elsewhere_is_refused(monkeypatch):
+    held = two_inputs(60, summed, noise=0.1)
+    site = problem(linear_pair("add", 4), held, held)
+    own = site.door.losses_of(site.root.native, site.losses, held).mean()
+    assert score(site).estimate < own  # as it is, the step is a sane one
+    monkeypatch.setattr("addcat.evidence.score._gain", lambda *given: np.full(given[-1].count, -2.93e8))
+    with pytest.raises(DataError) as caught:
+        score(site)
+    assert str(caught.value) == (
+        f"'merge': the first step of untying takes the loss of other examples from {rows.decimal(own)} to 2.93e+08, so "
+        "the score does not apply here. Use 'refit' or 'finetune'."
+    )
+
+
+def test_features_that_hardly_vary_on_one_half_and_much_on_the_other_make_no_figure():
+    """Every second example is judged along a step that was found where the first feature of x is all but constant."""
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(2, 80, 4))
+    x[::2, 0] *= 1e-3
+    x[1::2, 0] *= 1e3
+    held = examples((x, y), rng.normal(size=(80, 1)))
+    with pytest.raises(DataError, match="so the score does not apply here"):
+        score(problem(set_weights(linear_pair("add", 4), head=(0 * KERNEL, [0.0])), held, held))
+
+
+def test_an_opened_network_that_is_another_one_is_refused(monkeypatch):
+    held = two_inputs(60, summed)
+    site = problem(linear_pair("add", 4), held, held)
+    truth = site.door.losses_of(site.root.native, site.losses, held)
+    wrong = SimpleNamespace(**{name: getattr(site.door, name) for name in dir(site.door) if not name.startswith("_")})
+    opened = [site.door.losses_of]
+    wrong.losses_of = lambda model, *rest: opened[0](model, *rest) * (1 + (model.count_params() > 5))
+    with pytest.raises(DataError) as caught:
+        score(replace(site, door=wrong))
+    assert str(caught.value) == (
+        f"'merge': opened for the score, the network has a loss of {rows.decimal(2 * truth.mean())} where it had "
+        f"{rows.decimal(truth.mean())}, so nothing can be measured on it."
     )

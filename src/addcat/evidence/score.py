@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from addcat.covariance.moments import Moments
 from addcat.data.examples import Examples
 from addcat.errors import DataError
+from addcat.evidence.baseline import constant_losses
 from addcat.evidence.problem import Problem, batches
 from addcat.evidence.result import Evidence
 from addcat.evidence.tensors import inputs_of, require_finite
@@ -31,6 +32,9 @@ STEP = 1e-2
 """By how much of their size the kernels move to measure a derivative; central, so the error is of second order."""
 SIZES = (8.0, 4.0, 2.0, 1.0, 0.5, 0.25, 0.1, 0.03)
 """Steps that are tried on the half that found the direction: how the loss curves in the outputs is not known before."""
+
+SAME, TINY = 0.02, 1e-6
+"""By how much of its loss, and by how much at least, the opened network may differ: half precision rounds as much."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +74,7 @@ def score(problem: Problem) -> Evidence:
 
     Raises:
         DataError: if the merge is no Add, nothing behind it has a kernel to untie, there are too few held-out examples,
-            or an activation is not finite.
+            an activation is not finite, or the step leads nowhere.
     """
     start = time.perf_counter()
     held = problem.held
@@ -87,12 +91,38 @@ def score(problem: Problem) -> Evidence:
         size = _best_size(problem, opened, direction, found)
         slopes.append(_slope(problem, opened, direction, judged))
         gains.append(_gain(problem, opened, direction, size, judged))
+    _require_sane(problem, opened, directions[-1], gains, [float(slope.sum()) for slope in slopes])
     gain, p = joined_interval(gains[0], gains[1]), slope_test(slopes[0], slopes[1])
     words = (
         f"Untying from here would gain {rows.signed(gain.estimate)} {rows.interval_text(gain.low, gain.high)} by the "
         f"score; the test that it would gain nothing has p = {rows.decimal(p, digits=2)}."
     )
     return Evidence.of(gain, start=start, method="score", question="from here", words=words, facts={"p": p})
+
+
+def _require_sane(
+    problem: Problem, opened: _Opened, direction: Direction, gains: list[NDArray[np.float64]], slopes: list[float]
+) -> None:
+    """Refuse an opened network that is not the original, and a step that ruins it on examples that did not find it.
+
+    The step is Newton's for the examples of one half. Where features that hardly vary there vary on the others, or the
+    loss curves steeply, it leads nowhere: the loss that it ends at is far beyond that of a constant.
+    """
+    own = problem.door.losses_of(problem.door.write(problem.root), problem.losses, problem.held)
+    loss = float(_losses(problem, opened, direction, 0.0, problem.held).mean())
+    if abs(loss - float(own.mean())) > SAME * abs(loss) + TINY:
+        raise DataError(
+            f"{problem.merge.site!r}: opened for the score, the network has a loss of {rows.decimal(loss)} where it "
+            f"had {rows.decimal(float(own.mean()))}, so nothing can be measured on it."
+        )
+    after = loss - float(np.mean([gain.mean() for gain in gains]))
+    most = loss + abs(loss) + abs(float(constant_losses(problem).mean()))
+    if not (np.isfinite([after, *slopes]).all() and after <= most):
+        raise DataError(
+            f"{problem.merge.site!r}: the first step of untying takes the loss of other examples from "
+            f"{rows.decimal(loss)} to {rows.decimal(after)}, so the score does not apply here. Use 'refit' or "
+            "'finetune'."
+        )
 
 
 def _open(problem: Problem) -> _Opened:
@@ -170,9 +200,11 @@ def _slope(problem: Problem, opened: _Opened, direction: Direction, on: Examples
     if length == 0:
         return np.zeros(on.count)
     weights = [np.asarray(opened.node(path).weight("kernel"), np.float64) for path in direction]
-    size = STEP * sum(float(np.sum(kernel**2)) for kernel in weights) ** 0.5 / length
+    norm = sum(float(np.sum(kernel**2)) for kernel in weights) ** 0.5 or 1.0  # of a kernel of zeros any scale will do
+    size = STEP * norm / length
     up, down = (_losses(problem, opened, direction, sign * size, on) for sign in (1, -1))
-    return (up - down) / (2 * size)
+    with np.errstate(invalid="ignore"):  # infinite losses are refused later
+        return (up - down) / (2 * size)
 
 
 def _best_size(problem: Problem, opened: _Opened, direction: Direction, on: Examples) -> float:
@@ -181,4 +213,5 @@ def _best_size(problem: Problem, opened: _Opened, direction: Direction, on: Exam
 
 
 def _gain(problem: Problem, opened: _Opened, direction: Direction, size: float, on: Examples) -> NDArray[np.float64]:
-    return _losses(problem, opened, direction, 0.0, on) - _losses(problem, opened, direction, size, on)
+    with np.errstate(invalid="ignore"):
+        return _losses(problem, opened, direction, 0.0, on) - _losses(problem, opened, direction, size, on)
