@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 export KERAS_BACKEND ?= jax
 
-.PHONY: demo test test-all check bench format clean
+.PHONY: demo test test-all mutate check bench format clean
 
 .venv/demo: pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
@@ -24,6 +24,9 @@ test: .venv/installed
 # in another order each time, which is printed: `-p randomly -p "randomly_seed=..."` repeats it
 test-all: .venv/installed
 	$(BIN)/pytest -n 2 --dist worksteal -p randomly
+
+mutate: .venv/installed
+	$(BIN)/python tests/mutate.py --count 100 --seed 0
 
 check: .venv/installed
 	$(BIN)/ruff check .

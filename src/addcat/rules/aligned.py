@@ -106,10 +106,8 @@ def _axis(spans: list[_Span], *, known: bool) -> tuple[int, int, tuple[int, int]
         if (before - span.before) % step:
             raise Blocked(f"the taps of {first.name!r} and {_named(span)} lie on different grids")
     size = -(-(end + before) // step) + 1
-    # any surplus of theirs gives the same number of outputs; the largest needs no negative padding
+    # any surplus gives the same number of outputs; the largest needs no negative padding, for its kernel ends inside
     after = max(span.surplus for span in spans) + step * (size - 1) - before
-    if after < 0:
-        raise Blocked(f"{first.name!r} leaves out the end of its input")
     return size, step, (before, after), offsets
 
 

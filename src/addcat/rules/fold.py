@@ -75,8 +75,6 @@ def _check(graph: Graph, node: Node, found: _Branches) -> Window:
     source = graph.tensor(found.source).shape
     if (found.bare or found.norms) and (source != node.shape or node.channels is None):
         raise Blocked(f"{found.source.node!r} has another shape than {node.name!r}, so its link is no identity")
-    if guards.reads_channels(first, len(source)) != first.channel_axis:
-        raise Blocked(f"{first.name!r} does not keep the axis of its channels")
     return align(graph, found.maps, len(found.norms) + found.bare)
 
 
