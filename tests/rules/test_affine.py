@@ -137,7 +137,7 @@ def test_refusals_after() -> None:
     bare = graph.edit(put=[replace(graph.nodes["c"], weights={})])
     assert reasons(AFFINE_AFTER, bare) == ["'c' holds a constant that is not at hand"]
     half = graph.edit(put=[replace(graph.nodes["c"], outputs=(replace(graph.nodes["c"].outputs[0], dtype="float32"),))])
-    assert reasons(AFFINE_AFTER, half) == ["the types differ: float64 at 'conv1', float32 at 'c'"]
+    assert reasons(AFFINE_AFTER, half) == ["the types differ: float32 at 'c', float64 at 'conv1'"]
 
 
 def test_refusals_before() -> None:

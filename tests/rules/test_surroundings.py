@@ -139,6 +139,14 @@ def without_constant(graph: Graph, node: Node) -> Graph | None:
     return graph.edit(put=[replace(node, op="shift", weights={}, attrs={})])
 
 
+def no_spread(graph: Graph, node: Node) -> Graph | None:
+    """A batch norm that divides by zero."""
+    if node.op != "batch_norm":
+        return None
+    zeros = np.zeros(node.weights["variance"].shape)
+    return graph.edit(put=[node.edit(attrs={"epsilon": 0.0}, weights={"variance": zeros})])
+
+
 def other_axis(graph: Graph, node: Node) -> Graph | None:
     """Joined, cut or scaled along the second axis after the channels."""
     if node.op in ("concat", "split"):
@@ -195,6 +203,7 @@ CHANGES: dict[str, Change] = {
     "more taps": longer,
     "a bias": biased,
     "no constant": without_constant,
+    "no spread": no_spread,
     "another axis": other_axis,
     "bilinear": resized_by(method="bilinear"),
     "an unknown method": resized_by(method="lanczos"),
@@ -206,7 +215,7 @@ MOVES = ("pad-into", "early-stride", "hidden-halves", "hidden-quarters", "hidden
 """Rules that change no number and no type: they may meet any."""
 DROPS = (*MOVES, "passing", "cancel", "over-concat")
 """Rules that only leave operations out or take them elsewhere: they may meet integers."""
-UNLIKE = ("a mixed type", "integers", "a mask", "no constant", "an unknown method")
+UNLIKE = ("a mixed type", "integers", "a mask", "no constant", "no spread", "an unknown method")
 """Changes after which no outputs tell right from wrong: there, a rule must leave the node alone."""
 
 
@@ -246,6 +255,8 @@ def computes(graph: Graph) -> bool:
         return True
     if any(node.op in ("shift", "gain") and not node.weights for node in graph.nodes.values()):
         return True
+    if any(node.op == "batch_norm" and not node.attrs["epsilon"] for node in graph.nodes.values()):
+        return True
     try:
         checked(graph, feed(graph))
     except (ValueError, AssertionError, IndexError):
@@ -272,6 +283,8 @@ def may_stay(rule: str, name: str) -> bool:
     """Whether a rule need not mind a change; masks there are in Keras alone."""
     if name == "a mask":
         return BY_NAME[rule].frameworks == ("onnx",)
+    if name == "no spread":
+        return rule in (*MOVES, "over-concat", "recompute", "before-resize")
     return rule in (DROPS if name == "integers" else MOVES if name == "a mixed type" else ())
 
 

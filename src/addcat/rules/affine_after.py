@@ -28,6 +28,7 @@ def plan(graph: Graph, node: Node) -> Plan | None:
         raise Blocked(
             f"{node.name!r} scales axis {node.channel_axis}, {linear.name!r} gives axis {linear.channel_axis}"
         )
+    guards.affine(node)
     return Plan(
         (node.name, linear.name), f"fold {node.name!r} into {linear.name!r}", lambda: _change(graph, node, linear)
     )

@@ -22,8 +22,7 @@ def plan(graph: Graph, node: Node) -> Plan | None:
     for one in (first, node):
         if not guards.is_affine(one):
             raise Blocked(f"{one.name!r} holds a constant that is not at hand")
-        if one.channels is None:
-            raise Blocked(f"the channels of {one.name!r} are unknown")
+        guards.affine(one)
         guards.free(graph, one)
     guards.only_reader(graph, first, node)
     guards.same_type(graph, first, node)

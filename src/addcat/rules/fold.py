@@ -69,6 +69,8 @@ def _check(graph: Graph, node: Node, found: _Branches) -> Window:
         guards.same_type(graph, one, node)
         if one.shape != node.shape or one.channel_axis != first.channel_axis:
             raise Blocked(f"{node.name!r} broadcasts {one.name!r}")
+    for one in found.norms:
+        guards.affine(one)
     for one in found.maps[1:]:
         if one.op != first.op or one.attrs.get("groups", 1) != first.attrs.get("groups", 1):
             raise Blocked(f"{first.name!r} and {one.name!r} have different groups or are of different kinds")

@@ -151,18 +151,17 @@ def affine(node: Node) -> Affine:
     """The scale and shift of a node that `is_affine`, read now, one value for each channel.
 
     Raises:
-        Blocked: if the number of channels is unknown.
+        Blocked: if the number of channels is unknown, or it divides by zero.
     """
     if node.channels is None:
         raise Blocked(f"the channels of {node.name!r} are unknown")
     if node.op == "batch_norm":
         read = {name: node.weight(name) for name in ("scale", "offset", "mean", "variance") if name in node.weights}
+        epsilon = float(node.attrs["epsilon"])
+        if not np.all(np.asarray(read["variance"], np.float64) + epsilon > 0.0):
+            raise Blocked(f"{node.name!r} divides by the root of a variance that is zero or below")
         return batch_norm(
-            read["mean"],
-            read["variance"],
-            epsilon=float(node.attrs["epsilon"]),
-            scale=read.get("scale"),
-            offset=read.get("offset"),
+            read["mean"], read["variance"], epsilon=epsilon, scale=read.get("scale"), offset=read.get("offset")
         )
     value = np.broadcast_to(np.asarray(node.weight("value"), np.float64), (node.channels,))
     if node.op == "shift":
