@@ -57,14 +57,31 @@ def part(path, source=SOURCE):
     return path.relative_to(source).with_suffix("").parts[0]
 
 
-def imports(path):
-    """Every module that a file imports, at the top or inside a function: dotted, from the root."""
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+def imports(path, *, door=False):
+    """Every module that a file imports, at the top or inside a function: dotted, from the root.
+
+    A door may import its framework for type checkers alone: nothing of that is loaded.
+    """
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    blocks = [node for node in ast.walk(tree) if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"]
+    typing = {id(one) for block in blocks if door for node in block.body for one in ast.walk(node)}
+    for node in ast.walk(tree):
+        if id(node) in typing and not _of_addcat(node):
+            continue
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
             assert not node.level, f"{path}: relative imports hide where they point"
             yield from ([f"addcat.{alias.name}" for alias in node.names] if node.module == "addcat" else [node.module])
+
+
+def _of_addcat(node):
+    names = (
+        [node.module or ""]
+        if isinstance(node, ast.ImportFrom)
+        else [alias.name for alias in getattr(node, "names", [])]
+    )
+    return any(name.partition(".")[0] == "addcat" for name in names)
 
 
 def prefixes(dotted):
@@ -76,7 +93,7 @@ def prefixes(dotted):
 def wrong_ways(path, source=SOURCE):
     """The imports of a file that point up, or across where they must not, or at a framework."""
     mine = part(path, source)
-    for module in imports(path):
+    for module in imports(path, door=mine == "doors"):
         root, _, rest = module.partition(".")
         if root in FRAMEWORKS:
             yield f"{mine} imports {module}; frameworks come from addcat.frameworks"
@@ -102,6 +119,12 @@ def test_imports_point_one_way(path):
         ("doors/keras/read.py", "import addcat.rules.split", "doors imports rules"),
         ("report/rows.py", "from addcat import explain", "report imports __init__"),
         ("report/rows.py", "from addcat import cli", "report imports cli"),
+        (
+            "graph/cost.py",
+            "if TYPE_CHECKING:\n    import onnx",
+            "graph imports onnx; frameworks come from addcat.frameworks",
+        ),
+        ("doors/onnx/read.py", "if TYPE_CHECKING:\n    import addcat.rules.split", "doors imports rules"),
         ("graph/cost.py", "import torch.nn", "graph imports torch.nn; frameworks come from addcat.frameworks"),
     ],
 )
@@ -112,6 +135,15 @@ def test_the_guard_can_fail(tmp_path, path, line, complaint):
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(line, encoding="utf-8")
     assert list(wrong_ways(file, tmp_path)) == [complaint]
+
+
+def test_a_door_may_import_its_framework_for_type_checkers(tmp_path):
+    file = tmp_path / "doors" / "read.py"
+    file.parent.mkdir()
+    file.write_text("if TYPE_CHECKING:\n    import onnx_ir", encoding="utf-8")
+    assert not list(wrong_ways(file, tmp_path))
+    file.write_text("import onnx_ir", encoding="utf-8")
+    assert list(wrong_ways(file, tmp_path)) == ["doors imports onnx_ir; frameworks come from addcat.frameworks"]
 
 
 def test_a_module_without_a_layer_is_noticed():

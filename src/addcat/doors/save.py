@@ -76,8 +76,8 @@ def require_targets(*targets: Target | None, source: str | Path = "", reads: Col
 
 def files_read(model: Any) -> Collection[Path]:
     """The files in which a model that was read keeps weights: of ONNX models, those beside it."""
-    if framework_of(model) != "onnx":
-        return ()
+    if framework_of(model) != "onnx" or type(model).__module__.partition(".")[0] != "onnx_ir":
+        return ()  # an onnx.ModelProto is refused where it has any
     from addcat.doors.onnx.external import external_files  # noqa: PLC0415  (loads onnx)
 
     return external_files(model)

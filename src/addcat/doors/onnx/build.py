@@ -2,15 +2,18 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from addcat.errors import ModelError
 from addcat.graph import Array, Node
 
-Emit = Callable[..., Any]
-"""`emit(op_type, inputs, attributes, outputs=1)` adds an ONNX node and gives its output, or a list of several."""
+if TYPE_CHECKING:
+    from onnx_ir import Value
+
+Attributes = Mapping[str, object]
+Operands = Sequence["Value | None"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,14 +21,18 @@ class Builder:
     """What building one node may use.
 
     Attributes:
-        emit: Adds an ONNX node.
+        emit_all: `emit_all(op_type, inputs, attributes, outputs)` adds an ONNX node and gives its outputs.
         constant: `constant(array, name)` adds an initialiser and gives its value.
     """
 
-    emit: Emit
-    constant: Callable[[Array, str], Any]
+    emit_all: Callable[[str, Operands, Attributes, int], "list[Value]"]
+    constant: Callable[[Array, str], "Value"]
 
-    def weight(self, node: Node, name: str, convert: Callable[[Array], Array] | None = None) -> Any:
+    def emit(self, op_type: str, inputs: Operands, attributes: Attributes) -> "Value":
+        """Add an ONNX node of one output, and give that."""
+        return self.emit_all(op_type, inputs, attributes, 1)[0]
+
+    def weight(self, node: Node, name: str, convert: Callable[[Array], Array] | None = None) -> "Value | None":
         """An initialiser with a weight of the node, or None where it has none of that name."""
         if name not in node.weights:
             return None
@@ -33,7 +40,7 @@ class Builder:
         return self.constant(array if convert is None else convert(array), f"{node.name}.{name}")
 
 
-def build(node: Node, inputs: Sequence[Any], builder: Builder) -> list[Any]:
+def build(node: Node, inputs: "Sequence[Value]", builder: Builder) -> "list[Value]":
     """Add the ONNX nodes for a canonical node.
 
     Args:
@@ -54,7 +61,7 @@ def build(node: Node, inputs: Sequence[Any], builder: Builder) -> list[Any]:
             "Leave it as it was read."
         )
     result = function(node, inputs, builder)
-    results = cast("list[Any]", result) if isinstance(result, list) else [result]
+    results = result if isinstance(result, list) else [result]
     fused = node.attrs.get("activation", "linear")
     if fused != "linear":
         results = [_activation(str(fused), results[0], builder)]
@@ -67,14 +74,14 @@ def _pads(pairs: Iterable[tuple[int, int]]) -> list[int]:
     return [before for before, _ in listed] + [after for _, after in listed]
 
 
-def _padding(node: Node) -> dict[str, Any]:
+def _padding(node: Node) -> dict[str, object]:
     padding = node.attrs["padding"]
     if padding == "same":
         return {"auto_pad": "SAME_UPPER"}
     return {} if padding == "valid" else {"pads": _pads(padding)}
 
 
-def _conv(node: Node, inputs: Sequence[Any], builder: Builder) -> Any:
+def _conv(node: Node, inputs: "Sequence[Value]", builder: Builder) -> "Value":
     shape = node.weights["kernel"].shape
     groups = shape[0] // node.attrs.get("multiplier", 1) if node.op == "depthwise_conv" else node.attrs["groups"]
     attrs = {"kernel_shape": shape[2:], "strides": node.attrs["strides"], "dilations": node.attrs["dilation"]}
@@ -82,7 +89,7 @@ def _conv(node: Node, inputs: Sequence[Any], builder: Builder) -> Any:
     return builder.emit("Conv", operands, {**attrs, "group": groups, **_padding(node)})
 
 
-def _conv_transpose(node: Node, inputs: Sequence[Any], builder: Builder) -> Any:
+def _conv_transpose(node: Node, inputs: "Sequence[Value]", builder: Builder) -> "Value":
     shape = node.weights["kernel"].shape
     attrs = {"kernel_shape": shape[2:], "strides": node.attrs["strides"], "dilations": node.attrs["dilation"]}
     if node.attrs.get("output_padding"):
@@ -91,7 +98,7 @@ def _conv_transpose(node: Node, inputs: Sequence[Any], builder: Builder) -> Any:
     return builder.emit("ConvTranspose", [inputs[0], kernel, builder.weight(node, "bias")], {**attrs, **_padding(node)})
 
 
-def _dense(node: Node, inputs: Sequence[Any], builder: Builder) -> Any:
+def _dense(node: Node, inputs: "Sequence[Value]", builder: Builder) -> "Value":
     if len(node.shape) == 2:
         operands = [inputs[0], builder.weight(node, "kernel"), builder.weight(node, "bias")]
         return builder.emit("Gemm", operands, {"transB": 1})
@@ -100,7 +107,7 @@ def _dense(node: Node, inputs: Sequence[Any], builder: Builder) -> Any:
     return product if bias is None else builder.emit("Add", [product, bias], {})
 
 
-def _batch_norm(node: Node, inputs: Sequence[Any], builder: Builder) -> Any:
+def _batch_norm(node: Node, inputs: "Sequence[Value]", builder: Builder) -> "Value":
     if node.channel_axis != 1:
         return _scale_and_shift(node, inputs, builder)
     channels = node.weights["mean"].shape
@@ -111,7 +118,7 @@ def _batch_norm(node: Node, inputs: Sequence[Any], builder: Builder) -> Any:
     return builder.emit("BatchNormalization", operands, {"epsilon": float(node.attrs["epsilon"])})
 
 
-def _scale_and_shift(node: Node, inputs: Sequence[Any], builder: Builder) -> Any:
+def _scale_and_shift(node: Node, inputs: "Sequence[Value]", builder: Builder) -> "Value":
     """Batch norm on another axis than ONNX's, as a product and a sum."""
     mean, variance = (node.weight(name).astype(np.float64) for name in ("mean", "variance"))
     gain = 1 / np.sqrt(variance + float(node.attrs["epsilon"]))
@@ -131,15 +138,15 @@ def _along_channels(node: Node) -> Callable[[Array], Array]:
     return shape
 
 
-def _shift(node: Node, inputs: Sequence[Any], builder: Builder) -> Any:
+def _shift(node: Node, inputs: "Sequence[Value]", builder: Builder) -> "Value":
     return builder.emit("Add", [inputs[0], builder.weight(node, "value", _along_channels(node))], {})
 
 
-def _gain(node: Node, inputs: Sequence[Any], builder: Builder) -> Any:
+def _gain(node: Node, inputs: "Sequence[Value]", builder: Builder) -> "Value":
     return builder.emit("Mul", [inputs[0], builder.weight(node, "value", _along_channels(node))], {})
 
 
-def _add(node: Node, inputs: Sequence[Any], builder: Builder) -> Any:
+def _add(node: Node, inputs: "Sequence[Value]", builder: Builder) -> "Value":
     # Runtimes fuse a binary Add into the convolution before it; Sum stays on its own.
     total = inputs[0]
     for value in inputs[1:]:
@@ -147,31 +154,31 @@ def _add(node: Node, inputs: Sequence[Any], builder: Builder) -> Any:
     return total if len(inputs) > 1 else builder.emit("Identity", [total], {})
 
 
-def _concat(node: Node, inputs: Sequence[Any], builder: Builder) -> Any:
+def _concat(node: Node, inputs: "Sequence[Value]", builder: Builder) -> "Value":
     return builder.emit("Concat", list(inputs), {"axis": int(node.attrs["axis"])})
 
 
 _MERGES = {"subtract": "Sub", "multiply": "Mul", "maximum": "Max", "minimum": "Min", "average": "Mean"}
 
 
-def _merge(node: Node, inputs: Sequence[Any], builder: Builder) -> Any:
+def _merge(node: Node, inputs: "Sequence[Value]", builder: Builder) -> "Value":
     return builder.emit(_MERGES[node.op], list(inputs), {})
 
 
-def _pool(node: Node, inputs: Sequence[Any], builder: Builder) -> Any:
+def _pool(node: Node, inputs: "Sequence[Value]", builder: Builder) -> "Value":
     attrs = {"kernel_shape": node.attrs["size"], "strides": node.attrs["strides"], **_padding(node)}
     if node.attrs["kind_of_pool"] == "max":
         return builder.emit("MaxPool", [inputs[0]], attrs)
     return builder.emit("AveragePool", [inputs[0]], {**attrs, "count_include_pad": int(node.attrs["counts_padding"])})
 
 
-def _global_pool(node: Node, inputs: Sequence[Any], builder: Builder) -> Any:
+def _global_pool(node: Node, inputs: "Sequence[Value]", builder: Builder) -> "Value":
     kind = "GlobalAveragePool" if node.attrs["kind_of_pool"] == "average" else "GlobalMaxPool"
     pooled = builder.emit(kind, [inputs[0]], {})
     return pooled if node.attrs["keepdims"] else builder.emit("Flatten", [pooled], {})
 
 
-def _resize(node: Node, inputs: Sequence[Any], builder: Builder) -> Any:
+def _resize(node: Node, inputs: "Sequence[Value]", builder: Builder) -> "Value":
     method, factor = str(node.attrs["method"]), node.attrs["factor"]
     mode = node.attrs.get("mode", "nearest" if method.startswith("nearest") else "linear")
     plain = {"nearest": ("asymmetric", "floor"), "linear": ("half_pixel", "floor")}[mode]
@@ -184,7 +191,7 @@ def _resize(node: Node, inputs: Sequence[Any], builder: Builder) -> Any:
     return builder.emit("Resize", [inputs[0], None, scales], attrs)
 
 
-def _interpolate(node: Node, inputs: Sequence[Any], builder: Builder) -> Any:
+def _interpolate(node: Node, inputs: "Sequence[Value]", builder: Builder) -> "Value":
     across = [
         builder.emit("MatMul", [value, builder.weight(node, f"columns{i}", lambda array: array.T)], {})
         for i, value in enumerate(inputs)
@@ -196,12 +203,12 @@ def _interpolate(node: Node, inputs: Sequence[Any], builder: Builder) -> Any:
     return builder.emit("MatMul", [builder.constant(rows, f"{node.name}.rows"), joined], {})
 
 
-def _pad(node: Node, inputs: Sequence[Any], builder: Builder) -> Any:
+def _pad(node: Node, inputs: "Sequence[Value]", builder: Builder) -> "Value":
     pads = _pads([(0, 0), (0, 0), *node.attrs["padding"]])
     return builder.emit("Pad", [inputs[0], builder.constant(np.array(pads, np.int64), f"{node.name}.pads")], {})
 
 
-def _crop(node: Node, inputs: Sequence[Any], builder: Builder) -> Any:
+def _crop(node: Node, inputs: "Sequence[Value]", builder: Builder) -> "Value":
     before = [first for first, _ in node.attrs["cropping"]]
     # "to the end" is any number beyond it
     after = [-last if last else 2**62 for _, last in node.attrs["cropping"]]
@@ -213,12 +220,12 @@ def _crop(node: Node, inputs: Sequence[Any], builder: Builder) -> Any:
     return builder.emit("Slice", [inputs[0], *operands], {})
 
 
-def _split(node: Node, inputs: Sequence[Any], builder: Builder) -> Any:
+def _split(node: Node, inputs: "Sequence[Value]", builder: Builder) -> "list[Value]":
     sizes = builder.constant(np.array(node.attrs["sizes"], np.int64), f"{node.name}.sizes")
-    return builder.emit("Split", [inputs[0], sizes], {"axis": int(node.attrs["axis"])}, outputs=len(node.outputs))
+    return builder.emit_all("Split", [inputs[0], sizes], {"axis": int(node.attrs["axis"])}, len(node.outputs))
 
 
-def _depth_to_space(node: Node, inputs: Sequence[Any], builder: Builder) -> Any:
+def _depth_to_space(node: Node, inputs: "Sequence[Value]", builder: Builder) -> "Value":
     block = tuple(int(size) for size in node.attrs["block"])
     if len(block) == 2 and block[0] == block[1]:
         return builder.emit("DepthToSpace", [inputs[0]], {"blocksize": block[0], "mode": "DCR"})
@@ -236,7 +243,7 @@ def _depth_to_space(node: Node, inputs: Sequence[Any], builder: Builder) -> Any:
     return builder.emit("Reshape", [value, builder.constant(shapes[1], f"{node.name}.closed")], {})
 
 
-def _activate(node: Node, inputs: Sequence[Any], builder: Builder) -> Any:
+def _activate(node: Node, inputs: "Sequence[Value]", builder: Builder) -> "Value":
     return _activation(str(node.attrs["function"]), inputs[0], builder)
 
 
@@ -256,7 +263,7 @@ FUNCTIONS: Mapping[str, str] = {
 }
 
 
-def _activation(function: str, value: Any, builder: Builder) -> Any:
+def _activation(function: str, value: "Value", builder: Builder) -> "Value":
     if function == "linear":
         return builder.emit("Identity", [value], {})
     if function in ("silu", "swish"):
@@ -269,7 +276,7 @@ def _activation(function: str, value: Any, builder: Builder) -> Any:
     return builder.emit(FUNCTIONS[function], [value], {})
 
 
-_BUILDERS: dict[str, Callable[[Node, Sequence[Any], Builder], Any]] = {
+_BUILDERS: "dict[str, Callable[[Node, Sequence[Value], Builder], Value | list[Value]]]" = {
     "conv": _conv,
     "depthwise_conv": _conv,
     "conv_transpose": _conv_transpose,

@@ -7,19 +7,23 @@ an opaque node that carries its ONNX node; a tensor that a subgraph (If, Loop, S
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from math import prod
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from addcat.doors.onnx.reading.channels import with_channel_axes
 from addcat.doors.onnx.reading.classify import WHOLE, describe
-from addcat.doors.onnx.reading.constants import Constant, Constants
+from addcat.doors.onnx.reading.constants import Constant, Constants, type_of
 from addcat.doors.onnx.reading.hidden import hidden_merge, inner_nodes
 from addcat.doors.onnx.reading.kernels import attributes, plain_weights
 from addcat.doors.onnx.reading.load import infer, load, put_constants
 from addcat.doors.onnx.reading.node_view import Look
 from addcat.doors.onnx.reading.symbolic import refined
 from addcat.graph import Array, Edge, Graph, Node, Shape, Tensor, Weight
+
+if TYPE_CHECKING:
+    import onnx_ir
+    from onnx_ir import Value
 
 UNKNOWN = Tensor((), "unknown")
 
@@ -37,7 +41,7 @@ class Call:
 
     node: Any
     positions: tuple[int, ...] = ()
-    captured: tuple[Any, ...] = ()
+    captured: "tuple[Value, ...]" = ()
     outputs: tuple[Tensor, ...] = ()
 
 
@@ -51,7 +55,7 @@ class Source:
         whole: Whether the graph has the model's inputs and outputs; a part of a model has others.
     """
 
-    model: Any
+    model: "onnx_ir.Model"
     constants: Constants
     whole: bool = True
 
@@ -86,11 +90,11 @@ def read(source: Any, shapes: tuple[Shape, ...] | None = None) -> Graph:
 
 
 class _Reader:
-    def __init__(self, model: Any, types: dict[str, Tensor]) -> None:
+    def __init__(self, model: "onnx_ir.Model", types: dict[str, Tensor]) -> None:
         self.model = model
         self.types = types
         self.constants = Constants(types)
-        self.edges: dict[Any, Edge] = {}
+        self.edges: dict[Value, Edge] = {}
         self.nodes: list[Node] = []
         self.operands: dict[str, Constant] = {}
         self.names: set[str] = set()
@@ -125,33 +129,33 @@ class _Reader:
         self.names.add(name)
         return name
 
-    def _add_input(self, value: Any) -> None:
-        tensor = self.types.get(value.name, UNKNOWN)
-        name = self._name(value.name)
+    def _add_input(self, value: "Value") -> None:
+        tensor = type_of(self.types, value) or UNKNOWN
+        name = self._name(value.name or "")
         attrs = {"kind": "Input", "is_layer": False, "optional": value.name in self.model.graph.initializers}
         self.nodes.append(Node(name, "input", outputs=(tensor,), attrs=attrs, native=Call(value, outputs=(tensor,))))
         self.edges[value] = Edge(name)
 
-    def _alias(self, node: Any) -> bool:
+    def _alias(self, node: "onnx_ir.Node") -> bool:
         """Take an Identity, or a Cast to the type that the tensor has, for the tensor itself."""
         if node.domain not in ("", "ai.onnx") or node.op_type not in ("Identity", "Cast"):
             return False
         (source,), (output,) = node.inputs, node.outputs
-        before, after = self.types.get(source.name), self.types.get(output.name)
+        before, after = type_of(self.types, source), type_of(self.types, output)
         same = node.op_type == "Identity" or (before is not None and after is not None and before.dtype == after.dtype)
-        if same and before is not None and before.dtype != "unknown":
+        if same and source is not None and before is not None and before.dtype != "unknown":
             self.edges[output] = self.edges[source]
             return True
         return False
 
-    def _add(self, node: Any, position: int) -> None:
+    def _add(self, node: "onnx_ir.Node", position: int) -> None:
         look = Look(node, self.constants, self.types, self.opset)
         found = describe(look)
         positions = look.dynamic if found.positions is None else found.positions
         captured = tuple(self._captured(node))
-        outputs = tuple(self.types.get(value.name, UNKNOWN) for value in node.outputs)
+        outputs = tuple(type_of(self.types, value) or UNKNOWN for value in node.outputs)
         name = self._name(node.name or f"{node.op_type}_{position}")
-        inputs = [node.inputs[i] for i in positions] + list(captured)
+        inputs = [value for i in positions if (value := node.inputs[i]) is not None] + list(captured)
         attrs = {**found.attrs, "kind": node.op_type, "is_layer": False}
         if found.op == "opaque":
             hidden = hidden_merge(look, self.model.functions)
@@ -171,20 +175,20 @@ class _Reader:
         self.nodes.append(new)
         self.edges.update({value: Edge(name, i) for i, value in enumerate(node.outputs)})
 
-    def _captured(self, node: Any) -> Iterator[Any]:
+    def _captured(self, node: "onnx_ir.Node") -> "Iterator[Value]":
         """Tensors of this graph, computed at run time, that the graphs inside a node read."""
-        seen: set[Any] = set()
+        seen: set[Value] = set()
         for inner in inner_nodes(node):
             for value in inner.inputs:
                 if value is not None and value in self.edges and value not in seen:
                     seen.add(value)
                     yield value
 
-    def _output(self, value: Any) -> Edge:
+    def _output(self, value: "Value") -> Edge:
         if value not in self.edges:  # an output that is the same at every run
             constant = self.constants[value]
             tensor = Tensor(constant.shape, constant.dtype)
-            name = self._name(value.name)
+            name = self._name(value.name or "")
             attrs = {"kind": "Constant", "is_layer": False}
             self.nodes.append(Node(name, "opaque", outputs=(tensor,), attrs=attrs, native=Call(value)))
             self.edges[value] = Edge(name)

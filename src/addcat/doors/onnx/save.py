@@ -2,11 +2,14 @@
 
 from collections.abc import Collection
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from addcat.doors.onnx.external import external_files, weight_bytes, with_own_tensors
 from addcat.doors.onnx.reading.load import ir, onnx
 from addcat.doors.onnx.write import PROTO_LIMIT
+
+if TYPE_CHECKING:
+    import onnx_ir
 
 
 def save_onnx(model: Any, path: Path, *, data: str = "") -> None:
@@ -18,11 +21,10 @@ def save_onnx(model: Any, path: Path, *, data: str = "") -> None:
         data: Name of the file beside it that takes the weights where they do not fit; the path's with ".data" if left
             out. Files that the model reads must not be there: see `data_name`.
     """
-    if isinstance(model, onnx().ModelProto):
-        model = ir().from_proto(model)
-    apart = weight_bytes(model) > PROTO_LIMIT
+    whole: onnx_ir.Model = ir().from_proto(model) if isinstance(model, onnx().ModelProto) else model
+    apart = weight_bytes(whole) > PROTO_LIMIT
     # onnx-ir would keep pointing at the files of the model that was read, so what does not move out is taken in
-    own = with_own_tensors(model, weights=not apart)
+    own = with_own_tensors(whole, weights=not apart)
     ir().save(own, path, format="protobuf", external_data=(data or f"{path.name}.data") if apart else None)
 
 

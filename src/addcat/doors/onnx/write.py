@@ -4,23 +4,28 @@ The model shares tensors with the one that was read, and nothing that could be c
 every tensor that is still there stay; so do opsets, functions and metadata.
 """
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from addcat.doors.onnx.build import Builder, build, is_moved
+from addcat.doors.onnx.build import Attributes, Builder, Operands, build, is_moved
 from addcat.doors.onnx.external import with_own_tensors
 from addcat.doors.onnx.read import Call, Source
 from addcat.doors.onnx.reading.hidden import inner_nodes
 from addcat.doors.onnx.reading.load import ir
 from addcat.graph import Array, Edge, Graph, Node, Tensor
 
+if TYPE_CHECKING:
+    import onnx
+    import onnx_ir
+    from onnx_ir import Value
+
 PROTO_LIMIT = 2**31 - 2**20
 """Protocol buffers end at 2 GiB; larger models keep their weights in a file beside them."""
 
 
-def write(graph: Graph) -> Any:
+def write(graph: Graph) -> "onnx_ir.Model":
     """Write a graph as an ONNX model.
 
     Args:
@@ -35,7 +40,7 @@ def write(graph: Graph) -> Any:
     return _Writer(graph).model()
 
 
-def put_in_order(model: Any, names: Sequence[str]) -> None:
+def put_in_order(model: "onnx_ir.Model", names: Sequence[str]) -> None:
     """Put the nodes of a model in another order.
 
     Args:
@@ -43,7 +48,7 @@ def put_in_order(model: Any, names: Sequence[str]) -> None:
         names: Names of nodes in the order wanted. What they need comes before them, all others at the end.
     """
     by_name = {node.name: node for node in model.graph}
-    placed: dict[Any, None] = {}
+    placed: dict[onnx_ir.Node, None] = {}
     for name in (*names, *by_name):
         stack = [by_name[name]] if name in by_name else []
         while stack:
@@ -55,14 +60,14 @@ def put_in_order(model: Any, names: Sequence[str]) -> None:
     model.graph.extend(placed)
 
 
-def _needed(node: Any) -> list[Any]:
+def _needed(node: "onnx_ir.Node") -> "list[onnx_ir.Node]":
     """The nodes whose values a node, or a graph inside it, reads."""
     own = node.graph
     producers = [value.producer() for one in (node, *inner_nodes(node)) for value in one.inputs if value is not None]
     return [one for one in producers if one is not None and one.graph is own]
 
 
-def to_proto(model: Any) -> Any:
+def to_proto(model: "onnx_ir.Model") -> "onnx.ModelProto":
     """An `onnx_ir.Model` below 2 GiB as an `onnx.ModelProto` with its weights inside."""
     proto = ir().to_proto(with_own_tensors(model))
     weights = {tensor.name for tensor in proto.graph.initializer}
@@ -78,27 +83,27 @@ class _Writer:
         self.graph = graph
         self.source = source.model
         self.constants = source.constants
-        self.values: dict[Edge, Any] = {}
-        self.kept: dict[Any, Any] = {}
-        self.arrays: dict[int, tuple[Array, Any]] = {}
-        self.nodes: list[Any] = []
-        self.initializers: list[Any] = []
+        self.values: dict[Edge, Value] = {}
+        self.kept: dict[Value, Value] = {}
+        self.arrays: dict[int, tuple[Array, Value]] = {}
+        self.nodes: list[onnx_ir.Node] = []
+        self.initializers: list[Value] = []
         self.reserved = _names(self.source)
         self.used: set[str] = set()
         self.node_names: set[str] = set()
         self.wanted: dict[Edge, str] = {}
         self.outputs = self._outputs(source)
         for edge, value in zip(graph.outputs, self.outputs, strict=True):
-            self.wanted.setdefault(edge, value.name)
+            self.wanted.setdefault(edge, value.name or "")
         self.output_names = {value.name for value in self.outputs}
 
-    def _outputs(self, source: Source) -> list[Any]:
+    def _outputs(self, source: Source) -> "list[Value]":
         """The model's outputs as they were declared; outputs of a part of it as their tensors say."""
         if source.whole:
             return list(self.source.graph.outputs)
         return [_declared(f"output{i}", self.graph.tensor(edge)) for i, edge in enumerate(self.graph.outputs)]
 
-    def model(self) -> Any:
+    def model(self) -> "onnx_ir.Model":
         live = set(self.graph.inputs).union(*({e.node} | self.graph.ancestors(e.node) for e in self.graph.outputs))
         inputs = [self._input(self.graph.nodes[name]) for name in self.graph.inputs]
         for node in self.graph.nodes.values():
@@ -137,7 +142,7 @@ class _Writer:
         self.used.add(name)
         return name
 
-    def _own_name(self, value: Any, edge: Edge, fallback: str) -> str:
+    def _own_name(self, value: "Value | None", edge: Edge, fallback: str) -> str:
         """The name of a node's output: that of the model's output, else its old one, else a new one."""
         if edge in self.wanted and self.wanted[edge] not in self.used:
             self.used.add(self.wanted[edge])
@@ -148,7 +153,7 @@ class _Writer:
             return old
         return self._fresh(fallback)
 
-    def _input(self, node: Node) -> Any:
+    def _input(self, node: Node) -> "Value":
         if node.native is None:
             value = self.values[Edge(node.name)] = _declared(self._fresh(node.name), node.outputs[0])
             return value
@@ -173,7 +178,7 @@ class _Writer:
                 value.name = self._own_name(old, Edge(node.name, index), node.name)
         self.values.update({Edge(node.name, index): value for index, value in enumerate(outputs)})
 
-    def _again(self, node: Node) -> list[Any]:
+    def _again(self, node: Node) -> "list[Value]":
         """Write an untouched node by its own ONNX node."""
         call: Call = node.native
         old = call.node
@@ -202,7 +207,7 @@ class _Writer:
         self.nodes.append(new)
         return list(new.outputs)
 
-    def _attribute(self, attribute: Any, outer: Mapping[Any, Any]) -> Any:
+    def _attribute(self, attribute: "onnx_ir.Attr", outer: "Mapping[Value, Value]") -> "onnx_ir.Attr":
         kind = attribute.type.name
         if kind == "GRAPH":
             return ir().AttrGraph(attribute.name, self._subgraph(attribute.as_graph(), outer))
@@ -210,18 +215,18 @@ class _Writer:
             return ir().AttrGraphs(attribute.name, [self._subgraph(graph, outer) for graph in attribute.as_graphs()])
         return attribute
 
-    def _subgraph(self, graph: Any, outer: Mapping[Any, Any]) -> Any:
+    def _subgraph(self, graph: "onnx_ir.Graph", outer: "Mapping[Value, Value]") -> "onnx_ir.Graph":
         """A copy of a graph inside a node, reading the new tensors of the graph around it."""
         copy = graph.clone(allow_outer_scope_values=True)
         for node in copy.all_nodes():
             for position, value in enumerate(node.inputs):
-                if value in outer:
+                if value is not None and value in outer:
                     node.replace_input_with(position, outer[value])
                 elif value is not None and value in self.constants:
                     node.replace_input_with(position, self._constant(value))
         return copy
 
-    def _constant(self, value: Any) -> Any:
+    def _constant(self, value: "Value") -> "Value":
         """A constant of the model that was read, as an initialiser of the new one."""
         if value not in self.kept:
             tensor = value.const_value
@@ -231,12 +236,12 @@ class _Writer:
             new = ir().Value(
                 name=value.name, const_value=tensor, shape=tensor.shape, type=ir().TensorType(tensor.dtype)
             )
-            self.used.add(value.name)
+            self.used.add(value.name or "")
             self.initializers.append(new)
             self.kept[value] = new
         return self.kept[value]
 
-    def _array(self, array: Array, name: str) -> Any:
+    def _array(self, array: Array, name: str) -> "Value":
         """An array of ours as an initialiser; one for all that share it."""
         known = self.arrays.get(id(array))
         if known is None:
@@ -248,8 +253,8 @@ class _Writer:
             known = self.arrays[id(array)] = (array, value)
         return known[1]
 
-    def _emitter(self, node: Node) -> Any:
-        def emit(op_type: str, inputs: Sequence[Any], attributes: Mapping[str, Any], outputs: int = 1) -> Any:
+    def _emitter(self, node: Node) -> "Callable[[str, Operands, Attributes, int], list[Value]]":
+        def emit_all(op_type: str, inputs: Operands, attributes: Attributes, outputs: int) -> "list[Value]":
             while inputs and inputs[-1] is None:
                 inputs = inputs[:-1]
             attrs = ir().convenience.convert_attributes(attributes)
@@ -258,9 +263,9 @@ class _Writer:
             for value in new.outputs:
                 value.name = self._fresh(f"{node.name}.out")
             self.nodes.append(new)
-            return new.outputs[0] if outputs == 1 else list(new.outputs)
+            return list(new.outputs)
 
-        return emit
+        return emit_all
 
     def _node_name(self, wanted: str) -> str:
         name, number = wanted, 0
@@ -270,7 +275,7 @@ class _Writer:
         self.node_names.add(name)
         return name
 
-    def _output(self, edge: Edge, old: Any) -> Any:
+    def _output(self, edge: Edge, old: "Value") -> "Value":
         value = self.values[edge]
         if value.name != old.name:  # an input, a constant, or one tensor under two names
             copy = ir().Node("", "Identity", [value], num_outputs=1, name=self._node_name(f"{old.name}.copy"))
@@ -282,22 +287,22 @@ class _Writer:
         return value
 
 
-def _declared(name: str, tensor: Tensor) -> Any:
+def _declared(name: str, tensor: Tensor) -> "Value":
     kind = ir().TensorType(ir().DataType.from_numpy(_numpy_type(tensor.dtype)))
     return ir().Value(name=name, type=kind, shape=ir().Shape(list(tensor.shape)))
 
 
-def _numpy_type(dtype: str) -> Any:
+def _numpy_type(dtype: str) -> "np.dtype[Any]":
     if dtype == "bfloat16":
         return ir().DataType.BFLOAT16.numpy()
     return np.dtype(dtype)
 
 
-def _names(model: Any) -> set[str]:
+def _names(model: "onnx_ir.Model") -> set[str]:
     """Every name of a tensor in a model, of graphs inside nodes too."""
     names: set[str] = set()
     for graph in (model.graph, *model.graph.subgraphs()):
-        names.update(value.name for value in graph.inputs)
+        names.update(value.name or "" for value in graph.inputs)
         names.update(graph.initializers)
-        names.update(value.name for node in graph for value in node.outputs)
+        names.update(value.name or "" for node in graph for value in node.outputs)
     return names

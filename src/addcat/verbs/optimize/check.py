@@ -19,7 +19,7 @@ class Checker:
     """Runs models against the original, whose outputs are computed once.
 
     Args:
-        subject: The model.
+        bench: The model.
         tolerance: Largest relative difference in float32 that counts as equal.
         seed: First of the seeds of the random inputs; fresh ones for every checker.
 
@@ -28,34 +28,34 @@ class Checker:
             finite numbers; "" where it can.
     """
 
-    def __init__(self, subject: Bench, *, tolerance: float, seed: int) -> None:
-        self._subject = subject
-        tensors = [tensor.dtype for node in subject.graph.nodes.values() for tensor in node.outputs]
+    def __init__(self, bench: Bench, *, tolerance: float, seed: int) -> None:
+        self._bench = bench
+        tensors = [tensor.dtype for node in bench.graph.nodes.values() for tensor in node.outputs]
         self.precision = precision(tensors)
         self._tolerance = scaled_tolerance(tolerance, self.precision)
-        run = subject.runner(subject.original)
+        run = bench.runner(bench.original)
         self._feeds: list[Mapping[str, Array]] = []
         self._expected: list[list[Array]] = []
         for number in range(RUNS):
-            feeds = subject.feeds(seed + number)
-            if number and feeds.keys() == subject.given.keys():  # all that was given has been run
+            feeds = bench.feeds(seed + number)
+            if number and feeds.keys() == bench.given.keys():  # all that was given has been run
                 break
             outputs = self._try(run, feeds, needed=number == 0)
             if outputs is not None:
                 self._feeds.append(feeds)
                 self._expected.append(outputs)
         self.unverifiable = self._doubts(run)
-        plain = subject.runner(subject.original, optimised=False)
+        plain = bench.runner(bench.original, optimised=False)
         self._noise = max(
             difference(expected, plain(feeds)) for feeds, expected in zip(self._feeds, self._expected, strict=True)
         )
-        self._exact = subject.reference(subject.original, self._feeds[0])
+        self._exact = bench.reference(bench.original, self._feeds[0])
 
     def _doubts(self, run: RunByName) -> str:
         again = [output.copy() for output in run(self._feeds[0])]
         if difference(self._expected[0], again) > self._tolerance:
             return "The model gives other outputs each time that it runs on the same inputs"
-        for place, edge in enumerate(self._subject.graph.outputs):
+        for place, edge in enumerate(self._bench.graph.outputs):
             arrays = [np.asarray(outputs[place]) for outputs in self._expected]
             real = [array.astype(np.float64) for array in arrays if array.size and array.dtype.kind in "fV"]
             if real and not any(np.isfinite(array).any() for array in real):
@@ -74,19 +74,19 @@ class Checker:
 
     def check(self, model: object) -> Verification:
         """Compare a model with the original."""
-        run = self._subject.runner(model)
+        run = self._bench.runner(model)
         pairs = list(zip(self._feeds, self._expected, strict=True))
         error = max(_of_one_type(expected, run(feeds)) for feeds, expected in pairs)
         reference = original = None
         if self._exact is not None:
-            found = self._subject.reference(model, self._feeds[0])
+            found = self._bench.reference(model, self._feeds[0])
             original = difference(self._exact, self._expected[0])
             reference = None if found is None else difference(self._exact, run(self._feeds[0]))
             if not isfinite(original):  # the original overflows where float64 does not, so there is nothing to compare
                 reference = original = None
         allowed = self._tolerance + 2 * self._noise
         return Verification(
-            self.precision, error, self._noise, allowed, reference, original, len(pairs), tuple(self._subject.given)
+            self.precision, error, self._noise, allowed, reference, original, len(pairs), tuple(self._bench.given)
         )
 
     def guilty(self, kept: Sequence[Kept]) -> int:
@@ -112,7 +112,7 @@ class Checker:
     def written(self, graph: Graph) -> tuple[object, Verification | None]:
         """The model of a graph and how it was checked; None where it cannot be written or run."""
         try:
-            model = self._subject.write(graph)
+            model = self._bench.write(graph)
             return model, self.check(model)
         except AddcatError:
             return None, None

@@ -8,7 +8,7 @@ as a constant once all its elements are known.
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from math import prod
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -16,6 +16,10 @@ from addcat.doors.onnx.reading.load import dtype_name, ir, onnx
 from addcat.doors.onnx.reading.shape_arithmetic import FOLLOWED
 from addcat.frameworks import load as import_module
 from addcat.graph import Array, Shape, Tensor
+
+if TYPE_CHECKING:
+    import onnx_ir
+    from onnx_ir import Value
 
 MOST_ELEMENTS = 256
 """Integer tensors up to this many elements are followed element by element."""
@@ -43,6 +47,11 @@ class Constant:
     key: int
 
 
+def type_of(types: Mapping[str, Tensor], value: "Value | None") -> Tensor | None:
+    """What is known of a value by its name; None where nothing is, or there is no value."""
+    return None if value is None or value.name is None else types.get(value.name)
+
+
 class Constants:
     """The constants of one graph, found node by node in topological order.
 
@@ -52,33 +61,34 @@ class Constants:
 
     def __init__(self, types: Mapping[str, Tensor]) -> None:
         self._types = types
-        self._found: dict[Any, Constant] = {}
-        self._elements: dict[Any, Array] = {}
-        self._followed: list[Any] = []
+        self._found: dict[Value, Constant] = {}
+        self._elements: dict[Value, Array] = {}
+        self._followed: list[Value] = []
 
-    def __contains__(self, value: Any) -> bool:
+    def __contains__(self, value: "Value") -> bool:
         return value in self._found
 
-    def __getitem__(self, value: Any) -> Constant:
+    def __getitem__(self, value: "Value") -> Constant:
         return self._found[value]
 
-    def get(self, value: Any) -> Constant | None:
+    def get(self, value: "Value") -> Constant | None:
         """The constant that an `onnx_ir.Value` is, or None."""
         return self._found.get(value)
 
     def learnt(self) -> dict[str, Array]:
         """What arithmetic on shapes came to, by name of the tensor."""
-        return {value.name: self._found[value].read() for value in self._followed}
+        return {value.name or "": self._found[value].read() for value in self._followed}
 
-    def add_initializer(self, value: Any) -> None:
+    def add_initializer(self, value: "Value") -> None:
         """Take in an initialiser of the graph."""
-        self._add_tensor(value, value.const_value)
+        if value.const_value is not None:
+            self._add_tensor(value, value.const_value)
 
-    def _add_tensor(self, value: Any, tensor: Any) -> None:
+    def _add_tensor(self, value: "Value", tensor: "onnx_ir.TensorProtocol") -> None:
         shape = tuple(int(size) for size in tensor.shape.numpy())
         self._found[value] = Constant(shape, dtype_name(int(tensor.dtype)), tensor.numpy, id(value))
 
-    def add_node(self, node: Any) -> bool:
+    def add_node(self, node: "onnx_ir.Node") -> bool:
         """Take in a node of the graph, after all that it reads.
 
         Returns:
@@ -97,7 +107,7 @@ class Constants:
             self._fold(node, output)
         return output in self._found
 
-    def _add_constant_node(self, node: Any, output: Any) -> bool:
+    def _add_constant_node(self, node: "onnx_ir.Node", output: "Value") -> bool:
         (name, attribute), *_ = node.attributes.items()
         if name == "value":
             self._add_tensor(output, attribute.as_tensor())
@@ -106,16 +116,16 @@ class Constants:
             self._found[output] = Constant(array.shape, str(array.dtype), lambda: array, id(output))
         return output in self._found
 
-    def _is_small(self, node: Any, output: Any) -> bool:
+    def _is_small(self, node: "onnx_ir.Node", output: "Value") -> bool:
         """Whether the result is no larger than what it is made of, so that folding it costs nothing."""
-        tensor = self._types.get(output.name)
+        tensor = type_of(self._types, output)
         if tensor is None or None in tensor.shape or tensor.dtype in ("unknown", "bfloat16"):
             return False
         read = sum(prod(self._found[value].shape) for value in node.inputs if value is not None)
         return _size(tensor.shape) <= max(read, MOST_ELEMENTS)
 
-    def _fold(self, node: Any, output: Any) -> None:
-        tensor = self._types[output.name]
+    def _fold(self, node: "onnx_ir.Node", output: "Value") -> None:
+        tensor = self._types[output.name or ""]
         shape = tuple(size for size in tensor.shape if size is not None)
         inputs = [None if value is None else self._found[value] for value in node.inputs]
         cache: list[Array] = []
@@ -127,14 +137,14 @@ class Constants:
 
         self._found[output] = Constant(shape, tensor.dtype, read, id(output))
 
-    def _follow(self, node: Any, output: Any) -> None:
+    def _follow(self, node: "onnx_ir.Node", output: "Value") -> None:
         """Follow a small integer tensor element by element."""
         rule = FOLLOWED.get(node.op_type)
-        tensor = self._types.get(output.name)
+        tensor = type_of(self._types, output)
         if rule is None or tensor is None or tensor.dtype not in ("int64", "int32"):
             return
         if node.op_type == "Shape":
-            known = self._types.get(node.inputs[0].name)
+            known = type_of(self._types, node.inputs[0])
             arrays = [None if known is None else _elements(known.shape)]
         else:
             arrays = [None if value is None else self._elements_of(value) for value in node.inputs]
@@ -152,7 +162,7 @@ class Constants:
             self._followed.append(output)
             self._found[output] = Constant(array.shape, tensor.dtype, lambda: array, id(output))
 
-    def _elements_of(self, value: Any) -> Array | None:
+    def _elements_of(self, value: "Value") -> Array | None:
         if value in self._elements:
             return self._elements[value]
         constant = self._found.get(value)
@@ -172,9 +182,9 @@ def _elements(shape: Shape) -> Array:
     return array
 
 
-def _evaluate(node: Any, inputs: list[Array | None]) -> Array:
+def _evaluate(node: "onnx_ir.Node", inputs: list[Array | None]) -> Array:
     """Run one node with onnx's reference evaluator."""
-    values: list[Any] = []
+    values: list[Value | None] = []
     for i, array in enumerate(inputs):
         value = None
         if array is not None:
@@ -183,7 +193,7 @@ def _evaluate(node: Any, inputs: list[Array | None]) -> Array:
         values.append(value)
     output = ir().Value(name="out", type=ir().TensorType(ir().DataType.FLOAT))
     copy = ir().Node("", node.op_type, values, list(node.attributes.values()), outputs=[output])
-    opsets = {"": node.graph.opset_imports.get("", 18)}
+    opsets = {"": 18 if node.graph is None else node.graph.opset_imports.get("", 18)}
     given = [value for value in values if value is not None]
     graph = ir().Graph(given, [output], nodes=[copy], opset_imports=opsets, name="fold")
     proto = ir().to_proto(ir().Model(graph, ir_version=onnx().IR_VERSION))

@@ -2,9 +2,15 @@
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING
 
 from addcat.doors.onnx.reading.node_view import Look
+
+if TYPE_CHECKING:
+    import onnx_ir
+    from onnx_ir import OperatorIdentifier
+
+    Functions = Mapping[OperatorIdentifier, onnx_ir.Function]
 
 ADDS_INSIDE = {
     "SkipLayerNormalization": "adds its first two inputs before it normalises",
@@ -16,7 +22,7 @@ MERGES = ("Add", "Sum", "Concat", "ConcatFromSequence")
 """What counts as a merge inside a function or a graph of a node."""
 
 
-def hidden_merge(look: Look, functions: Mapping[Any, Any]) -> str:
+def hidden_merge(look: Look, functions: "Functions") -> str:
     """How a node merges tensors where the graph does not show it.
 
     Args:
@@ -42,11 +48,13 @@ def hidden_merge(look: Look, functions: Mapping[Any, Any]) -> str:
     return f"is a function of the model that holds {listed}" if _function(node, functions) else f"holds {listed}"
 
 
-def _function(node: Any, functions: Mapping[Any, Any]) -> Any:
+def _function(node: "onnx_ir.Node", functions: "Functions") -> "onnx_ir.Function | None":
     return functions.get(node.op_identifier())
 
 
-def _inside(node: Any, functions: Mapping[Any, Any], calls: tuple[Any, ...]) -> Iterator[Any]:
+def _inside(
+    node: "onnx_ir.Node", functions: "Functions", calls: "tuple[OperatorIdentifier, ...]"
+) -> "Iterator[onnx_ir.Node]":
     """All nodes of the function that a node calls and of the graphs inside it, at any depth."""
     function = _function(node, functions)
     inner = list(inner_nodes(node))
@@ -59,7 +67,7 @@ def _inside(node: Any, functions: Mapping[Any, Any], calls: tuple[Any, ...]) -> 
             yield from _inside(one, functions, calls)
 
 
-def _merges(node: Any) -> bool:
+def _merges(node: "onnx_ir.Node") -> bool:
     """Whether a node merges tensors that are computed, real numbers as far as is known."""
     kinds = [value.dtype for value in node.outputs if value.dtype is not None]
     real = all(kind.name in ("UNDEFINED", "FLOAT16", "BFLOAT16", "FLOAT", "DOUBLE") for kind in kinds)
@@ -67,16 +75,16 @@ def _merges(node: Any) -> bool:
     return node.op_type in MERGES and node.domain in ("", "ai.onnx") and real and (len(computed) > 1 or _one(node))
 
 
-def _one(node: Any) -> bool:
+def _one(node: "onnx_ir.Node") -> bool:
     return node.op_type == "ConcatFromSequence"
 
 
-def _is_constant(value: Any) -> bool:
+def _is_constant(value: "onnx_ir.Value") -> bool:
     producer = value.producer()
     return value.const_value is not None or (producer is not None and producer.op_type == "Constant")
 
 
-def inner_nodes(node: Any) -> Iterator[Any]:
+def inner_nodes(node: "onnx_ir.Node") -> "Iterator[onnx_ir.Node]":
     """The nodes of all graphs inside a node, at any depth."""
     for attribute in node.attributes.values():
         kind = attribute.type.name

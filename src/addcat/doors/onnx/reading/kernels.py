@@ -52,7 +52,8 @@ def plain_weights(look: Look) -> dict[str, Weight]:
         wanted = {kernel, BIASES.get(look.op_type, -1)}
     else:
         wanted = {i for i in range(len(node.inputs)) if (one := look.constant(i)) and one.dtype in FLOATS}
-    found = [(node.inputs[i].name, one) for i in sorted(wanted) if i >= 0 and (one := look.constant(i)) is not None]
+    known = [i for i in sorted(wanted) if i >= 0 and look.has_input(i)]
+    found = [(value.name or "", one) for i in known if (value := node.inputs[i]) and (one := look.constant(i))]
     return {name: Weight(one.shape, one.read, one.key) for name, one in found if one.shape}
 
 
@@ -84,9 +85,10 @@ def attributes(look: Look) -> Mapping[str, Any]:
 
 def _kernel(look: Look, position: int) -> tuple[int, ...]:
     """The shape of a kernel that is constant, or dequantised from a constant; empty where it is neither."""
-    if not look.has_input(position):
+    value = look.node.inputs[position] if look.has_input(position) else None
+    if value is None:
         return ()
-    producer: Any = look.node.inputs[position].producer()
+    producer = value.producer()
     source = producer.inputs[0] if producer is not None and producer.op_type == "DequantizeLinear" else None
     if look.constant(position) is None and (source is None or look.constants.get(source) is None):
         return ()

@@ -2,11 +2,14 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
-from addcat.doors.onnx.reading.constants import Constant, Constants
+from addcat.doors.onnx.reading.constants import Constant, Constants, type_of
 from addcat.graph import Shape, Tensor, Weight
 from addcat.graph.core import NOTHING
+
+if TYPE_CHECKING:
+    import onnx_ir
 
 FLOATS = ("float16", "bfloat16", "float32", "float64")
 
@@ -22,7 +25,7 @@ class Look:
         opset: The opset of its domain.
     """
 
-    node: Any
+    node: "onnx_ir.Node"
     constants: Constants
     types: Mapping[str, Tensor]
     opset: int
@@ -46,7 +49,8 @@ class Look:
 
     def constant(self, position: int) -> Constant | None:
         """An input that is the same at every run; None where it is not, or not given."""
-        return self.constants.get(self.node.inputs[position]) if self.has_input(position) else None
+        value = self.node.inputs[position] if position < len(self.node.inputs) else None
+        return None if value is None else self.constants.get(value)
 
     @property
     def dynamic(self) -> tuple[int, ...]:
@@ -56,12 +60,12 @@ class Look:
 
     def tensor(self, position: int = 0) -> Tensor | None:
         """What is known of an input; None where its rank is not."""
-        return self.types.get(self.node.inputs[position].name)
+        return type_of(self.types, self.node.inputs[position])
 
     @property
     def output(self) -> Tensor | None:
         """What is known of the first output."""
-        return self.types.get(self.node.outputs[0].name)
+        return type_of(self.types, self.node.outputs[0])
 
     @property
     def rank(self) -> int:

@@ -15,12 +15,15 @@ onnx's own converter is not used: it writes Resize of opset 10 as one that compu
 """
 
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from addcat.errors import ModelError
 from addcat.frameworks import load
+
+if TYPE_CHECKING:
+    from onnx import FunctionProto, GraphProto, ModelProto, NodeProto
 
 OLDEST_OPSET = 13
 CONVERTED_OPSETS = (11, 12)
@@ -30,12 +33,12 @@ _TO_INPUT = {"Squeeze": "axes", "Unsqueeze": "axes", "ReduceSum": "axes", "Split
 _OVER_AXES = ("Softmax", "LogSoftmax", "Hardmax")
 
 
-def opset_of(proto: Any) -> int | None:
+def opset_of(proto: "ModelProto | FunctionProto") -> int | None:
     """The opset of ONNX's own operators in a model or a function; None where it does not say one."""
     return max((int(o.version) for o in proto.opset_import if o.domain in DEFAULT_DOMAINS), default=None)
 
 
-def require_opset(proto: Any, name: str) -> None:
+def require_opset(proto: "ModelProto", name: str) -> None:
     """Refuse a model of an opset that is not read.
 
     Args:
@@ -69,7 +72,7 @@ def require_opset(proto: Any, name: str) -> None:
     )
 
 
-def all_nodes(graph: Any) -> Iterator[Any]:
+def all_nodes(graph: "GraphProto") -> "Iterator[NodeProto]":
     """The nodes of a graph and of all graphs inside it."""
     graphs = [graph]
     while graphs:
@@ -81,7 +84,7 @@ def all_nodes(graph: Any) -> Iterator[Any]:
                     graphs.append(attribute.g)
 
 
-def at_oldest_opset(proto: Any, inferred: Any, name: str) -> Any:
+def at_oldest_opset(proto: "ModelProto", inferred: "ModelProto", name: str) -> "ModelProto":
     """A model of opset 11 or 12 in the words of opset 13.
 
     Args:
@@ -105,7 +108,7 @@ def at_oldest_opset(proto: Any, inferred: Any, name: str) -> Any:
     ranks = dict(_ranks(inferred))
     taken = {one for node in all_nodes(copy.graph) for one in (*node.input, *node.output)}
     taken |= {one.name for one in (*copy.graph.input, *copy.graph.initializer)}
-    constants: list[Any] = []
+    constants: list[NodeProto] = []
     for node in list(all_nodes(copy.graph)):
         if node.domain in DEFAULT_DOMAINS:
             _convert(node, opset, ranks, name)
@@ -119,7 +122,7 @@ def at_oldest_opset(proto: Any, inferred: Any, name: str) -> Any:
     return copy
 
 
-def _convert(node: Any, opset: int, ranks: dict[str, int], name: str) -> None:
+def _convert(node: "NodeProto", opset: int, ranks: dict[str, int], name: str) -> None:
     settings = {attribute.name: attribute for attribute in node.attribute}
     if node.op_type in _TO_INPUT:
         return
@@ -162,13 +165,13 @@ def _unchanged(op_type: str, opset: int) -> bool:
     )
 
 
-def _remove(node: Any, setting: str) -> None:
+def _remove(node: "NodeProto", setting: str) -> None:
     kept = [attribute for attribute in node.attribute if attribute.name != setting]
     del node.attribute[:]
     node.attribute.extend(kept)
 
 
-def _to_input(node: Any, taken: set[str]) -> Iterator[Any]:
+def _to_input(node: "NodeProto", taken: set[str]) -> "Iterator[NodeProto]":
     """Make a setting an input; gives the Constant that it reads."""
     onnx = load("onnx", extra="onnx")
     for setting in [one for one in node.attribute if one.name == _TO_INPUT.get(node.op_type)]:
@@ -182,7 +185,7 @@ def _to_input(node: Any, taken: set[str]) -> Iterator[Any]:
         yield onnx.helper.make_node("Constant", [], [made], value=onnx.numpy_helper.from_array(values, made))
 
 
-def _ranks(inferred: Any) -> Iterator[tuple[str, int]]:
+def _ranks(inferred: "ModelProto") -> Iterator[tuple[str, int]]:
     for info in (*inferred.graph.value_info, *inferred.graph.input, *inferred.graph.output):
         if info.type.HasField("tensor_type") and info.type.tensor_type.HasField("shape"):
             yield info.name, len(info.type.tensor_type.shape.dim)

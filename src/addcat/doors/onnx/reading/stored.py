@@ -4,12 +4,15 @@ from collections.abc import Iterator
 from functools import cache
 from math import prod
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from addcat.errors import ModelError
 from addcat.frameworks import load
+
+if TYPE_CHECKING:
+    from onnx import ModelProto, SparseTensorProto, TensorProto
 
 MOST_DENSE_BYTES = 2**31
 """A sparse tensor that would take more than this when it is written out is refused."""
@@ -29,7 +32,7 @@ def ir() -> Any:
     return load("onnx_ir", extra="onnx")
 
 
-def check_tensors(proto: Any, name: str, folder: Path | None) -> None:
+def check_tensors(proto: "ModelProto", name: str, folder: Path | None) -> None:
     """Refuse a model whose tensors are not what they say.
 
     Args:
@@ -44,7 +47,7 @@ def check_tensors(proto: Any, name: str, folder: Path | None) -> None:
         _check_tensor(tensor, name, folder)
 
 
-def _graphs_and_attributes(proto: Any) -> Iterator[tuple[Any, Any]]:
+def _graphs_and_attributes(proto: "ModelProto") -> Iterator[tuple[Any, Any]]:
     """Every graph (with None) and every attribute (with None before it) of a model, its functions included."""
     graphs = [proto.graph]
     nodes = [node for function in proto.functions for node in function.node]
@@ -61,7 +64,7 @@ def _graphs_and_attributes(proto: Any) -> Iterator[tuple[Any, Any]]:
                 graphs.append(attribute.g)
 
 
-def _tensors(proto: Any) -> Iterator[Any]:
+def _tensors(proto: "ModelProto") -> "Iterator[TensorProto]":
     for graph, attribute in _graphs_and_attributes(proto):
         if graph is not None:
             yield from graph.initializer
@@ -76,7 +79,7 @@ def _tensors(proto: Any) -> Iterator[Any]:
             yield from (one.values, one.indices)
 
 
-def _check_tensor(tensor: Any, name: str, folder: Path | None) -> None:
+def _check_tensor(tensor: "TensorProto", name: str, folder: Path | None) -> None:
     where = f"tensor {tensor.name!r} of {name}"
     if any(size < 0 for size in tensor.dims):
         raise ModelError(f"{where} has the shape {tuple(tensor.dims)}. Sizes cannot be negative; export it again.")
@@ -104,7 +107,7 @@ def _bits(data_type: int) -> int | None:
         return None
 
 
-def _check_external(tensor: Any, where: str, folder: Path | None, wanted: int) -> None:
+def _check_external(tensor: "TensorProto", where: str, folder: Path | None, wanted: int) -> None:
     entries = {entry.key: entry.value for entry in tensor.external_data}
     location = entries.get("location", "")
     if folder is None:
@@ -138,7 +141,7 @@ def _number(text: str | None) -> int | None:
         return -1
 
 
-def dense(proto: Any, name: str) -> Any:
+def dense(proto: "ModelProto", name: str) -> "ModelProto":
     """A model without sparse tensors, which neither onnx-ir nor ONNX's own converter reads.
 
     Args:
@@ -176,7 +179,7 @@ def dense(proto: Any, name: str) -> Any:
     return copy
 
 
-def _dense_tensor(sparse: Any, name: str) -> Any:
+def _dense_tensor(sparse: "SparseTensorProto", name: str) -> "TensorProto":
     values, places, shape = sparse.values, sparse.indices, tuple(int(size) for size in sparse.dims)
     where = f"sparse tensor {values.name!r} of {name}"
     count, listed, rank = prod(shape), prod(values.dims), len(shape)

@@ -5,16 +5,19 @@ It follows arithmetic on shapes with symbols for the open sizes, such as a Resha
 
 import logging
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING
 
 from addcat.doors.onnx.reading.load import Loaded, dtype_name
 from addcat.frameworks import load
 from addcat.graph import Tensor
 
+if TYPE_CHECKING:
+    from onnx import ModelProto, TypeProto
+
 Sizes = tuple[int | str | None, ...]
 
 
-def symbolic_sizes(proto: Any) -> dict[str, tuple[str, Sizes]]:
+def symbolic_sizes(proto: "ModelProto") -> dict[str, tuple[str, Sizes]]:
     """Types and sizes of the tensors of a model, with a symbol for what depends on the batch.
 
     Args:
@@ -30,7 +33,7 @@ def symbolic_sizes(proto: Any) -> dict[str, tuple[str, Sizes]]:
     copy = type(proto)()
     copy.CopyFrom(proto)
     _rename_symbols(copy)
-    module: Any = load("onnxruntime.tools.symbolic_shape_infer", extra="onnx")
+    module = load("onnxruntime.tools.symbolic_shape_infer", extra="onnx")
     logger = logging.getLogger(module.__name__)
     level = logger.level
     logger.setLevel(logging.CRITICAL)
@@ -51,7 +54,7 @@ def symbolic_sizes(proto: Any) -> dict[str, tuple[str, Sizes]]:
     }
 
 
-def _rename_symbols(proto: Any) -> None:
+def _rename_symbols(proto: "ModelProto") -> None:
     """Give open sizes names of ours: those of a file are not to reach a library that evaluates texts."""
     names: dict[str, str] = {}
     for info in (*proto.graph.input, *proto.graph.value_info, *proto.graph.output):
@@ -60,7 +63,7 @@ def _rename_symbols(proto: Any) -> None:
                 dim.dim_param = names.setdefault(dim.dim_param, f"size{len(names)}")
 
 
-def _sizes(kind: Any) -> Sizes:
+def _sizes(kind: "TypeProto.Tensor") -> Sizes:
     return tuple(d.dim_value if d.HasField("dim_value") else d.dim_param or None for d in kind.shape.dim)
 
 

@@ -1,7 +1,7 @@
 """A float64 evaluation of a model of moderate size: onnx's reference evaluator on a widened copy."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -11,8 +11,11 @@ from addcat.doors.onnx.write import to_proto
 from addcat.frameworks import load
 from addcat.graph import Array
 
+if TYPE_CHECKING:
+    import onnx_ir
 
-def run_float64(model: Any, feeds: Mapping[str, Array]) -> list[Array] | None:
+
+def run_float64(model: "onnx_ir.Model", feeds: Mapping[str, Array]) -> list[Array] | None:
     """Evaluate a model with every narrower floating type widened to float64.
 
     Args:
@@ -38,7 +41,7 @@ def _wide(array: Array) -> Array:
     return array.astype(np.float64) if array.dtype.name in ("float32", "float16", "bfloat16") else array
 
 
-def _widened(model: Any) -> Any:
+def _widened(model: "onnx_ir.Model") -> "onnx_ir.Model":
     copy = model.clone()
     double, narrow = ir().DataType.DOUBLE, {getattr(ir().DataType, name) for name in NARROW}
     keep = _scales(copy)
@@ -55,13 +58,13 @@ def _widened(model: Any) -> Any:
     return copy
 
 
-def _scales(model: Any) -> set[Any]:
+def _scales(model: "onnx_ir.Model") -> "set[onnx_ir.Value]":
     """Inputs that stay float32 whatever the data are: the region and factors of Resize."""
     resizes = [node for graph in model.graphs() for node in graph if node.op_type == "Resize"]
     return {value for node in resizes for value in node.inputs[1:3] if value is not None}
 
 
-def _widen_attributes(node: Any) -> None:
+def _widen_attributes(node: "onnx_ir.Node") -> None:
     double, narrow = int(ir().DataType.DOUBLE), {int(getattr(ir().DataType, name)) for name in NARROW}
     for name, attribute in list(node.attributes.items()):
         if node.op_type == "Cast" and name == "to" and attribute.value in narrow:

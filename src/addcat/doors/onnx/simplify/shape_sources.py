@@ -6,7 +6,7 @@ Where the sizes are numbers, or known to be those of an input of the model, they
 """
 
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -15,8 +15,15 @@ from addcat.doors.onnx.reading.symbolic import Sizes, symbolic_sizes
 from addcat.frameworks import load
 from addcat.graph import Array
 
+if TYPE_CHECKING:
+    from onnx import GraphProto, ModelProto, NodeProto
 
-def grounded(proto: Any) -> Any:
+
+Part = int | tuple[str, int]
+"""A size: a number, or an axis of an input."""
+
+
+def grounded(proto: "ModelProto") -> "ModelProto":
     """Take sizes from constants and from the model's inputs instead of from tensors in the middle.
 
     Args:
@@ -38,8 +45,8 @@ def grounded(proto: Any) -> Any:
     }
     wanted = {output: known.get(source, ("", (None,)))[1] for output, source in asked.items()}
     gathers = {node.output[0]: sizes for node, sizes in _gathered(proto, wanted) if node.output[0] not in outputs}
-    replaced: dict[str, list[Any]] = {
-        output: [at_input[size] if isinstance(size, str) else size for size in sizes]
+    replaced: dict[str, list[Part]] = {
+        output: [at_input[size] if isinstance(size, str) else size for size in sizes if size is not None]
         for output, sizes in {**wanted, **gathers}.items()
         if all(isinstance(size, int) or size in at_input for size in sizes)
     }
@@ -49,12 +56,12 @@ def grounded(proto: Any) -> Any:
     return _rewritten(proto, replaced, scalars) if replaced else proto
 
 
-def _is_whole_shape(node: Any) -> bool:
+def _is_whole_shape(node: "NodeProto") -> bool:
     plain = all(attribute.name == "start" and attribute.i == 0 for attribute in node.attribute)
     return node.op_type == "Shape" and plain and node.domain in ("", "ai.onnx")
 
 
-def _gathered(proto: Any, wanted: dict[str, Sizes]) -> Iterator[tuple[Any, Sizes]]:
+def _gathered(proto: "ModelProto", wanted: dict[str, Sizes]) -> "Iterator[tuple[NodeProto, Sizes]]":
     """Nodes that pick one size of a shape, and that size."""
     constants = dict(_constants(proto))
     for node in proto.graph.node:
@@ -70,9 +77,9 @@ def _gathered(proto: Any, wanted: dict[str, Sizes]) -> Iterator[tuple[Any, Sizes
             yield node, (sizes[int(index.reshape(()))],)
 
 
-def _constants(proto: Any) -> Iterator[tuple[str, Array]]:
+def _constants(proto: "ModelProto") -> Iterator[tuple[str, Array]]:
     """Small whole numbers of a model by name."""
-    helper: Any = load("onnx", extra="onnx").numpy_helper
+    helper = load("onnx", extra="onnx").numpy_helper
     inputs = {info.name for info in proto.graph.input}  # a caller may give another value for these
     for tensor in proto.graph.initializer:
         if tensor.data_type in (6, 7) and tensor.ByteSize() < 256 and tensor.name not in inputs:
@@ -82,8 +89,8 @@ def _constants(proto: Any) -> Iterator[tuple[str, Array]]:
             yield node.output[0], helper.to_array(node.attribute[0].t)
 
 
-def _rewritten(proto: Any, replaced: dict[str, list[Any]], scalars: set[str]) -> Any:
-    onnx: Any = load("onnx", extra="onnx")
+def _rewritten(proto: "ModelProto", replaced: dict[str, list[Part]], scalars: set[str]) -> "ModelProto":
+    onnx = load("onnx", extra="onnx")
     copy = type(proto)()
     copy.CopyFrom(proto)
     kept = [node for node in copy.graph.node if not (node.output and node.output[0] in replaced)]
@@ -95,7 +102,7 @@ def _rewritten(proto: Any, replaced: dict[str, list[Any]], scalars: set[str]) ->
     return copy
 
 
-def _names(graph: Any) -> Iterator[str]:
+def _names(graph: "GraphProto") -> Iterator[str]:
     """All names of a graph, those of the graphs inside its nodes too."""
     yield from (one.name for one in (*graph.input, *graph.initializer, *graph.value_info))
     for node in graph.node:
@@ -108,13 +115,13 @@ def _names(graph: Any) -> Iterator[str]:
 class _InputSizes:
     """Nodes and constants that give sizes, those of the model's inputs each once."""
 
-    def __init__(self, proto: Any, onnx: Any) -> None:
+    def __init__(self, proto: "ModelProto", onnx: Any) -> None:
         self.initializers, self.onnx = proto.graph.initializer, onnx
-        self.nodes: list[Any] = []
+        self.nodes: list[NodeProto] = []
         self.names = set(_names(proto.graph))
         self.made: dict[object, str] = {}
 
-    def put(self, output: str, parts: Sequence[Any], *, scalar: bool) -> None:
+    def put(self, output: str, parts: Sequence[Part], *, scalar: bool) -> None:
         """Make the tensor `output` of some sizes: numbers, and (input, axis)."""
         if all(isinstance(part, int) for part in parts):
             array = np.array(parts[0] if scalar else parts, np.int64)
@@ -139,7 +146,7 @@ class _InputSizes:
             self.initializers.append(self.onnx.numpy_helper.from_array(np.array([value], np.int64), self.made[value]))
         return self.made[value]
 
-    def _node(self, kind: str, inputs: list[str], output: str, name: str, **attributes: Any) -> None:
+    def _node(self, kind: str, inputs: list[str], output: str, name: str, **attributes: int) -> None:
         self.nodes.append(self.onnx.helper.make_node(kind, inputs, [output], name=name, **attributes))
 
     def _fresh(self, wanted: str) -> str:

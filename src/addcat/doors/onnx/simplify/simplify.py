@@ -7,17 +7,21 @@ there. It is kept only where nothing new comes in.
 
 import tempfile
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
+from addcat.doors.onnx.external import weight_bytes
 from addcat.doors.onnx.reading.load import ir
 from addcat.doors.onnx.simplify.shape_sources import grounded
 from addcat.doors.onnx.write import PROTO_LIMIT, to_proto
 from addcat.frameworks import load
 
+if TYPE_CHECKING:
+    import onnx_ir
+
 HALF = ("FLOAT16", "BFLOAT16")
 
 
-def normalise(model: Any) -> Any:
+def normalise(model: "onnx_ir.Model") -> "onnx_ir.Model":
     """Simplify a model by ONNX Runtime's basic optimisations.
 
     Args:
@@ -27,7 +31,7 @@ def normalise(model: Any) -> Any:
         A new model, or the same one where ONNX Runtime does not take it, where it would write operators of other
         domains or half precision as something else, or where the model would grow.
     """
-    size = _size(model)
+    size = weight_bytes(model)
     values = [value for graph in model.graphs() for node in graph for value in node.outputs]
     half = any(value.dtype is not None and value.dtype.name in HALF for value in (*values, *_tensors(model)))
     if size > PROTO_LIMIT // 2 or half:
@@ -47,7 +51,7 @@ def normalise(model: Any) -> Any:
             simple = ir().from_proto(grounded(load("onnx", extra="onnx").load(path)))
         except Exception:  # a model that the runtime does not take is left as it is
             return model
-    if not _domains(simple) <= _domains(model) or _size(simple) > 1.1 * size + 2**20:
+    if not _domains(simple) <= _domains(model) or weight_bytes(simple) > 1.1 * size + 2**20:
         return model
     for domain in set(simple.graph.opset_imports) - set(model.graph.opset_imports):
         del simple.graph.opset_imports[domain]
@@ -59,14 +63,11 @@ def normalise(model: Any) -> Any:
     return simple
 
 
-def _size(model: Any) -> int:
-    return sum(value.const_value.nbytes for value in model.graph.initializers.values())
+def _tensors(model: "onnx_ir.Model") -> "list[onnx_ir.Value | onnx_ir.TensorProtocol]":
+    constants = (value.const_value for value in model.graph.initializers.values())
+    return [*model.graph.inputs, *(tensor for tensor in constants if tensor is not None)]
 
 
-def _tensors(model: Any) -> list[Any]:
-    return [*model.graph.inputs, *(value.const_value for value in model.graph.initializers.values())]
-
-
-def _domains(model: Any) -> set[str]:
+def _domains(model: "onnx_ir.Model") -> set[str]:
     functions = [function.domain for function in model.functions.values()]
     return {"" if node.domain == "ai.onnx" else node.domain for node in model.graph.all_nodes()} | set(functions)
