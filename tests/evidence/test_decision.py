@@ -74,6 +74,14 @@ def test_a_margin_is_a_share_of_the_loss_of_add():
     assert choose(1000 * add, 1000 * concat, 0.02) == "concat"
 
 
+def test_a_margin_is_as_wide_for_losses_below_zero():
+    """As a cosine similarity or a log likelihood has them: a gain within the margin does not pay for Concatenate."""
+    add, concat = curves(16, 0.1, 0.01)
+    shift = float(add.mean()) + 10.0
+    assert choose(add - shift, concat - shift, 0.02) == choose(add + 20.0 - shift, concat + 20.0 - shift, 0.02) == "add"
+    assert choose(add - shift, concat - shift, 0.001) == "concat"
+
+
 def test_looking_four_times_errs_seldom():
     """The gain lies right on the margin, so that "concat" is wrong: in 9.25 % of all cases at the most, says LEVELS."""
     wrong = 0

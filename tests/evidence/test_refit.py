@@ -109,6 +109,9 @@ def test_outputs_that_do_not_depend_on_the_merge_count_in_the_loss_of_add():
     found = refit(problem(net, data, data, optimizer=RATE, steps=4))
     assert found.reference_loss == pytest.approx(9, rel=1e-3)
     assert found.estimate == pytest.approx(0, abs=1e-4)
+    both = examples(given, (truth[0] + 3, truth[1] + 2))
+    still = refit(problem(net, both, both, optimizer=keras.optimizers.SGD(1e-8), steps=1))
+    assert still.reference_loss == pytest.approx(9 + 4, rel=1e-3)
 
 
 def test_what_refit_refuses():

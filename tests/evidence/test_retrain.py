@@ -158,3 +158,19 @@ def test_training_that_diverges_is_an_error():
         retrain(site, 0.02)
     assert str(caught.value) == "'merge': training gave NaN. Check the data, or lower the learning rate."
     assert site.left == math.inf
+
+
+def test_no_two_seeds_of_a_user_share_a_seed_of_a_training(monkeypatch):
+    drawn = {}
+
+    def run(race, seed):
+        drawn.setdefault(user, []).append(seed)
+        return {name: np.random.default_rng(seed).normal(1, 0.1, (1, 100)) for name in race.arms}
+
+    monkeypatch.setattr("addcat.trials.race.Race.run", run)
+    monkeypatch.setattr("addcat.evidence.retrain.choose", lambda *_: "undecided")
+    monkeypatch.setattr("addcat.evidence.retrain.worse_than_constant", lambda *_: False)
+    for user in range(3):
+        retrain(ordered_pair(steps=2, seed=user), 0.02)
+    assert [len(seeds) for seeds in drawn.values()] == [LOOKS[-1]] * 3
+    assert len({seed for seeds in drawn.values() for seed in seeds}) == 3 * LOOKS[-1]

@@ -201,3 +201,13 @@ def test_an_opened_network_that_is_another_one_is_refused(monkeypatch):
         f"'merge': opened for the score, the network has a loss of {rows.decimal(2 * truth.mean())} where it had "
         f"{rows.decimal(truth.mean())}, so nothing can be measured on it."
     )
+
+
+def test_a_loss_without_a_gradient_is_refused():
+    held = two_inputs(60, summed)
+    site = problem(linear_pair("add", 4), held, held, loss=lambda _, y: keras.ops.sqrt(-1 - y**2))
+    with pytest.raises(DataError) as caught:
+        score(site)
+    assert str(caught.value) == (
+        "'merge': the loss has no finite gradient here, so the score does not apply. Use 'refit' or 'finetune'."
+    )

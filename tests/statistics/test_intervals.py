@@ -87,6 +87,16 @@ def test_bca_interval_is_scipys():
     assert ours.high - ours.estimate > 1.2 * (ours.estimate - ours.low)
 
 
+@pytest.mark.parametrize("values", [[0.0] * 6 + [1.0] * 3 + [4.0], [0.0, 0.0, 0.0, 1.0], [-1.0, 0.0, 0.0, 0.0, 2.0]])
+def test_bca_interval_is_scipys_where_means_are_tied(values):
+    """Of a few whole numbers many resamples have the very mean of the data: half of them count as below."""
+    ours = bca_interval(values, resamples=40_000)
+    theirs = scipy.stats.bootstrap(
+        (np.array(values),), np.mean, n_resamples=40_000, method="BCa", rng=np.random.default_rng(1), vectorized=True
+    ).confidence_interval
+    np.testing.assert_allclose([ours.low, ours.high], [theirs.low, theirs.high], atol=0.02)
+
+
 def test_bca_interval_is_reproducible_and_turns_with_its_data():
     values = np.random.default_rng(0).exponential(size=25)
     found = bca_interval(values, seed=3)

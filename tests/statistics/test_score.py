@@ -107,6 +107,13 @@ def test_scores_refuse():
         np.eye(2),
     )
     refused(
+        DataError,
+        "A test of 0 independent directions needs more than 1 examples. Got 1. "
+        "Give more examples, or test one direction (see direction_test).",
+        score_test,
+        np.zeros((1, 2)),
+    )
+    refused(
         ShapeError,
         "direction must have the shape of one score. Got scores of shape (4, 2) and a direction of shape (3,).",
         direction_test,

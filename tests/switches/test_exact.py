@@ -382,3 +382,25 @@ def test_the_sites_of_a_graph_are_what_inspect_names():
     graph = sketch.graph(sketch.relu(sketch.add(*branches(sketch), name="a/b")))
     assert [merge.site for merge in find_merges(graph)] == ["a/b"]
     assert switched(graph, "concat", site="a/b")[1] == "project"
+
+
+def test_a_grouped_convolution_takes_no_projection_of_low_rank():
+    """Its kernel reads a part of the channels, so W (I + U D) has no place in it."""
+    sketch = Sketch()
+    x = sketch.input(4)
+    left, right = (sketch.conv(x, 4, 1, groups=2) for _ in range(2))
+    graph = sketch.graph(sketch.conv(sketch.add(left, right, name="merge"), 3, 1))
+    risen = taken(graph, "merge", "low_rank:1").graph
+    node = risen.nodes["merge"]
+    rng = np.random.default_rng(0)
+    drawn = {name: rng.normal(size=node.weights[name].shape) for name in ("down", "up")}
+    moved = node.edit(weights=drawn)
+    refused = taken(risen.edit(put=[moved]), "merge", "add")
+    assert isinstance(refused, Refusal)
+    assert refused.code == "AC112"
+    plain = Sketch()
+    x = plain.input(4)
+    graph = plain.graph(plain.conv(plain.add(*(plain.conv(x, 4, 1) for _ in range(2)), name="merge"), 3, 1))
+    risen = taken(graph, "merge", "low_rank:1").graph
+    moved = risen.nodes["merge"].edit(weights=drawn)
+    switched(risen.edit(put=[moved]), "add")

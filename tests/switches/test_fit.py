@@ -304,3 +304,22 @@ def test_the_reference_agrees_on_where_a_convolution_reads():
     node = graph.nodes["conv"]
     mine = patches(node, data["x"], every_place(out.shape[:-1])) @ node.weight("kernel").reshape(4, -1).T
     assert np.allclose(mine + node.weight("bias"), out.reshape(-1, 4), atol=1e-10)
+
+
+def test_no_example_of_a_model_called_twice_both_fits_and_judges():
+    """Rows of the second call follow those of the first; every fifth example is wild in both, and none of them fits."""
+    sketch = Sketch()
+    x = sketch.input(3, (), name="x")
+    sketch.dense(x, 2, name="old")
+    sketch.dense(x, 2, name="new")
+    graph = sketch.graph()
+    old, new = graph.nodes["old"], graph.nodes["new"]
+    rng = np.random.default_rng(0)
+    now = rng.normal(size=(38, 3))  # two calls of 19 examples: no multiple of five
+    before = now.copy()
+    wild = np.arange(38) % 19 % 5 == 4
+    before[wild] += 100 * rng.normal(size=(int(wild.sum()), 3))
+    found = fit_kernel(old, new, lambda _: (before, now), [[np.zeros((19, 3))]], seed=0)
+    assert found.rows == 38 - wild.sum() == 32
+    assert np.allclose(found.kernel, old.weight("kernel"), atol=1e-8)
+    assert found.distortion > 0.9

@@ -115,3 +115,20 @@ def test_an_arm_learns():
     start = arm.evaluate(x, y, verbose=0)
     arm.fit(x, y, epochs=10, verbose=0)
     assert arm.evaluate(x, y, verbose=0) < 0.7 * start
+
+
+@pytest.mark.parametrize("merge", ["add", "concat"])
+@pytest.mark.parametrize("rung", ["drop", "add", "concat"])
+def test_before_a_separable_convolution_nothing_is_put_in(merge, rung):
+    x = Input((6, 6, 3), name="x")
+    branches = [layers.Conv2D(4, 1, name=name)(x) for name in ("left", "right")]
+    layer = layers.Add(name="merge") if merge == "add" else layers.Concatenate(name="merge")
+    head = layers.SeparableConv2D(5, 3, depth_multiplier=2, name="head")
+    net = randomised(keras.Model(x, head(layer(branches))))
+    made = switch(net, {"merge": rung}, fresh=True).model if rung != merge else net
+    width = 8 if rung == "concat" else 4
+    names = {"x", "left", "right", "merge", "head"} - ({"right", "merge"} if rung == "drop" else set())
+    assert {one.name for one in made.layers} in (names, names | {"right"} if rung == "drop" else names)
+    assert made.get_layer("head").depthwise_kernel.shape == (3, 3, width, 2)
+    own = {"left": 16, "right": 16, "head": 9 * width * 2 + 2 * width * 5 + 5}
+    assert made.count_params() == sum(count for name, count in own.items() if name in {one.name for one in made.layers})

@@ -157,6 +157,11 @@ def _direction(
     for path, moments in _moments(opened, examples, total, edges, run).items():
         start, whole = opened.kernels[path], gradients[path, "kernel"]
         own = whole[:, start : start + total]
+        if not np.isfinite(own).all():
+            raise DataError(
+                f"{problem.merge.site!r}: the loss has no finite gradient here, so the score does not apply. "
+                "Use 'refit' or 'finetune'."
+            )
         step = natural_step(own, gradients.get((path, "bias")), residuals(moments, problem.merge.arity))
         kernel = np.zeros_like(whole)
         kernel[:, start : start + total] = step.kernel
