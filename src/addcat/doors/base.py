@@ -242,6 +242,36 @@ def _torch_door(model: Any, example_inputs: Any) -> Any:
     return TorchDoor(Example.of(example_inputs))
 
 
+def laboratory_for(
+    model: Any, data: Any, validation: Any, *, example_inputs: Any = None, options: dict[str, Any]
+) -> "tuple[Laboratory, Any, Any]":
+    """The door that trains a model, and the data as it takes them.
+
+    Args:
+        model: A Keras model or a PyTorch module.
+        data: To train on.
+        validation: To judge on, or None.
+        example_inputs: What a PyTorch module is called with; taken from the data where left out.
+        options: How a PyTorch module is trained, by name.
+
+    Raises:
+        OptionError: if an option does not exist, or comes with a model of another framework.
+    """
+    known = ("optimizer", "scheduler", "epochs", "unpack", "factory", "device", "autocast")
+    if unknown := [name for name in options if name not in known]:
+        raise OptionError(f"{unknown[0]!r} is no option of training. Expected one of {', '.join(known)}.")
+    if framework_of(model) != "torch":
+        if options:
+            raise OptionError(
+                f"{next(iter(options))}= is for PyTorch modules; a {type(model).__name__} is trained as it was "
+                "compiled. Leave it out."
+            )
+        return door_for(model, needs="train", example_inputs=example_inputs), data, validation
+    from addcat.doors.torch.laboratory import laboratory  # noqa: PLC0415  (loads torch)
+
+    return laboratory(model, data, validation, example_inputs, options)
+
+
 def _refuse_examples(model: Any, example_inputs: Any) -> None:
     if example_inputs is not None:
         raise OptionError(

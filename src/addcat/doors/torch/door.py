@@ -1,15 +1,32 @@
 """The torch door: one object, because a plain `nn.Module` needs to be told what it is called with."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
+from addcat.data.dataset import Outputs
+from addcat.data.examples import Arrays, Examples
+from addcat.doors.recipe import ArmTrainer, Plan, Recipe
+from addcat.doors.torch import losses as judging
+from addcat.doors.torch import measure as measuring
 from addcat.doors.torch import read as reading
 from addcat.doors.torch import run as running
 from addcat.doors.torch import write as writing
 from addcat.doors.torch.examples import Example
+from addcat.doors.torch.losses import TorchLoss
 from addcat.doors.torch.run import Run
-from addcat.graph import Array, Edge, Graph, Shape
+from addcat.doors.torch.training import TorchTrainer, Training
+from addcat.doors.torch.watching import in_mode
+from addcat.errors import DataError
+from addcat.frameworks import torch
+from addcat.graph import Array, Edge, Graph, Node, Shape
+
+_torch: Any = torch()
+Losses = tuple[TorchLoss, ...]
+"""The one loss of a module, once for each of its outputs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,10 +36,12 @@ class TorchDoor:
     Attributes:
         example: What the model is called with.
         factory: Makes the user's model anew, where weights are drawn anew.
+        training: How it is trained.
     """
 
     example: Example
     factory: Callable[[], Any] | None = None
+    training: Training = field(default_factory=Training)
 
     def read(self, model: Any) -> Graph:
         """See `addcat.doors.torch.read.read`."""
@@ -34,7 +53,11 @@ class TorchDoor:
 
     def write(self, graph: Graph, *, weights: bool = True, seed: int | None = None) -> Any:
         """See `addcat.doors.torch.write.write`."""
-        return writing.write(graph, weights=weights, seed=seed, factory=self.factory)
+        if graph.native is None:
+            raise DataError(f"{graph.name!r} is a part of a network, and a PyTorch module is not cut into parts.")
+        made = writing.write(graph, weights=weights, seed=seed, factory=self.factory)
+        measuring.remember(made, graph)
+        return made
 
     def predictor(self, model: Any, edges: Sequence[Edge] = ()) -> Run:
         """See `addcat.doors.torch.run.predictor`."""
@@ -47,3 +70,52 @@ class TorchDoor:
     def probe(self, graph: Graph, edges: list[Edge]) -> Run:
         """See `addcat.doors.torch.run.probe`."""
         return running.probe(graph, edges, self.example)
+
+    def outputs_of(self, model: Any) -> Outputs:
+        """Targets go by their order: a module's outputs have no names."""
+        return Outputs()
+
+    def resolve_loss(self, model: Any, loss: Any, targets: tuple[Array, ...]) -> tuple[Losses, str]:
+        """See `addcat.doors.torch.losses.resolve`."""
+        call = running.example_of(self.example, [measuring.array_of(t) for t in self.example.tensors], model)
+        with in_mode(model, training=False), _torch.no_grad():
+            output = model(*call.args, **call.kwargs)
+        found, words = judging.resolve(loss, output, targets)
+        outputs = max(1, sum(1 for _ in running.tensors_in(output)))
+        return (found,) * outputs, words
+
+    def recipe_of(self, model: Any, *, batch: int | None, examples: int) -> Recipe:
+        """See `addcat.doors.torch.training.settings.Training.recipe`."""
+        return self.training.recipe(batch=batch, examples=examples)
+
+    def state(self, model: Any) -> Arrays:
+        """See `addcat.doors.torch.measure.state`."""
+        return measuring.state(model)
+
+    def losses_of(self, model: Any, losses: Losses, examples: Examples) -> NDArray[np.float64]:
+        """See `addcat.doors.torch.measure.losses_of`."""
+        return measuring.losses_of(model, losses[0], examples, self.example)
+
+    def constant_losses(self, model: Any, losses: Losses, data: Examples, held: Examples) -> NDArray[np.float64]:
+        """See `addcat.doors.torch.measure.constant_losses`."""
+        return measuring.constant_losses(model, losses[0], data, held, self.example)
+
+    def lowest_loss(self, losses: Losses) -> float:
+        """See `addcat.doors.torch.losses.lowest`."""
+        return judging.lowest(losses[0])
+
+    def gradient(
+        self, model: Any, losses: Losses, examples: Examples, paths: Sequence[str]
+    ) -> dict[tuple[str, str], Array]:
+        """See `addcat.doors.torch.measure.gradient`."""
+        return measuring.gradient(model, losses[0], examples, paths, self.example)
+
+    def assign(self, model: Any, path: str, node: Node) -> None:
+        """See `addcat.doors.torch.measure.assign`."""
+        measuring.assign(model, path, node)
+
+    def trainer(
+        self, model: Any, losses: Losses, recipe: Recipe, plan: Plan, data: Examples, held: Examples
+    ) -> ArmTrainer:
+        """See `addcat.doors.torch.training.trainer.TorchTrainer`."""
+        return TorchTrainer(model, self.example, losses[0], recipe, plan, data, held)

@@ -86,6 +86,16 @@ class Example:
         return [f"input_{name}" if name in children else name for name in found]
 
 
+def is_list(value: Any) -> bool:
+    """Whether a value is a list or a tuple."""
+    return isinstance(value, tuple | list)
+
+
+def is_dict(value: Any) -> bool:
+    """Whether a value is a dict or like one."""
+    return isinstance(value, Mapping)
+
+
 def _own_forward(model: Any) -> Any:
     cls: Any = model.__class__
     base: Any = getattr(cls, "_addcat_base", None)

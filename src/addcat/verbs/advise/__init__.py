@@ -8,7 +8,7 @@ from typing import Any
 from addcat.data import as_dataset, materialise, split
 from addcat.data.dataset import Outputs
 from addcat.data.examples import Examples
-from addcat.doors.base import door_for
+from addcat.doors.base import laboratory_for
 from addcat.errors import DataError, OptionError, SiteError, check_seed, nearest
 from addcat.evidence.baseline import beats_constant, doubt
 from addcat.evidence.problem import Problem
@@ -42,6 +42,8 @@ def advise(
     margin: float = 0.02,
     seed: int = 0,
     progress: Callable[[str, float, float], None] | None = None,
+    example_inputs: Any = None,
+    **training: Any,
 ) -> Advice:
     """Say whether to add or to concatenate at each merge of a trained model.
 
@@ -58,6 +60,10 @@ def advise(
         margin: Share of Add's loss below which a gain does not count, because Add is cheaper.
         seed: Of everything drawn.
         progress: Called with what is being done, the seconds spent and the seconds allowed.
+        example_inputs: What a PyTorch module is called with; taken from the data where left out.
+        **training: How a PyTorch module is trained: `optimizer`, a function of its parameters; `scheduler`, a function
+            of the optimiser; `epochs`; `unpack`, which takes a batch of a loader and gives (inputs, target);
+            `factory`, which makes the model anew; `device`; `autocast`, a type. A `DataLoader` is iterated as it is.
 
     Returns:
         One verdict for each merge, with its evidence.
@@ -70,7 +76,7 @@ def advise(
     """
     _check_options(effort, margin, time_limit, seed)
     start = time.monotonic()
-    door = door_for(model, needs="train")
+    door, data, validation = laboratory_for(model, data, validation, example_inputs=example_inputs, options=training)
     graph = door.read(model)
     merges = _wanted(graph, sites)
     fit, held = _examples(graph, door.outputs_of(model), data, validation, seed)

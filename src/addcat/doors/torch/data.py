@@ -1,0 +1,130 @@
+"""A user's data as torch has them: what they call the model with, and a part of them in memory to measure on.
+
+A loader is never read whole: arms train on the loader itself, and a bounded number of its examples is kept for the
+methods that look at activations and for the held-out losses.
+"""
+
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from addcat.data.examples import Examples
+from addcat.doors.torch.examples import Example, array_of, is_dict, is_list
+from addcat.doors.torch.stream import Generators, default_unpack, unpacked
+from addcat.errors import DataError
+from addcat.frameworks import torch
+from addcat.graph import Array
+
+_torch: Any = torch()
+
+MOST_EXAMPLES = 4096
+MOST_BYTES = 2**30
+"""Of a loader, so much is kept in memory at the most; more would narrow an interval little."""
+Unpack = Callable[[Any], Any] | None
+
+
+def is_loader(data: Any) -> bool:
+    """Whether data come in batches that can be iterated again and again, as a DataLoader's do."""
+    if isinstance(data, Examples | tuple | str | bytes) or is_dict(data) or hasattr(data, "shape"):
+        return False
+    return hasattr(data, "__iter__") and not hasattr(data, "__next__")
+
+
+def first_call(model: Any, data: Any, unpack: Unpack) -> Example:
+    """What the data call the model with: taken from their first examples.
+
+    Raises:
+        DataError: if they are empty, or no inputs are found in them.
+    """
+    if is_loader(data):
+        batch = Generators(0).fetch(lambda: next(iter(data), None))
+        if batch is None:
+            raise DataError("The data are empty: the loader gave no batch. Pass at least one.")
+        return _called(batch, unpack)[0]
+    return _of_arrays(model, data[0] if is_list(data) and len(data) == 2 else data)
+
+
+def _called(batch: Any, unpack: Unpack) -> tuple[Example, Any]:
+    if unpack is None and not (is_list(batch) and len(batch) > 1):
+        raise DataError(
+            f"A batch of the loader is {type(batch).__name__}, expected (x, y). Say what is in it: "
+            'unpack=lambda batch: ((batch["image"],), batch["mask"]).'
+        )
+    return unpacked(batch, unpack or default_unpack, "cpu")
+
+
+def _of_arrays(model: Any, inputs: Any) -> Example:
+    def few(value: Any) -> Any:
+        tensor = _torch.as_tensor(np.asarray(value) if not isinstance(value, _torch.Tensor) else value)
+        return tensor[:2]
+
+    if is_dict(inputs):
+        named = {name: few(value) for name, value in inputs.items()}
+        takes = list(inspect.signature(model.forward).parameters.values())
+        one = len([p for p in takes if p.default is p.empty and p.kind == p.POSITIONAL_OR_KEYWORD]) == 1
+        return Example((named,), {}) if one and takes[0].name not in named else Example((), named)
+    if is_list(inputs) and all(hasattr(part, "shape") for part in inputs):
+        return Example(tuple(few(part) for part in inputs), {})
+    return Example((few(inputs),), {})
+
+
+def sampled(loader: Any, unpack: Unpack, *, seed: int) -> tuple[Examples, int]:
+    """The first examples of a loader's pass, in memory.
+
+    Args:
+        loader: Batches.
+        unpack: What a batch holds.
+        seed: Of its order and augmentation.
+
+    Returns:
+        The examples, and how many are in its first batch.
+
+    Raises:
+        DataError: if batches differ in shape, or the target is no tensor.
+    """
+    generators = Generators(seed)
+    batches = generators.fetch(lambda: iter(loader))
+    kept: list[list[Array]] = []
+    count = size = inputs = 0
+    while count < MOST_EXAMPLES and size < MOST_BYTES:
+        batch = generators.fetch(lambda: next(batches, None))
+        if batch is None:
+            break
+        call, target = _called(batch, unpack)
+        targets = [leaf for leaf in _torch.utils._pytree.tree_leaves(target) if isinstance(leaf, _torch.Tensor)]
+        if not targets:
+            raise DataError(f"The target of a batch is {type(target).__name__}, expected a tensor or several.")
+        kept.append([array_of(tensor) for tensor in (*call.tensors, *targets)])
+        inputs = len(call.tensors)
+        count += len(kept[-1][0])
+        size += sum(array.nbytes for array in kept[-1])
+    if not kept:
+        raise DataError("The data are empty: the loader gave no batch. Pass at least one.")
+    shapes = {tuple(array.shape[1:] for array in arrays) for arrays in kept}
+    if len(shapes) > 1:
+        raise DataError(
+            f"Batches of the loader differ in shape: {', '.join(map(str, sorted(shapes)[:3]))}. "
+            "Pad or crop the examples to one size in its collate_fn."
+        )
+    columns = [np.concatenate([arrays[place] for arrays in kept]) for place in range(len(kept[0]))]
+    return Examples(tuple(columns[:inputs]), tuple(columns[inputs:])), len(kept[0][0])
+
+
+def examples_of(data: Any, example: Example) -> Examples:
+    """Arrays or tensors (x, y), in the order in which the model's tensors come."""
+    x, y = data
+    arrays = [array_of(_torch.as_tensor(leaf)) for leaf in _leaves(x)]
+    targets = [array_of(_torch.as_tensor(leaf)) for leaf in _leaves(y)]
+    if len(arrays) != len(example.tensors):
+        raise DataError(f"The data have {len(arrays)} inputs, the model is called with {len(example.tensors)} tensors.")
+    return Examples(tuple(arrays), tuple(targets))
+
+
+def _leaves(value: Any) -> list[Any]:
+    if is_dict(value):
+        return [np.asarray(part) if not isinstance(part, _torch.Tensor) else part for part in value.values()]
+    if is_list(value) and value and all(hasattr(part, "shape") for part in value):
+        return [*value]
+    return [value if isinstance(value, _torch.Tensor) else np.asarray(value)]

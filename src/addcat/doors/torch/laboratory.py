@@ -1,0 +1,72 @@
+"""What `advise` and `compare` need of a torch module: the door that trains it, and data to measure on."""
+
+from typing import Any
+
+from addcat.data.examples import Examples
+from addcat.doors.torch.data import examples_of, first_call, is_loader, sampled
+from addcat.doors.torch.door import TorchDoor
+from addcat.doors.torch.examples import Example
+from addcat.doors.torch.training import Training
+from addcat.errors import DataError, OptionError
+from addcat.frameworks import torch
+
+_torch: Any = torch()
+
+
+def laboratory(
+    model: Any, data: Any, validation: Any, example_inputs: Any, options: dict[str, Any]
+) -> tuple[TorchDoor, Any, Any]:
+    """A door that trains as the user says, and the data as it takes them.
+
+    Args:
+        model: A module.
+        data: (x, y), or a loader.
+        validation: The same, or None.
+        example_inputs: What the model is called with; taken from the data where left out.
+        options: How to train; see `addcat.advise`.
+
+    Returns:
+        The door; data and validation as examples in memory (of a loader a part, see `addcat.doors.torch.data`).
+
+    Raises:
+        DataError: if the data hold no labels, or a loader comes without validation data.
+        OptionError: if an option is out of its range.
+    """
+    unpack, epochs = options.get("unpack"), options.get("epochs")
+    if epochs is not None and (not isinstance(epochs, int) or epochs < 1):
+        raise OptionError(f"epochs={epochs!r} is out of range. Expected a whole number of 1 or more.")
+    example = Example.of(example_inputs) if example_inputs is not None else first_call(model, data, unpack)
+    loader = data if is_loader(data) else None
+    size = None
+    if loader is not None:
+        if validation is None:
+            raise DataError(
+                "A loader is iterated as it is, so nothing of it can be put aside to judge on. Pass validation=."
+            )
+        if not hasattr(loader, "__len__"):
+            raise DataError("The loader has no length, so an epoch of it is not known. Give it a __len__.")
+        data, size = sampled(loader, unpack, seed=0)
+    elif not isinstance(data, Examples):
+        data = _pair(data, example, "The data have")
+    if validation is not None and not isinstance(validation, Examples):
+        if is_loader(validation):
+            validation, _ = sampled(validation, unpack, seed=1)
+        else:
+            validation = _pair(validation, example, "The validation data have")
+    training = Training(
+        optimizer=options.get("optimizer"),
+        scheduler=options.get("scheduler"),
+        epochs=epochs,
+        unpack=unpack,
+        device=None if options.get("device") is None else _torch.device(options["device"]),
+        autocast=options.get("autocast"),
+        loader=loader,
+        batch=size,
+    )
+    return TorchDoor(example, options.get("factory"), training), data, validation
+
+
+def _pair(data: Any, example: Example, who: str) -> Examples:
+    if not (isinstance(data, tuple) and len(data) == 2):  # pyright: ignore[reportUnknownArgumentType]
+        raise DataError(f"{who} no labels, and a verdict needs a loss. Pass (x, y).")
+    return examples_of(data, example)

@@ -1,0 +1,143 @@
+"""Losses, gradients and weights of a torch module, as numpy arrays."""
+
+from collections.abc import Sequence
+from typing import Any
+from weakref import WeakKeyDictionary
+
+import numpy as np
+from numpy.typing import NDArray
+
+from addcat.data.examples import Arrays, Examples
+from addcat.doors.torch.build import put, set_weights
+from addcat.doors.torch.calls import Call
+from addcat.doors.torch.examples import Example, array_of, device_of
+from addcat.doors.torch.losses import TorchLoss, plain
+from addcat.doors.torch.stream import call_of
+from addcat.doors.torch.watching import in_mode
+from addcat.frameworks import torch
+from addcat.graph import Array, Graph, Node
+
+_torch: Any = torch()
+BATCH = 256
+_GRAPHS: WeakKeyDictionary[Any, Graph] = WeakKeyDictionary()
+"""The graph that each written module was made of: a node of it may be a function, with parameters of its own."""
+
+
+def remember(model: Any, graph: Graph) -> None:
+    """Keep what a module was made of."""
+    _GRAPHS[model] = graph
+
+
+def tensors_of(model: Any) -> list[Any]:
+    """Parameters and buffers, each once, in the module's order."""
+    return [*(p for _, p in model.named_parameters()), *(b for _, b in model.named_buffers())]
+
+
+def state(model: Any) -> Arrays:
+    """Copies of the values of all parameters and buffers, in the module's order."""
+    return [np.array(array_of(tensor)) for tensor in tensors_of(model)]
+
+
+def assign_state(model: Any, values: Arrays) -> None:
+    """Put values back that `state` gave."""
+    with _torch.no_grad():
+        for tensor, value in zip(tensors_of(model), values, strict=True):
+            tensor.copy_(_torch.as_tensor(np.asarray(value)))
+
+
+def losses_of(model: Any, loss: TorchLoss, examples: Examples, example: Example) -> NDArray[np.float64]:
+    """Loss of every example at inference, of shape (examples,)."""
+    device, parts = device_of(model), list[NDArray[np.float64]]()
+    with in_mode(model, training=False), _torch.no_grad():
+        for batch in examples.chunks(BATCH):
+            call, target = call_of(batch, example, device)
+            values = loss.per_example(model(*call.args, **call.kwargs), target, batch.count)
+            parts.append(values.double().cpu().numpy())
+    return np.concatenate(parts)
+
+
+def gradient(
+    model: Any, loss: TorchLoss, examples: Examples, paths: Sequence[str], example: Example
+) -> dict[tuple[str, str], Array]:
+    """Gradient of the mean loss at inference, for kernels and biases of some nodes, in canonical layout."""
+    wanted: dict[tuple[str, str], tuple[Any, bool]] = {}
+    for path in paths:
+        for name, found in _parameters(model, path).items():
+            wanted[path, name] = found
+    total = {key: np.zeros(tuple(tensor.shape)) for key, (tensor, _) in wanted.items()}
+    device = device_of(model)
+    with in_mode(model, training=False), _torch.enable_grad():
+        for batch in examples.chunks(BATCH):
+            call, target = call_of(batch, example, device)
+            mean = loss.per_example(model(*call.args, **call.kwargs), target, batch.count).mean()
+            grads = _torch.autograd.grad(mean, [tensor for tensor, _ in wanted.values()])
+            for key, grad in zip(wanted, grads, strict=True):
+                total[key] += batch.count / examples.count * grad.double().cpu().numpy()
+    return {key: np.swapaxes(total[key], 0, 1) if swapped else total[key] for key, (_, swapped) in wanted.items()}
+
+
+def _parameters(model: Any, path: str) -> dict[str, tuple[Any, bool]]:
+    """Kernel and bias of a node, and whether torch has the kernel's first two axes the other way round."""
+    found: dict[str, tuple[Any, bool]] = {}
+    graph = _GRAPHS.get(model)
+    call: Call | None = graph.nodes[path].native if graph is not None and path in graph.nodes else None
+    if call is not None and call.module is None:
+        for operand, name in zip((o for o in call.operands if o.path), ("kernel", "bias"), strict=False):
+            found[name] = (model.get_parameter(operand.path), False)
+        return found
+    module = model.get_submodule(path.partition("#")[0] if call is None else call.path)
+    swapped = isinstance(module, _torch.nn.modules.conv._ConvTransposeNd)
+    for own, name in (("weight", "kernel"), ("bias", "bias")):
+        parameter = getattr(module, own, None)
+        if parameter is not None:
+            found[name] = (parameter, swapped and own == "weight")
+    return found
+
+
+def assign(model: Any, path: str, node: Node) -> None:
+    """Put the weights of a node into the module, or the parameters, that it became."""
+    graph = _GRAPHS.get(model)
+    call: Call | None = graph.nodes[path].native if graph is not None and path in graph.nodes else None
+    if call is None or call.module is not None:
+        set_weights(node, model.get_submodule(path.partition("#")[0] if call is None else call.path))
+        return
+    for operand, name in zip((o for o in call.operands if o.path), ("kernel", "bias"), strict=False):
+        if name in node.weights:
+            parent, _, attribute = operand.path.rpartition(".")
+            put(model.get_submodule(parent), attribute, node.weight(name))
+
+
+def constant_losses(
+    model: Any, loss: TorchLoss, data: Examples, held: Examples, example: Example
+) -> NDArray[np.float64]:
+    """Loss of every held example where the output is the one constant that is best on the data.
+
+    The constant has the shape of one example's output, its positions apart from the channels averaged, and is found by
+    L-BFGS from zero.
+    """
+    device = device_of(model)
+    with in_mode(model, training=False), _torch.no_grad():
+        call, _ = call_of(data.rows(np.arange(min(2, data.count))), example, device)
+        output = plain(model(*call.args, **call.kwargs))
+    if not isinstance(output, _torch.Tensor) or loss.coupled:
+        return np.full(held.count, np.inf)
+    shape = tuple(output.shape[1:])
+    value = _torch.zeros((shape[0], *(1,) * (len(shape) - 1)) if shape else (), device=device, requires_grad=True)
+
+    def judged(examples: Examples) -> Any:
+        _, target = call_of(examples, example, device)
+        constant = loss.constant(value).expand(examples.count, *shape)
+        return loss.per_example(constant, target, examples.count)
+
+    optimizer = _torch.optim.LBFGS([value], max_iter=100, line_search_fn="strong_wolfe")
+    some = data.rows(np.arange(min(data.count, 4096)))
+
+    def closure() -> Any:
+        optimizer.zero_grad()
+        mean = judged(some).mean()
+        mean.backward()
+        return mean
+
+    optimizer.step(closure)
+    with _torch.no_grad():
+        return np.concatenate([judged(batch).double().cpu().numpy() for batch in held.chunks(BATCH)])

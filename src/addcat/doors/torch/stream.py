@@ -1,0 +1,121 @@
+"""Batches to train on: of arrays in an order that a seed gives, or of a loader as it comes, pass after pass.
+
+A loader shuffles and augments by torch's, numpy's and Python's global generators, and a model's dropout draws from the
+first of them. So the data have generators of their own: theirs are put in place while a batch is fetched, and the
+model's are put back. Then two arms of one seed see the same batches, augmented alike, whatever they draw themselves.
+"""
+
+import random
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+
+from addcat.data.examples import Examples
+from addcat.doors.recipe import Plan
+from addcat.doors.torch.examples import Example, is_list
+from addcat.frameworks import load, torch
+
+_torch: Any = torch()
+_tree: Any = load("torch.utils._pytree", extra="torch")
+
+Ready = tuple[Example, Any]
+"""What the model is called with, and the target."""
+
+
+class Generators:
+    """Torch's, numpy's and Python's global generators, as the data see them."""
+
+    def __init__(self, seed: int) -> None:
+        self._state = _state()
+        with self._swapped():
+            _torch.manual_seed(seed)
+            np.random.seed(seed % 2**32)  # what a user's transforms draw from
+            random.seed(seed)
+
+    @contextmanager
+    def _swapped(self) -> Generator[None]:
+        mine = _state()
+        _set(self._state)
+        try:
+            yield
+        finally:
+            self._state = _state()
+            _set(mine)
+
+    def fetch(self, function: Callable[[], Any]) -> Any:
+        """Call a function with the data's generators in place."""
+        with self._swapped():
+            return function()
+
+
+def _state() -> tuple[Any, Any, Any]:
+    return _torch.get_rng_state(), np.random.get_state(), random.getstate()
+
+
+def _set(state: tuple[Any, Any, Any]) -> None:
+    _torch.set_rng_state(state[0])
+    np.random.set_state(state[1])
+    random.setstate(state[2])
+
+
+def of_arrays(examples: Examples, plan: Plan, seed: int, example: Example, device: Any) -> Iterator[Ready]:
+    """Batches of arrays, in the order that the plan gives for a seed."""
+    for rows in plan.order(examples.count, seed).reshape(plan.steps, -1):
+        yield call_of(examples.rows(rows), example, device)
+
+
+def call_of(batch: Examples, example: Example, device: Any) -> Ready:
+    """A batch of arrays as what the model and the loss take."""
+    inputs = [
+        _torch.from_numpy(np.array(array)).to(device=device, dtype=tensor.dtype)
+        for array, tensor in zip(batch.inputs, example.tensors, strict=True)
+    ]
+    targets = [_torch.from_numpy(np.array(array)).to(device) for array in batch.targets]
+    return example.filled(inputs), targets[0] if len(targets) == 1 else tuple(targets)
+
+
+def of_loader(loader: Any, seed: int, unpack: Callable[[Any], Any], device: Any) -> Iterator[Ready]:
+    """Batches of a loader, pass after pass, without end."""
+    generators = Generators(seed)
+    for generator in _own_generators(loader):
+        generator.manual_seed(seed)
+    passes = 0
+    while True:
+        sampler: Any = getattr(loader, "sampler", None)
+        if hasattr(sampler, "set_epoch"):
+            sampler.set_epoch(passes)
+        batches = generators.fetch(lambda: iter(loader))
+        while True:
+            batch = generators.fetch(lambda: next(batches, None))  # noqa: B023  (called at once)
+            if batch is None:
+                break
+            yield unpacked(batch, unpack, device)
+        passes += 1
+
+
+def _own_generators(loader: Any) -> list[Any]:
+    """Generators that a loader or its samplers were made with."""
+    holders = (loader, getattr(loader, "sampler", None), getattr(loader, "batch_sampler", None))
+    found = [getattr(holder, "generator", None) for holder in holders]
+    return [generator for generator in found if isinstance(generator, _torch.Generator)]
+
+
+def unpacked(batch: Any, unpack: Callable[[Any], Any], device: Any) -> Ready:
+    """What a user's `unpack` makes of a batch, on the device."""
+    inputs, target = unpack(batch)
+
+    def move(value: Any) -> Any:
+        return value.to(device, non_blocking=True) if isinstance(value, _torch.Tensor) else value
+
+    return Example(*_tree.tree_map(move, Example.of(inputs).both)), _tree.tree_map(move, target)
+
+
+def default_unpack(batch: Any) -> tuple[Any, Any]:
+    """The inputs and the target of a batch that is (x, y), or has several inputs before the target."""
+    if is_list(batch) and len(batch) > 1:
+        parts: list[Any] = [*batch]
+        first = parts[0] if len(parts) == 2 and is_list(parts[0]) else parts[:-1]
+        return tuple(first), parts[-1]
+    raise TypeError(f"a batch is {type(batch).__name__}")

@@ -1,0 +1,86 @@
+"""What a user says about training, in torch's own words."""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from addcat.doors.recipe import Recipe
+from addcat.frameworks import torch
+
+_torch: Any = torch()
+
+STEPS, BATCH, RATE, DECAY = 1500, 128, 2e-3, 1e-3
+"""Where nothing is said: AdamW (Loshchilov and Hutter 2019) with cosine decay, as for Keras models."""
+BY_STEP = ("OneCycleLR", "CyclicLR", "CosineAnnealingWarmRestarts")
+"""Schedules that torch's documentation steps after every batch; the others after every pass over the data."""
+
+
+@dataclass(frozen=True, slots=True)
+class Training:
+    """See `addcat.advise`.
+
+    Attributes:
+        optimizer: Takes parameters; gives an optimiser.
+        scheduler: Takes an optimiser; gives its schedule.
+        epochs: Passes over the data of a whole training.
+        unpack: Takes a batch of a loader; gives (inputs, target).
+        device: Where to train; where the model lies if left out.
+        autocast: A type for mixed precision.
+        loader: The data, where they came as a loader.
+        batch: Examples in a batch of it.
+    """
+
+    optimizer: Callable[[Any], Any] | None = None
+    scheduler: Callable[[Any], Any] | None = None
+    epochs: int | None = None
+    unpack: Callable[[Any], Any] | None = None
+    device: Any = None
+    autocast: Any = None
+    loader: Any = None
+    batch: int | None = None
+
+    def recipe(self, *, batch: int | None, examples: int) -> Recipe:
+        """The recipe of a run over so many examples."""
+        if self.loader is not None:
+            per_pass = len(self.loader)
+            size = self.batch or max(1, math.ceil(examples / per_pass))
+        else:
+            size = min(batch or BATCH, examples)
+            per_pass = max(1, examples // size)
+        steps = self.epochs * per_pass if self.epochs else STEPS
+        made = "AdamW, cosine decay" if self.optimizer is None else "the optimiser given"
+        schedule = ", with its schedule" if self.scheduler is not None else ""
+        words = f"{self.epochs} epochs, {steps} steps" if self.epochs else f"{steps} steps"
+        return Recipe(self, steps, size, f"{made}{schedule}, {words}")
+
+    def made(self, model: Any, steps: int, whole: int) -> tuple[Any, Callable[[int], None]]:
+        """An optimiser for a run, and what is to be called after each of its steps.
+
+        Args:
+            model: The module.
+            steps: Of the run; a schedule runs through in them.
+            whole: Steps of the whole training that the schedule was made for.
+        """
+        parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
+        if self.optimizer is None:
+            optimizer = _torch.optim.AdamW(parameters, RATE, weight_decay=DECAY)
+            schedule = _torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, STEPS)
+            ticks = STEPS
+        else:
+            optimizer = self.optimizer(parameters)
+            schedule = None if self.scheduler is None else self.scheduler(optimizer)
+            by_step = type(schedule).__name__ in BY_STEP
+            ticks = whole if by_step else (self.epochs or 1)
+        if self.optimizer is None and self.scheduler is not None:
+            schedule, ticks = self.scheduler(optimizer), self.epochs or 1
+        done = 0
+
+        def after(step: int) -> None:
+            nonlocal done
+            due = (step + 1) * ticks // steps
+            while schedule is not None and done < due:
+                schedule.step()
+                done += 1
+
+        return optimizer, after

@@ -1,0 +1,126 @@
+"""Train one arm in torch: the loop that a user would write, step after step."""
+
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from addcat.data.examples import Arrays, Examples
+from addcat.doors.recipe import Plan, Recipe, one_by_one, require_shortened
+from addcat.doors.torch.examples import Example, device_of
+from addcat.doors.torch.losses import TorchLoss, plain
+from addcat.doors.torch.measure import assign_state, losses_of, state
+from addcat.doors.torch.stream import Ready, default_unpack, of_arrays, of_loader
+from addcat.doors.torch.training.settings import Training
+from addcat.frameworks import torch
+
+_torch: Any = torch()
+IN_TURN = threading.Lock()
+"""Torch has one global generator: arms that train at once would disturb each other's dropout."""
+
+
+class TorchTrainer:
+    """See `addcat.doors.recipe.ArmTrainer`.
+
+    Args:
+        model: A module that nobody else uses; every run starts from the weights that it has now.
+        example: What it is called with.
+        loss: To train and to judge by.
+        recipe: The optimiser and its schedule.
+        plan: Steps and evaluations.
+        data: To train on, where there is no loader.
+        held: To judge on.
+    """
+
+    def __init__(
+        self,
+        model: Any,
+        example: Example,
+        loss: TorchLoss,
+        recipe: Recipe,
+        plan: Plan,
+        data: Examples,
+        held: Examples,
+    ) -> None:
+        self._training: Training = recipe.optimizer if isinstance(recipe.optimizer, Training) else Training()
+        self._model, self._example, self._loss, self._recipe, self._plan = model, example, loss, recipe, plan
+        self._data, self._held = data, held
+        if self._training.device is not None:
+            model.to(self._training.device)
+        self._device = device_of(model)
+        self._start = state(model)
+
+    def run(self, seed: int, weights: Arrays | None = None, shortened: Plan | None = None) -> NDArray[np.float64]:
+        """Train once; see `addcat.doors.recipe.ArmTrainer`."""
+        plan = require_shortened(self._plan, shortened)
+        with IN_TURN, _kept_generator(self._device):
+            assign_state(self._model, self._start if weights is None else weights)
+            _torch.manual_seed(seed)
+            step, found = self._stepper(plan), list[NDArray[np.float64]]()
+            batches = self._batches(plan, seed)
+            self._model.train()
+            for number in range(plan.steps):
+                step(number, next(batches))
+                if (number + 1) % plan.per_evaluation == 0:
+                    found.append(losses_of(self._model, self._loss, self._held, self._example))
+                    self._model.train()
+            return np.stack(found)
+
+    def run_many(
+        self, seeds: Sequence[int], weights: Sequence[Arrays] | None = None, shortened: Plan | None = None
+    ) -> NDArray[np.float64]:
+        """Train several times, one after the other; see `addcat.doors.recipe.ArmTrainer`."""
+        return one_by_one(self, seeds, weights, shortened)
+
+    @property
+    def at_once(self) -> int:
+        """One run at a time."""
+        return 1
+
+    def step_seconds(self) -> float:
+        """Time of one step, measured on a few, their batches fetched too."""
+        with IN_TURN, _kept_generator(self._device):
+            assign_state(self._model, self._start)
+            step, batches = self._stepper(self._plan), self._batches(self._plan, 0)
+            self._model.train()
+            step(0, next(batches))
+            start, steps = time.perf_counter(), min(3, self._plan.steps - 1) or 1
+            for number in range(steps):
+                step(number, next(batches, None) or next(self._batches(self._plan, 0)))
+            seconds = (time.perf_counter() - start) / steps
+            assign_state(self._model, self._start)
+            return seconds
+
+    def _batches(self, plan: Plan, seed: int) -> Iterator[Ready]:
+        loader = self._training.loader
+        if loader is not None:
+            return of_loader(loader, seed, self._training.unpack or default_unpack, self._device)
+        return of_arrays(self._data, plan, seed, self._example, self._device)
+
+    def _stepper(self, plan: Plan) -> Any:
+        """One optimiser step on a batch, for a run of its own."""
+        optimizer, after = self._training.made(self._model, plan.steps, self._recipe.steps)
+        kind, cast = self._device.type, self._training.autocast
+        scaler = _torch.amp.GradScaler(kind, enabled=cast == _torch.float16)
+        model, mean = self._model, self._loss.mean
+
+        def step(number: int, batch: Ready) -> None:
+            call, target = batch
+            optimizer.zero_grad()
+            with nullcontext() if cast is None else _torch.autocast(kind, cast):
+                value = mean(plain(model(*call.args, **call.kwargs)), target)
+            scaler.scale(value).backward()
+            scaler.step(optimizer)
+            scaler.update()
+            after(number)
+
+        return step
+
+
+def _kept_generator(device: Any) -> Any:
+    devices = [device] if device.type == "cuda" else []
+    return _torch.random.fork_rng(devices=devices)

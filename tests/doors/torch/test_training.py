@@ -1,0 +1,356 @@
+"""Training in torch's own words: the user's optimiser, schedule and loader; arms of one seed see the same batches."""
+
+import random
+
+import modules
+import numpy as np
+import pytest
+import torch
+from torch import nn
+from torch.utils.data import DataLoader, Dataset, TensorDataset
+
+from addcat.data.examples import Examples
+from addcat.doors.recipe import Plan, Recipe
+from addcat.doors.torch import Example
+from addcat.doors.torch.data import first_call, is_loader, sampled
+from addcat.doors.torch.losses import resolve
+from addcat.doors.torch.measure import assign_state, state
+from addcat.doors.torch.stream import of_arrays, of_loader
+from addcat.doors.torch.training import TorchTrainer, Training
+from addcat.errors import DataError, OptionError
+
+torch.set_num_threads(1)
+CROSS_ENTROPY = nn.CrossEntropyLoss()
+
+
+def task(count=96, seed=0):
+    rng = np.random.default_rng(seed)
+    x = rng.standard_normal((count, 6)).astype("float32")
+    return Examples((x,), ((x[:, 0] > x[:, 1]).astype("int64"),))
+
+
+def network(dropout=0.0):
+    torch.manual_seed(0)
+    return nn.Sequential(nn.Linear(6, 16), nn.ReLU(), nn.Dropout(dropout), nn.Linear(16, 2))
+
+
+def trainer(model, training=None, plan=Plan(6, 3, 16), loss=CROSS_ENTROPY, data=None, steps=18):  # noqa: B008
+    example = Example.of((torch.zeros(2, 6),))
+    found, _ = resolve(loss, torch.zeros(2, 2), task(2).targets)
+    recipe = Recipe(training or Training(), steps, 16, "given")
+    return TorchTrainer(model, example, found, recipe, plan, data or task(), task(40, seed=1))
+
+
+def by_hand(model, plan, seed, optimizer, data, schedule=None, ticks=()):
+    """The loop that a user would write."""
+    torch.manual_seed(seed)
+    model.train()
+    batches = of_arrays(data, plan, seed, Example.of((torch.zeros(2, 6),)), "cpu")
+    for number, (call, target) in enumerate(batches):
+        optimizer.zero_grad()
+        CROSS_ENTROPY(model(*call.args), target).backward()
+        optimizer.step()
+        if number in ticks:
+            schedule.step()
+    model.eval()
+    held = task(40, seed=1)
+    with torch.no_grad():
+        out = model(torch.from_numpy(held.inputs[0]))
+        return nn.functional.cross_entropy(out, torch.from_numpy(held.targets[0]), reduction="none").numpy()
+
+
+def test_a_run_is_the_loop_that_a_user_would_write():
+    training = Training(optimizer=lambda parameters: torch.optim.SGD(parameters, 0.1, momentum=0.9))
+    arm, other = network(dropout=0.3), network(dropout=0.3)
+    found = trainer(arm, training).run(5)
+    assert found.shape == (3, 40)
+    want = by_hand(other, Plan(6, 3, 16), 5, torch.optim.SGD(other.parameters(), 0.1, momentum=0.9), task())
+    np.testing.assert_allclose(found[-1], want, rtol=1e-6)
+
+
+@pytest.mark.parametrize(("epochs", "ticks"), [(3, (5, 11, 17)), (6, (2, 5, 8, 11, 14, 17))])
+def test_a_schedule_runs_through_in_the_steps_of_the_run(epochs, ticks):
+    training = Training(
+        optimizer=lambda parameters: torch.optim.SGD(parameters, 0.5),
+        scheduler=lambda optimizer: torch.optim.lr_scheduler.StepLR(optimizer, 1, gamma=0.5),
+        epochs=epochs,
+    )
+    other = network()
+    optimizer = torch.optim.SGD(other.parameters(), 0.5)
+    schedule = torch.optim.lr_scheduler.StepLR(optimizer, 1, gamma=0.5)
+    want = by_hand(other, Plan(6, 3, 16), 2, optimizer, task(), schedule, ticks)
+    np.testing.assert_allclose(trainer(network(), training).run(2)[-1], want, rtol=1e-6)
+
+
+def test_a_schedule_by_steps_is_stretched_over_a_shorter_run():
+    seen = []
+
+    class Watched(torch.optim.lr_scheduler.OneCycleLR):
+        def step(self, *args):
+            seen.append(self.last_epoch)
+            super().step(*args)
+
+    Watched.__name__ = "OneCycleLR"
+    training = Training(
+        optimizer=lambda parameters: torch.optim.SGD(parameters, 0.1),
+        scheduler=lambda optimizer: Watched(optimizer, 0.1, total_steps=19),
+    )
+    trainer(network(), training).run(0, shortened=Plan(3, 3, 16))
+    assert len(seen) == 1 + 18  # the constructor's own, then as many as the whole training has
+
+
+def test_runs_start_from_the_given_weights_and_repeat():
+    model = network(dropout=0.5)
+    made = trainer(model)
+    start = state(network(dropout=0.5))
+    one, two = made.run(1, start), made.run(1, start)
+    np.testing.assert_array_equal(one, two)
+    assert not np.array_equal(one, made.run(2, start))
+    np.testing.assert_array_equal(made.run_many([1, 2], [start, start])[0], one)
+    moved = [array + 0.1 for array in start]
+    assert not np.array_equal(one, made.run(1, moved))
+    assert made.step_seconds() > 0
+    np.testing.assert_array_equal(made.run(1), one)
+
+
+def test_training_leaves_the_callers_generators_alone():
+    made = trainer(network(dropout=0.5), Training(loader=loader()))
+    torch.manual_seed(3)
+    np.random.seed(3)
+    random.seed(3)
+    before = torch.get_rng_state(), np.random.get_state()[1].tolist(), random.getstate()
+    made.run(1)
+    assert torch.equal(torch.get_rng_state(), before[0])
+    assert np.random.get_state()[1].tolist() == before[1]
+    assert random.getstate() == before[2]
+
+
+class Augmented(Dataset):
+    """Draws from every generator that people draw from."""
+
+    def __len__(self):
+        return 24
+
+    def __getitem__(self, place):
+        noise = torch.rand(6) + float(np.random.rand()) + random.random()  # noqa: S311
+        return torch.full((6,), float(place)) + noise, place % 2
+
+
+def loader(workers=0, **options):
+    return DataLoader(Augmented(), batch_size=8, shuffle=True, num_workers=workers, **options)
+
+
+def batches(data, seed, draws=0, count=7):
+    """Inputs and targets of some batches, while a model draws numbers of its own."""
+    found = []
+    for (call, target), _ in zip(of_loader(data, seed, lambda b: ((b[0],), b[1]), "cpu"), range(count), strict=False):
+        torch.rand(draws)
+        found.append((call.args[0].clone(), target.clone()))
+    return found
+
+
+def equal(one, other):
+    return all(torch.equal(a, b) and torch.equal(s, t) for (a, s), (b, t) in zip(one, other, strict=True))
+
+
+@pytest.mark.parametrize(
+    "options", [{}, {"generator": torch.Generator()}, {"workers": 2}], ids=["global", "own", "workers"]
+)
+def test_arms_of_one_seed_see_the_same_batches_augmented_alike(options):
+    one, other = batches(loader(**options), 5), batches(loader(**options), 5, draws=13)
+    assert equal(one, other)
+    assert not equal(one, batches(loader(**options), 6))
+    assert not equal(one[:3], one[3:6])  # each pass is shuffled and augmented anew
+
+
+def test_samplers_are_told_which_pass_it_is():
+    passes = []
+
+    class Sampler(torch.utils.data.RandomSampler):
+        def set_epoch(self, number):
+            passes.append(number)
+
+    data = TensorDataset(torch.randn(16, 6), torch.zeros(16, dtype=torch.long))
+    batches(DataLoader(data, batch_size=8, sampler=Sampler(data)), 0, count=5)
+    assert passes == [0, 1, 2]
+
+
+def test_a_loader_trains_without_being_read_whole():
+    class Counted(Augmented):
+        seen = 0
+
+        def __getitem__(self, place):
+            Counted.seen += 1
+            return super().__getitem__(place)
+
+    training = Training(loader=DataLoader(Counted(), batch_size=8, shuffle=True))
+    trainer(network(), training, plan=Plan(2, 2, 8)).run(0)
+    assert Counted.seen == 4 * 8
+
+
+def test_autocast_and_device_are_the_users():
+    training = Training(autocast=torch.bfloat16, device=torch.device("cpu"))
+    seen = []
+    model = network()
+    model[0].register_forward_hook(lambda _, __, out: seen.append(out.dtype))
+    trainer(model, training).run(0)
+    assert torch.bfloat16 in seen
+    assert model[0].weight.dtype == torch.float32
+
+
+def test_frozen_weights_stay_and_buffers_are_state():
+    model = nn.Sequential(nn.Linear(6, 8), nn.BatchNorm1d(8), nn.Linear(8, 2))
+    model[0].requires_grad_(False)
+    before = model[0].weight.clone()
+    made = trainer(model)
+    start = state(model)
+    made.run(0)
+    assert torch.equal(model[0].weight, before)
+    assert not torch.equal(model[1].running_mean, torch.zeros(8))
+    assign_state(model, start)
+    assert torch.equal(model[1].running_mean, torch.zeros(8))
+
+
+def test_recipes_say_what_they_are():
+    training = Training(optimizer=torch.optim.Adam, epochs=4)
+    assert training.recipe(batch=16, examples=96).source == "the optimiser given, 4 epochs, 24 steps"
+    assert Training().recipe(batch=None, examples=96).source == "AdamW, cosine decay, 1500 steps"
+    with_schedule = Training(optimizer=torch.optim.Adam, scheduler=print, epochs=2, loader=loader(), batch=8)
+    recipe = with_schedule.recipe(batch=None, examples=24)
+    assert (recipe.steps, recipe.batch) == (6, 8)
+    assert recipe.source == "the optimiser given, with its schedule, 2 epochs, 6 steps"
+
+
+def test_what_a_loader_gives_in_memory():
+    data = TensorDataset(torch.arange(60.0).reshape(10, 6), torch.arange(10))
+    found, size = sampled(DataLoader(data, batch_size=4), None, seed=0)
+    assert (found.count, size) == (10, 4)
+    assert found.targets[0].tolist() == list(range(10))
+    named = [{"image": torch.ones(4, 6), "mask": torch.zeros(4)}] * 2
+    found, _ = sampled(named, lambda batch: ((batch["image"],), batch["mask"]), seed=0)
+    assert found.inputs[0].shape == (8, 6)
+    assert all(map(is_loader, (DataLoader(data), named)))
+    assert not any(map(is_loader, ((1, 2), np.ones(3), {"x": np.ones(3)})))
+
+
+@pytest.mark.parametrize(
+    ("data", "unpack", "text"),
+    [
+        ([], None, "The data are empty: the loader gave no batch. Pass at least one."),
+        (
+            [{"a": torch.ones(2)}],
+            None,
+            "A batch of the loader is dict, expected (x, y). Say what is in it: "
+            'unpack=lambda batch: ((batch["image"],), batch["mask"]).',
+        ),
+        (
+            [(torch.ones(2, 3), torch.ones(2)), (torch.ones(2, 4), torch.ones(2))],
+            None,
+            "Batches of the loader differ in shape: ((3,), ()), ((4,), ()). "
+            "Pad or crop the examples to one size in its collate_fn.",
+        ),
+        (
+            [(torch.ones(2, 3), "cat")],
+            None,
+            "The target of a batch is str, expected a tensor or several.",
+        ),
+    ],
+)
+def test_loaders_that_do_not_fit(data, unpack, text):
+    with pytest.raises(DataError) as error:
+        sampled(data, unpack, seed=0)
+    assert str(error.value) == text
+
+
+def test_example_inputs_come_from_the_data():
+    model, _, _ = modules.build("towers_added")
+    left, right = np.ones((9, 5), "float32"), np.ones((9, 7), "float32")
+    assert [tuple(t.shape) for t in first_call(model, ([left, right], np.ones(9)), None).tensors] == [(2, 5), (2, 7)]
+    named = first_call(model, ({"left": left, "right": right}, np.ones(9)), None)
+    assert set(named.kwargs) == {"left", "right"}
+    model, _, _ = modules.build("two_tower_dict")
+    batch = {"user": np.ones((9, 5), "float32"), "item": np.ones((9, 7), "float32"), "id": np.ones(9, int)}
+    assert set(first_call(model, (batch, np.ones(9)), None).args[0]) == {"user", "item", "id"}
+    loader_of_pairs = [(torch.ones(4, 5), torch.ones(4, 7), torch.ones(4))]
+    model, _, _ = modules.build("towers_added")
+    assert len(first_call(model, loader_of_pairs, None).tensors) == 2
+
+
+def dice(output, target):
+    return 1 - (output.softmax(1)[:, 1] * target).sum() / (output.softmax(1)[:, 1].sum() + target.sum() + 1)
+
+
+@pytest.mark.parametrize(
+    ("loss", "words"),
+    [
+        (nn.CrossEntropyLoss(), "CrossEntropyLoss, given"),
+        (nn.functional.cross_entropy, "cross_entropy, given"),
+        (None, "CrossEntropyLoss, which whole numbers as targets suggest"),
+        (dice, "dice, given; it has no value for one example, so pairs of seeds alone carry the interval"),
+    ],
+)
+def test_losses(loss, words):
+    output, target = torch.randn(6, 3), torch.tensor([0, 1, 2, 0, 1, 2])
+    found, said = resolve(loss, output, (target.numpy(),))
+    assert said == words
+    values = found.per_example(output, target, 6)
+    assert values.shape == (6,)
+    torch.testing.assert_close(values.mean(), found.mean(output, target))
+    assert found.coupled == (loss is dice)
+
+
+def test_losses_of_maps_and_of_objects():
+    class Output:
+        logits = torch.randn(4, 3, 2, 2)
+
+    target = torch.zeros(4, 2, 2, dtype=torch.long)
+    found, _ = resolve(nn.CrossEntropyLoss(ignore_index=-1), Output(), (target.numpy(),))
+    assert found.per_example(Output(), target, 4).shape == (4,)
+    found, said = resolve(None, torch.randn(4, 1), (np.zeros((4, 1), "float32"),))
+    assert said == "MSELoss, which targets like the output suggest"
+    assert found.per_example([torch.ones(4, 1)], torch.zeros(4, 1), 4).tolist() == [1.0] * 4
+
+
+def test_losses_that_are_none():
+    with pytest.raises(OptionError) as error:
+        resolve("mse", torch.ones(2, 1), (np.ones(2),))
+    assert str(error.value) == "loss='mse' is not a loss of torch. Expected a module or function of (output, target)."
+    with pytest.raises(DataError) as error:
+        resolve(None, torch.ones(2, 1), (np.ones(2),))
+    assert str(error.value) == (
+        "The targets, of shape (2,), suggest no loss. Pass loss=, such as torch.nn.CrossEntropyLoss()."
+    )
+
+
+@pytest.mark.parametrize(
+    ("loss", "targets", "want"),
+    [
+        (nn.CrossEntropyLoss(), np.array([0, 0, 0, 1]), 0.5623351446188083),
+        (nn.MSELoss(), np.array([[1.0, 0.0], [3.0, 0.0]], "float32"), 0.5),
+        (nn.NLLLoss(), np.array([0, 0, 0, 1]), 0.5623351446188083),
+        (nn.BCELoss(), np.array([[1.0, 0.0], [0.0, 0.0]], "float32"), 0.34657359027997264),
+    ],
+)
+def test_the_best_constant(loss, targets, want):
+    from addcat.doors.torch.measure import constant_losses
+
+    class Head(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.linear = nn.Linear(3, 2)
+
+        def forward(self, x):
+            return self.linear(x).softmax(1) if isinstance(loss, nn.NLLLoss | nn.BCELoss) else self.linear(x)
+
+    data = Examples((np.zeros((len(targets), 3), "float32"),), (targets,))
+    found, _ = resolve(loss, torch.zeros(2, 2), (targets,))
+    losses = constant_losses(Head(), found, data, data, Example.of((torch.zeros(2, 3),)))
+    assert losses.mean() == pytest.approx(want, rel=1e-3)
+
+
+@pytest.mark.gpu
+def test_training_on_a_gpu():
+    if not torch.cuda.is_available():
+        pytest.skip("torch sees no GPU here")
+    found = trainer(network(), Training(device=torch.device("cuda"))).run(0)
+    np.testing.assert_allclose(found, trainer(network()).run(0), rtol=1e-3)

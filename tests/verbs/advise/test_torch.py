@@ -1,0 +1,125 @@
+"""`advise` on PyTorch modules: arrays and loaders, the same verdicts as on Keras where a task is clear."""
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+from torch.utils.data import DataLoader, TensorDataset
+
+import addcat
+from addcat.errors import DataError, OptionError
+
+torch.set_num_threads(1)
+
+
+class Towers(nn.Module):
+    """One tower for both inputs: their sum cannot tell left from right."""
+
+    def __init__(self):
+        super().__init__()
+        self.tower = nn.Sequential(nn.Linear(6, 12), nn.ReLU(), nn.Linear(12, 12))
+        self.head = nn.Sequential(nn.Linear(12, 12), nn.ReLU(), nn.Linear(12, 2))
+
+    def forward(self, left, right):
+        return self.head(self.tower(left) + self.tower(right))
+
+
+def task(count=900):
+    rng = np.random.default_rng(0)
+    left, right = (rng.standard_normal((count, 6)).astype("float32") for _ in range(2))
+    return [left, right], (left[:, 0] > right[:, 0]).astype("int64")
+
+
+@pytest.fixture(scope="module")
+def model():
+    torch.manual_seed(0)
+    made = Towers()
+    x, y = task()
+    optimizer = torch.optim.AdamW(made.parameters(), 5e-3)
+    for _ in range(100):
+        optimizer.zero_grad()
+        nn.functional.cross_entropy(made(*map(torch.from_numpy, x)), torch.from_numpy(y)).backward()
+        optimizer.step()
+    return made
+
+
+HOW = {
+    "loss": nn.CrossEntropyLoss(),
+    "optimizer": lambda parameters: torch.optim.AdamW(parameters, 5e-3),
+    "epochs": 12,
+}
+
+
+def test_a_clear_task_on_arrays(model):
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    found = addcat.advise(model, task(), effort="retrain", time_limit=60, factory=Towers, **HOW)
+    verdict = found.verdicts[0]
+    assert (verdict.site, verdict.choice, found.loss) == ("add", "concat", "CrossEntropyLoss, given")
+    assert found.notes[0] == "Training recipe: the optimiser given, 12 epochs, 48 steps."
+    assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
+
+
+def test_a_loader_is_trained_on_as_it_is(model):
+    x, y = task()
+    data = TensorDataset(*(torch.from_numpy(array) for array in (*x, y)))
+    fit, held = torch.utils.data.random_split(data, [600, 300], torch.Generator().manual_seed(0))
+    loaders = [DataLoader(part, batch_size=64, shuffle=True) for part in (fit, held)]
+    found = addcat.advise(model, loaders[0], validation=loaders[1], effort="retrain", time_limit=60, **HOW)
+    assert found.verdicts[0].choice == "concat"
+    assert found.examples == (600, 300)
+    assert found.notes[0] == "Training recipe: the optimiser given, 12 epochs, 120 steps."
+
+
+@pytest.mark.parametrize("effort", ["structure", "forward", "score", "finetune"])
+def test_every_other_method_runs(model, effort):
+    found = addcat.advise(model, task(), effort=effort, **HOW)
+    assert found.verdicts[0].evidence[-1].method == effort
+
+
+def test_refit_says_that_it_does_not_apply(model):
+    found = addcat.advise(model, task(), effort="refit", **HOW)
+    assert found.verdicts[0].reason == (
+        "Undecided. 'suffix' is a part of a network, and a PyTorch module is not cut into parts."
+    )
+
+
+def test_what_is_asked_of_data_and_options(model):
+    x, y = task(100)
+    loader = DataLoader(TensorDataset(*(torch.from_numpy(array) for array in (*x, y))), batch_size=20)
+    cases = [
+        (
+            lambda: addcat.advise(model, loader, **HOW),
+            DataError,
+            "A loader is iterated as it is, so nothing of it can be put aside to judge on. Pass validation=.",
+        ),
+        (
+            lambda: addcat.advise(model, (x, y), epochs=0),
+            OptionError,
+            "epochs=0 is out of range. Expected a whole number of 1 or more.",
+        ),
+        (
+            lambda: addcat.advise(model, (x, y), optimiser=1),
+            OptionError,
+            "'optimiser' is no option of training. Expected one of optimizer, scheduler, epochs, unpack, factory, "
+            "device, autocast.",
+        ),
+        (
+            lambda: addcat.advise(model, ([x[0]], y), example_inputs=tuple(map(torch.from_numpy, x)), **HOW),
+            DataError,
+            "The data have 1 inputs, the model is called with 2 tensors.",
+        ),
+    ]
+    for call, kind, text in cases:
+        with pytest.raises(kind) as error:
+            call()
+        assert str(error.value) == text
+
+
+def test_options_of_torch_are_not_for_keras():
+    import networks
+
+    with pytest.raises(OptionError) as error:
+        addcat.advise(networks.network("residual"), (np.ones((4, 3)), np.ones(4)), epochs=3)
+    assert str(error.value) == (
+        "epochs= is for PyTorch modules; a Functional is trained as it was compiled. Leave it out."
+    )
