@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from addcat.doors.onnx.running.region import regions
 from addcat.doors.onnx.running.runtime import input_shapes, process_peak, random_inputs
@@ -13,6 +13,8 @@ from addcat.errors import ModelError, OptionError
 from addcat.graph import Graph, Node
 
 if TYPE_CHECKING:
+    from onnx_ir import Model
+
     from addcat.doors.onnx.bench import OnnxBench
 
 
@@ -25,10 +27,10 @@ class OnnxTimer:
     """
 
     bench: "OnnxBench"
-    _peaks: dict[int, tuple[Any, int | None]] = field(default_factory=dict)  # pyright: ignore[reportUnknownVariableType]
+    _peaks: dict[int, "tuple[Model, int | None]"] = field(default_factory=dict)  # pyright: ignore[reportUnknownVariableType]
     _parts: dict[tuple[int, int], tuple[Graph, Graph]] = field(default_factory=dict)  # pyright: ignore[reportUnknownVariableType]
 
-    def process_peak(self, model: Any) -> int | None:
+    def process_peak(self, model: "Model") -> int | None:
         """Bytes that a process grows by when it loads and runs a model; the least that was seen."""
         peak = process_peak(model, self.bench.feeds(0), threads=self.bench.threads)
         known = self._peaks.get(id(model), (model, None))[1]
@@ -36,11 +38,11 @@ class OnnxTimer:
         self._peaks[id(model)] = model, least
         return least
 
-    def known_peak(self, model: Any) -> int | None:
+    def known_peak(self, model: "Model") -> int | None:
         """The same, measured once."""
         return self._peaks[id(model)][1] if id(model) in self._peaks else self.process_peak(model)
 
-    def compare_whole(self, old: Any, new: Any, *, limit: float) -> Ratio:
+    def compare_whole(self, old: "Model", new: "Model", *, limit: float) -> Ratio:
         """Time two models against each other, over all pairs that the time allows."""
         feeds = self.bench.feeds(0)
         runs = partial(self.bench.runner(old), feeds), partial(self.bench.runner(new), feeds)
