@@ -350,3 +350,11 @@ def test_batch_norm_refuses():
         epsilon=1e-3,
         scale=np.ones(3),
     )
+
+
+def test_a_scale_alone_makes_no_bias():
+    kernel = np.array([[1.0, 2.0]])
+    scale = Affine(np.array([2.0]), np.array([0.0]))
+    assert algebra.affine_after(Linear(kernel), scale).bias is None
+    assert algebra.affine_after(Linear(kernel, np.array([1.0])), scale).bias.tolist() == [2.0]
+    assert algebra.affine_after(Linear(kernel), Affine(np.array([2.0]), np.array([3.0]))).bias.tolist() == [3.0]

@@ -59,8 +59,8 @@ def _check(seed: int) -> None:
     wrong = [(step.site, step.rules) for step in made.record.steps if step.outcome == WRONG]
     assert not wrong, f"optimize for {goal}: rewrites that changed the outputs: {wrong}"
     price = made.record.before, made.record.after
-    assert goal != "parameters" or price[1].parameters <= price[0].parameters
-    assert goal != "memory" or price[0].peak is None or price[1].peak <= price[0].peak
+    assert goal != "parameters" or price[1].parameters <= price[0].parameters, f"more parameters: {price}"
+    assert goal != "memory" or price[0].peak is None or price[1].peak <= price[0].peak, f"a higher peak: {price}"
     assert_untouched(net, before)
 
 

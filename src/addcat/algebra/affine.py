@@ -90,7 +90,7 @@ def affine_after(linear: Linear, affine: Affine) -> Linear:
         affine: One scale and shift for each output.
 
     Returns:
-        s W and s b + t: exact at every stride and padding.
+        s W and s b + t: exact at every stride and padding. No bias where there was none and nothing is shifted.
 
     Raises:
         ShapeError: if `affine` has not one channel for each output.
@@ -103,6 +103,8 @@ def affine_after(linear: Linear, affine: Affine) -> Linear:
     kernel = linear.kernel
     _check_channels(affine, linear.outputs, "output", kernel)
     scaled = wide(kernel) * affine.scale.reshape(-1, *(1,) * (kernel.ndim - 1))
+    if linear.bias is None and not affine.shift.any():
+        return Linear(rounded(scaled, kernel))
     shift = affine.shift if linear.bias is None else affine.scale * wide(linear.bias) + affine.shift
     return Linear(rounded(scaled, kernel), rounded(shift, kernel))
 
