@@ -114,7 +114,7 @@ def evaluate(graph: Graph, feed: dict[str, Array]) -> list[Array]:
 
 
 def taken(graph: Graph, site: str, rung: str, *, widen: str = "project", fresh: bool = False) -> Any:
-    """What becomes of one site without data: an `Outcome` or a `Refusal`. No framework is needed."""
+    """What becomes of one site without data: an `Changed` or a `Refusal`. No framework is needed."""
     setting = Setting(None, (), widen, 0)  # pyright: ignore[reportArgumentType]
     return (fresh_site if fresh else switch_site)(graph, site, parse_rung(rung), setting)
 

@@ -10,7 +10,7 @@ from addcat.doors.keras import read, write
 from addcat.evidence.structure import disguised, equal_power, shares_weights, structure
 from addcat.graph.nested import subgraph
 from addcat.merges import find_merges
-from addcat.switches.apply import Outcome, Setting, switch_site
+from addcat.switches.apply import Changed, Setting, switch_site
 from addcat.switches.ladder import Rung
 
 
@@ -25,13 +25,13 @@ def test_equal_power_is_shown_by_the_add_that_computes_the_same():
     graph, merge = only_merge(net)
     assert equal_power(graph, merge)
     outcome = switch_site(graph, "merge", Rung("add"), Setting(None, (), "project", 0))
-    assert isinstance(outcome, Outcome)
+    assert isinstance(outcome, Changed)
     assert (outcome.rule, outcome.exact) == ("absorb", True)
     added = write(outcome.graph)
     assert [layer.name for layer in added.layers if isinstance(layer, layers.Add)] == ["merge"]
     assert difference(net, added) < 1e-6
     opened = switch_site(read(added), "merge", Rung("concat"), Setting(None, (), "project", 0))
-    assert isinstance(opened, Outcome)
+    assert isinstance(opened, Changed)
     assert difference(net, write(opened.graph)) < 1e-6
 
 

@@ -15,7 +15,7 @@ from addcat.graph import Edge, Graph, Refusal
 from addcat.graph.cost import parameters
 from addcat.merges import find_merges
 from addcat.merges.price import price, switched
-from addcat.switches.apply import Outcome
+from addcat.switches.apply import Changed
 from addcat.verbs.switch import switch
 
 RUNGS = ("drop", "add", "scale", "channel_scale", "low_rank:1", "concat")
@@ -71,7 +71,7 @@ def assert_step(graph: Graph, site: str, rung: str) -> Graph:
         assert outcome.code.startswith("AC1")
         assert outcome.reason
         return graph
-    assert isinstance(outcome, Outcome)
+    assert isinstance(outcome, Changed)
     assert outcome.exact
     assert outcome.rule in EXACT
     outcome.graph.check()
@@ -113,13 +113,13 @@ def test_opening_an_add_is_always_exact_and_can_be_taken_back(graph: Graph) -> N
     for merge in find_merges(graph):
         if merge.op == "add":
             opened = taken(graph, merge.site, "concat")
-            assert isinstance(opened, Outcome)
+            assert isinstance(opened, Changed)
             form = opened.rule
             assert form in ("tie", "project")
             gained = parameters(opened.graph) - parameters(graph)
             assert gained == switched(graph, merge, form).parameters - price(graph, merge).now.parameters
             closed = taken(opened.graph, merge.site, "add")
-            assert isinstance(closed, Outcome)
+            assert isinstance(closed, Changed)
             assert set(closed.graph.nodes) == set(graph.nodes)
             inputs = feed(graph)
             assert relative(evaluate(graph, inputs), evaluate(closed.graph, inputs)) < 1e-10

@@ -19,7 +19,7 @@ from addcat.evidence.baseline import constant_losses
 from addcat.evidence.problem import Problem, batches
 from addcat.evidence.result import Evidence
 from addcat.evidence.tensors import inputs_of, require_finite
-from addcat.evidence.untying import Step, joined_interval, natural_step, residuals, slope_test
+from addcat.evidence.untying import Untying, joined_interval, natural_step, residuals, slope_test
 from addcat.graph import Array, Edge, Graph, Node
 from addcat.graph.nested import subgraph, with_subgraph
 from addcat.merges.switchability import blocker, widths
@@ -57,7 +57,7 @@ class _Opened:
         return inside.nodes[name]
 
 
-Direction = dict[str, Step]
+Direction = dict[str, Untying]
 """A step for each kernel, by its path."""
 Run = Callable[[list[Array]], list[Array]]
 
@@ -165,7 +165,7 @@ def _direction(
         step = natural_step(own, gradients.get((path, "bias")), residuals(moments, problem.merge.arity))
         kernel = np.zeros_like(whole)
         kernel[:, start : start + total] = step.kernel
-        found[path] = Step(kernel, step.bias)
+        found[path] = Untying(kernel, step.bias)
     return found
 
 

@@ -49,7 +49,7 @@ class Residual:
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class Untying:
     """A change of an untied kernel and its bias.
 
     Attributes:
@@ -93,7 +93,7 @@ def residuals(moments: Moments, arity: int) -> list[Residual]:
     return found
 
 
-def natural_step(kernel: Float64, bias: Float64 | None, rests: Sequence[Residual]) -> Step:
+def natural_step(kernel: Float64, bias: Float64 | None, rests: Sequence[Residual]) -> Untying:
     """The step D that untying would take first.
 
     Residuals of k branches sum to zero, so a step in each is counted k / (k - 1) times where branches are alike, and
@@ -118,7 +118,7 @@ def natural_step(kernel: Float64, bias: Float64 | None, rests: Sequence[Residual
         steps.append(step)
         change_sum -= np.einsum("od...,dc->oc...", step, rest.slope)
         change_bias -= step.reshape(*step.shape[:2], -1).sum(axis=2) @ rest.offset
-    return Step(np.concatenate([step + change_sum for step in steps], axis=1), change_bias)
+    return Untying(np.concatenate([step + change_sum for step in steps], axis=1), change_bias)
 
 
 def slope_test(first: Float64, second: Float64) -> float:

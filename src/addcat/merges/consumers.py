@@ -26,7 +26,7 @@ MIXING = {
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class Passage:
     """A channelwise operation on the way, and where the merged channels start in it.
 
     Attributes:
@@ -51,7 +51,7 @@ class Consumer:
     """
 
     node: str
-    path: tuple[Step, ...]
+    path: tuple[Passage, ...]
     offset: int
     treatment: str
     refusal: Refusal | None = None
@@ -67,7 +67,7 @@ class _Way:
     """How far a merged tensor has been followed."""
 
     edge: Edge
-    path: tuple[Step, ...]
+    path: tuple[Passage, ...]
     offset: int
     axis: int
 
@@ -119,11 +119,11 @@ def _onward(graph: Graph, merge: Node, way: _Way, name: str, position: int) -> "
         start = _start(graph, node, position, axis)
         if start is not None:
             offset = way.offset + start
-            return _Way(Edge(name), (*way.path, Step(name, offset)), offset, axis)
+            return _Way(Edge(name), (*way.path, Passage(name, offset)), offset, axis)
     refusal = _refusal(graph, merge, node, axis)
     if refusal is None and not OPS[node.op].mixes:
         after = 1 if node.op == "global_pool" and not node.attrs["keepdims"] else axis
-        return _Way(Edge(name), (*way.path, Step(name, way.offset)), way.offset, after)
+        return _Way(Edge(name), (*way.path, Passage(name, way.offset)), way.offset, after)
     return Consumer(name, way.path, way.offset, _treatment(graph, way.path), refusal)
 
 
@@ -137,7 +137,7 @@ def _start(graph: Graph, concat: Node, position: int, axis: int) -> int | None:
     return None if None in before else sum(size for size in before if size is not None)
 
 
-def _treatment(graph: Graph, path: tuple[Step, ...]) -> str:
+def _treatment(graph: Graph, path: tuple[Passage, ...]) -> str:
     order = ("linear", "affine", "any")
     kinds = [channelwise(graph.nodes[step.node].op, dict(graph.nodes[step.node].attrs)) for step in path]
     return max((kind for kind in kinds if kind), key=order.index, default="linear")

@@ -116,7 +116,7 @@ def _about(graph: Graph, node: Node, merge: Merge) -> Iterator[Finding]:
 
 def _stack(graph: Graph, merge: Merge) -> Iterator[Finding]:
     for name, _ in graph.readers(Edge(merge.node)):
-        if graph.nodes[name].kind == "Sum":
+        if graph.nodes[name].attrs.get("reduces") == "sum":
             words = f"Stack, then {name!r} sums: this is an Add of {merge.arity} tensors that first copies them."
             yield Finding("AC212", merge.site, words)
 

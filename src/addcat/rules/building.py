@@ -28,9 +28,9 @@ def moved(node: Node, name: str, **fields: Any) -> Node:
 
 
 def merge(op: str, name: str, inputs: tuple[Edge, ...], like: Node, **attrs: Any) -> Node:
-    """A new merge with the output of another node, computed by its dtype policy where it has one."""
-    policy = {"policy": like.attrs["policy"]} if "policy" in like.attrs else {}
-    return Node(name, op, inputs, like.outputs[:1], {**policy, **attrs}, channel_axis=like.channel_axis)
+    """A new merge with the output of another node, and with the settings that its framework knows, where it has any."""
+    settings = {"settings": like.attrs["settings"]} if "settings" in like.attrs else {}
+    return Node(name, op, inputs, like.outputs[:1], {**settings, **attrs}, channel_axis=like.channel_axis)
 
 
 def sized(tensor: Tensor, axis: int | None, size: int | None) -> Tensor:

@@ -38,7 +38,7 @@ class Setting:
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class Changed:
     """A graph with one merge changed, and how that was done.
 
     Attributes:
@@ -65,7 +65,7 @@ def current_rung(graph: Graph, merge: Merge) -> str:
     return RUNG_OF.get(merge.op, merge.op)
 
 
-def switch_site(root: Graph, site: str, rung: Rung, setting: Setting) -> Outcome | Refusal:
+def switch_site(root: Graph, site: str, rung: Rung, setting: Setting) -> Changed | Refusal:
     """Take one merge to a rung.
 
     Args:
@@ -80,13 +80,13 @@ def switch_site(root: Graph, site: str, rung: Rung, setting: Setting) -> Outcome
     graph, name = subgraph(root, site)
     merge = describe_merge(graph, graph.nodes[name], site[: -len(name)])
     if current_rung(graph, merge) == rung.text:
-        return Outcome(root, "unchanged", True, {})
+        return Changed(root, "unchanged", True, {})
     if (blocked := blocker(graph, merge) or mask_refusal(graph.nodes[name], site, rung)) is not None:
         return blocked
     graph = with_own_layers(graph, name)
     exact = _exactly(graph, merge, rung, setting.seed)
     if not isinstance(exact, Refusal):
-        return Outcome(with_subgraph(root, site, exact[0]), exact[1], True, {}, _checks(graph, merge, exact[0]))
+        return Changed(with_subgraph(root, site, exact[0]), exact[1], True, {}, _checks(graph, merge, exact[0]))
     if not setting.batches:
         return exact
     return _fitted(with_subgraph(root, site, graph), site, merge, rung, setting)
@@ -127,7 +127,7 @@ def _exactly(graph: Graph, merge: Merge, rung: Rung, seed: int) -> tuple[Graph, 
     return raise_to(graph, describe_merge(graph, graph.nodes[merge.node]), rung, seed=seed), rule
 
 
-def _fitted(root: Graph, site: str, merge: Merge, rung: Rung, setting: Setting) -> Outcome:
+def _fitted(root: Graph, site: str, merge: Merge, rung: Rung, setting: Setting) -> Changed:
     """The closest network, its kernels fitted to what the consumers computed before."""
     graph, name = subgraph(root, site)
     if rung.name == "drop":
@@ -139,7 +139,7 @@ def _fitted(root: Graph, site: str, merge: Merge, rung: Rung, setting: Setting) 
     if rung.name != "drop":
         raised = raise_to(inside, describe_merge(inside, inside.nodes[name]), rung, seed=setting.seed)
         new = with_subgraph(new, site, raised)
-    return Outcome(new, "fit", False, distortion)
+    return Changed(new, "fit", False, distortion)
 
 
 def _fit_targets(

@@ -8,14 +8,14 @@ from addcat.graph import Graph, Refusal
 from addcat.graph.nested import subgraph, with_subgraph
 from addcat.merges import Merge, describe_merge
 from addcat.merges.switchability import blocker
-from addcat.switches.apply import Outcome, Setting, current_rung
+from addcat.switches.apply import Changed, Setting, current_rung
 from addcat.switches.collapse import collapse_to_add, collapse_to_branch
 from addcat.switches.ladder import Rung, mask_refusal, raise_to
 from addcat.switches.nodes import with_own_layers
 from addcat.switches.to_concat import project, tie
 
 
-def fresh_site(root: Graph, site: str, rung: Rung, setting: Setting) -> Outcome | Refusal:
+def fresh_site(root: Graph, site: str, rung: Rung, setting: Setting) -> Changed | Refusal:
     """Take one merge to a rung, whatever its weights are.
 
     Args:
@@ -32,9 +32,9 @@ def fresh_site(root: Graph, site: str, rung: Rung, setting: Setting) -> Outcome 
     if (blocked := blocker(graph, merge) or mask_refusal(graph.nodes[name], site, rung)) is not None:
         return blocked
     if current_rung(graph, merge) == rung.text:
-        return Outcome(root, "unchanged", False, {})
+        return Changed(root, "unchanged", False, {})
     graph = _plain(with_own_layers(graph, name), merge, rung, setting)
-    return Outcome(with_subgraph(root, site, graph), "fresh", False, {})
+    return Changed(with_subgraph(root, site, graph), "fresh", False, {})
 
 
 def _plain(graph: Graph, merge: Merge, rung: Rung, setting: Setting) -> Graph:

@@ -11,15 +11,14 @@ from addcat.merges import Merge
 
 
 def settings_of(graph: Graph, node: Node) -> dict[str, Any]:
-    """Settings that a new node takes from the merge in whose place it stands: its dtype policy.
+    """What a new node takes from the merge in whose place it stands: the settings that only its framework knows.
 
-    A function has none, and goes by what it reads (Keras may declare its result as float32 where it is float64).
-    Weights are kept in float32 where tensors are in half precision.
+    A function has none, and goes by the type of what it reads (Keras may declare its result as float32 where it is
+    float64).
     """
-    if "policy" in node.attrs:
-        return {"policy": node.attrs["policy"]}
-    policies = {"float16": "mixed_float16", "bfloat16": "mixed_bfloat16", "float64": "float64"}
-    return {"policy": policies.get(graph.tensor(node.inputs[0]).dtype, "float32")}
+    if "settings" in node.attrs:
+        return {"settings": node.attrs["settings"]}
+    return {"reads": graph.tensor(node.inputs[0]).dtype}
 
 
 def merge_node(graph: Graph, merge: Merge, op: str, inputs: tuple[Edge, ...], channels: int, **more: Any) -> Node:
@@ -91,7 +90,7 @@ def linear_node(
         tensor: What is known of that.
         kernel: Of shape (out, in).
         axis: The channel axis.
-        attrs: Settings such as the dtype policy.
+        attrs: What `settings_of` gives.
         bias: Of shape (out,); none where left out.
 
     Returns:

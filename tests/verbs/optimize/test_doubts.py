@@ -4,7 +4,6 @@ from dataclasses import replace
 from importlib import import_module
 
 import numpy as np
-import onnx
 import pytest
 from networks import Input, keras, layers
 
@@ -134,18 +133,6 @@ def test_in_keras_what_has_no_layer_is_refused_by_name_and_what_folds_is_kept():
     transposed = drawn(keras.Model(x, layers.Conv2DTranspose(3, 4, strides=2, padding="same")(x)))
     record = optimize(transposed, goal="latency", measure=False).record
     assert all("phases" not in rule for attempt in record.steps for rule in attempt.rules)
-
-
-def test_initialisers_that_are_inputs_are_named():
-    proto = branches()
-    for weight in proto.graph.initializer:
-        proto.graph.input.append(onnx.helper.make_tensor_value_info(weight.name, 1, list(weight.dims)))
-    result = optimize(proto, goal="parameters")
-    assert unchanged(result, proto)
-    assert result.record.notes == (
-        "2 initialisers are inputs as well ('three', 'one'), so a caller may give other values and nothing can be "
-        "folded into them. Take them out of the model's inputs to have them count as weights.",
-    )
 
 
 def test_kept_counts_what_is_in_the_result():

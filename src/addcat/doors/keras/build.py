@@ -114,8 +114,8 @@ def new_layer(node: Node) -> Any:
         if name in node.attrs:
             _require_words(node, name)
     common: dict[str, Any] = {"name": node.name.replace("/", ".")}
-    if "policy" in node.attrs:
-        common["dtype"] = node.attrs["policy"]
+    if (policy := _policy(node)) is not None:
+        common["dtype"] = policy
     if node.op == "input":
         return layers.InputLayer(batch_shape=node.shape, dtype=node.dtype, name=node.name)
     if node.op in MERGES:
@@ -138,6 +138,17 @@ def new_layer(node: Node) -> Any:
     if node.op == "softmax":
         return layers.Softmax(axis=node.attrs.get("axis", -1), **common)
     raise ModelError(f"{node.name!r} would be a new {node.op}, for which Keras has no layer.")
+
+
+def _policy(node: Node) -> str | None:
+    """The dtype policy of a new layer: that of the layer in whose place it stands, else by the type that it reads.
+
+    Weights are kept in float32 where tensors are in half precision.
+    """
+    own = node.attrs.get("settings", {}).get("policy")
+    by_type = {"float16": "mixed_float16", "bfloat16": "mixed_bfloat16", "float64": "float64"}
+    reads = node.attrs.get("reads")
+    return own if own is not None or reads is None else by_type.get(reads, "float32")
 
 
 def _ladder(node: Node, common: dict[str, Any]) -> Any:

@@ -104,7 +104,8 @@ def describe(operation: Any, tensors: int, constants: Constants = NO_CONSTANTS) 
         The canonical op, a key of `addcat.graph.operations.OPS`, and its settings.
     """
     kind = type(operation).__name__
-    op, attrs = "opaque", {}
+    op: str = "opaque"
+    attrs: dict[str, Any] = {}
     if is_keras(operation):
         if kind in WITH_CONSTANT and tensors == 1 and (constants.count or not is_layer(operation)):
             turned = constants.first and kind not in ("Add", "Multiply")
@@ -115,8 +116,10 @@ def describe(operation: Any, tensors: int, constants: Constants = NO_CONSTANTS) 
             op, attrs = PLAIN[kind], _plain_attrs(operation, kind)
         else:
             op, attrs = _with_weights(operation, kind)
+        if kind == "Sum":
+            attrs["reduces"] = "sum"
     if is_layer(operation):
-        attrs["policy"] = operation.dtype_policy.name
+        attrs["settings"] = {"policy": operation.dtype_policy.name}
     return op, {**attrs, "kind": kind, "is_layer": is_layer(operation)}
 
 

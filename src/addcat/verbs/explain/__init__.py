@@ -22,7 +22,7 @@ from addcat.merges.shapes import (
 )
 from addcat.verbs.explain.consumer import Consumer, check_rank, note_on, parse_consumer, read
 from addcat.verbs.explain.identity import identity
-from addcat.verbs.explain.result import AxisReason, Consumers, Explanation, Outcome, Price, Way
+from addcat.verbs.explain.result import AxisReason, Consumers, Explanation, LayerCost, Outcome, Way
 from addcat.verbs.explain.ways import projection, reason_of, ways_to_add, ways_to_concat
 
 FLOAT32_BYTES = 4
@@ -176,7 +176,7 @@ def _consumers(layer: Consumer, aligned: Sequence[Shape], axis: int, add: Outcom
     )
 
 
-def _projected(aligned: Sequence[Shape], axis: int, add: Outcome) -> tuple[Shape | None, Price | None]:
+def _projected(aligned: Sequence[Shape], axis: int, add: Outcome) -> tuple[Shape | None, LayerCost | None]:
     """The shape of an Add after its inputs were projected to one width; None where that is not what it takes."""
     clashes = add_clashes(aligned, batch=False)
     if add.possible or any(clash.axis != axis for clash in clashes):

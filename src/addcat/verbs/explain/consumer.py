@@ -13,7 +13,7 @@ from math import prod
 
 from addcat.errors import OptionError
 from addcat.graph import Shape
-from addcat.verbs.explain.result import Arm, Price
+from addcat.verbs.explain.result import Arm, LayerCost
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +87,7 @@ def _axes(count: int) -> str:
     return f"{count} axis" if count == 1 else f"{count} axes"
 
 
-def read(consumer: Consumer, shape: Shape, axis: int, projection: Price | None = None) -> Arm:
+def read(consumer: Consumer, shape: Shape, axis: int, projection: LayerCost | None = None) -> Arm:
     """Put the consumer behind a merge.
 
     Args:
@@ -114,7 +114,7 @@ def read(consumer: Consumer, shape: Shape, axis: int, projection: Price | None =
     positions = [size for n, size in enumerate(output) if n != contracted]
     known = [size for size in positions if size is not None]
     macs = None if weights is None or len(known) < len(positions) else weights * prod(known)
-    return Arm(channels, output, Price(weights, consumer.features, macs), projection)
+    return Arm(channels, output, LayerCost(weights, consumer.features, macs), projection)
 
 
 def note_on(consumer: Consumer, rank: int, axis: int) -> str | None:

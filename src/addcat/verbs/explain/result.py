@@ -15,7 +15,7 @@ def _ratio(above: int | None, below: int | None) -> float | None:
 
 
 @dataclass(frozen=True, slots=True)
-class Price:
+class LayerCost:
     """What a linear layer costs, for one example.
 
     Attributes:
@@ -33,10 +33,12 @@ class Price:
         """Weights and bias together."""
         return None if self.weights is None else self.weights + self.bias
 
-    def __add__(self, other: "Price") -> "Price":
+    def __add__(self, other: "LayerCost") -> "LayerCost":
         weights = None if self.weights is None or other.weights is None else self.weights + other.weights
         both = (self.multiply_adds, other.multiply_adds)
-        return Price(weights, self.bias + other.bias, None if both[0] is None or both[1] is None else both[0] + both[1])
+        return LayerCost(
+            weights, self.bias + other.bias, None if both[0] is None or both[1] is None else both[0] + both[1]
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """The price as JSON has it."""
@@ -60,7 +62,7 @@ class Way:
 
     kind: str
     text: str
-    price: Price | None = None
+    price: LayerCost | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """The way as JSON has it."""
@@ -106,17 +108,17 @@ class Arm:
     Attributes:
         channels: Size of the axis that the consumer contracts.
         shape: What the consumer gives, without batch.
-        consumer: Price of the consumer, bias included.
-        projection: Price of the projections that make an Add possible; None where there are none.
+        consumer: LayerCost of the consumer, bias included.
+        projection: LayerCost of the projections that make an Add possible; None where there are none.
     """
 
     channels: int | None
     shape: Shape
-    consumer: Price
-    projection: Price | None = None
+    consumer: LayerCost
+    projection: LayerCost | None = None
 
     @property
-    def price(self) -> Price:
+    def price(self) -> LayerCost:
         """Of consumer and projections together."""
         return self.consumer + self.projection if self.projection else self.consumer
 

@@ -11,7 +11,7 @@ from math import prod
 from addcat.graph import Shape
 from addcat.merges.mismatch import Clash, differing_axes, fits, join_words
 from addcat.report.rows import count, integer, shape_text
-from addcat.verbs.explain.result import Price, Way
+from addcat.verbs.explain.result import LayerCost, Way
 
 
 def reason_of(shapes: Sequence[Shape], clashes: Sequence[Clash], rule: str) -> str:
@@ -40,7 +40,7 @@ def _sizes(axes: Sequence[int], sizes: Sequence[int | None]) -> str:
     return f"{where} {join_words(parts)}"
 
 
-def projection(shapes: Sequence[Shape], axis: int, clashes: Sequence[Clash]) -> Price | None:
+def projection(shapes: Sequence[Shape], axis: int, clashes: Sequence[Clash]) -> LayerCost | None:
     """The price of 1x1 projections, bias included, that bring every input to one width on `axis`.
 
     Args:
@@ -53,9 +53,9 @@ def projection(shapes: Sequence[Shape], axis: int, clashes: Sequence[Clash]) -> 
 
     Examples:
         >>> projection([(64, 8, 8), (32, 8, 8)], 0, [Clash(1, 0, 32, 64)])
-        Price(weights=2048, bias=64, multiply_adds=131072)
+        LayerCost(weights=2048, bias=64, multiply_adds=131072)
     """
-    total: Price | None = None
+    total: LayerCost | None = None
     elsewhere = any(clash.axis != axis for clash in clashes)
     for clash in clashes:
         if clash.axis == axis:
@@ -63,7 +63,7 @@ def projection(shapes: Sequence[Shape], axis: int, clashes: Sequence[Clash]) -> 
             known = [size for size in positions if size is not None]
             weights = clash.size * clash.expected
             macs = None if elsewhere or len(known) < len(positions) else weights * prod(known)
-            price = Price(weights, clash.expected, macs)
+            price = LayerCost(weights, clash.expected, macs)
             total = price if total is None else total + price
     return total
 
@@ -90,10 +90,10 @@ def ways_to_add(shapes: Sequence[Shape], axis: int, clashes: Sequence[Clash], co
         if all(clash.size < clash.expected for clash in widths):
             only = "that input meets" if len(widths) == 1 else "those inputs meet"
             text = f"Zero-pad {what}: no parameters; {only} only the first channels of the rest."
-            yield Way("pad", text, Price(0, 0, 0))
+            yield Way("pad", text, LayerCost(0, 0, 0))
     if concat is not None:
         text = f"Use Concatenate on axis {axis}, which takes them as they are: {shape_text(concat, batch=False)}."
-        yield Way("concat", text, Price(0, 0, 0))
+        yield Way("concat", text, LayerCost(0, 0, 0))
     yield from _other_axis(shapes, axis)
 
 

@@ -21,7 +21,7 @@ from addcat.rules import Goal, rules_for
 from addcat.verbs.optimize.candidates import find
 from addcat.verbs.optimize.check import Checker
 from addcat.verbs.optimize.confirm import Confirmed, confirm
-from addcat.verbs.optimize.result import Attempt, Optimized, Point, Record
+from addcat.verbs.optimize.result import Attempt, Optimized, OptimizeRecord, Point
 from addcat.verbs.optimize.rounds import Progress
 from addcat.verbs.optimize.search import search
 from addcat.verbs.optimize.settled import settled
@@ -137,7 +137,7 @@ def _result(
 ) -> Optimized:
     bench, settings = task.bench, task.settings
     process = task.goal == "memory" and settings.measure
-    record = Record(
+    record = OptimizeRecord(
         goal=task.goal,
         runtime=settings.runtime if settings.measure else "",
         threads=settings.threads,

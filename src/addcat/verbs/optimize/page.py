@@ -5,7 +5,17 @@ from collections.abc import Sequence
 from addcat.doors.timing import Ratio
 from addcat.report.page import Bullets, Cell, Column, Heading, Page, Paragraph, Table, Tone
 from addcat.report.rows import NONE, bytes_text, count, decimal, integer, seconds_text
-from addcat.verbs.optimize.result import KEPT, OUTCOMES, WRONG, Attempt, Optimized, Point, Record, Totals, Verification
+from addcat.verbs.optimize.result import (
+    KEPT,
+    OUTCOMES,
+    WRONG,
+    Attempt,
+    Optimized,
+    OptimizeRecord,
+    Point,
+    Totals,
+    Verification,
+)
 
 MOST_STEPS = 40
 TONES: dict[str, Tone] = {KEPT: "good", WRONG: "bad"}
@@ -28,7 +38,7 @@ def page_of(result: Optimized) -> Page:
     )
 
 
-def _summary(record: Record) -> str:
+def _summary(record: OptimizeRecord) -> str:
     kept = sum(step.outcome == KEPT for step in record.steps)
     tried = f"{kept} of {len(record.steps)} candidates kept in {seconds_text(record.seconds)}."
     if record.ratio is None:
@@ -42,7 +52,7 @@ def _summary(record: Record) -> str:
     )
 
 
-def _prices(record: Record) -> Table:
+def _prices(record: OptimizeRecord) -> Table:
     columns = (Column(""), Column("before", number=True), Column("after", number=True))
     before, after = _cells(record.before), _cells(record.after)
     rows = [(name, before[name], after[name]) for name in before if before[name] != NONE]

@@ -8,9 +8,8 @@ from addcat.doors.timing import Ratio
 from addcat.graph import Refusal
 from addcat.report.page import Page
 
-Outcome = str
 KEPT, REFUSED, SKIPPED, WRONG = "kept", "refused", "not measured", "wrong"
-OUTCOMES: Mapping[Outcome, str] = {
+OUTCOMES: Mapping[str, str] = {
     KEPT: "it improves the goal",
     REFUSED: "it does not improve the goal, by measurement or by count",
     SKIPPED: "it was not tried: expected to lose, or the time was up",
@@ -34,7 +33,7 @@ class Attempt:
     site: str
     rules: tuple[str, ...]
     words: tuple[str, ...]
-    outcome: Outcome
+    outcome: str
     ratio: Ratio | None
     reason: str
 
@@ -108,7 +107,7 @@ class Point:
 
 
 @dataclass(frozen=True, slots=True)
-class Record:
+class OptimizeRecord:
     """What was done and measured.
 
     Attributes:
@@ -157,7 +156,7 @@ class Optimized:
     """
 
     model: Any
-    record: Record
+    record: OptimizeRecord
     pareto: tuple[Point, ...] = ()
 
     def page(self) -> Page:

@@ -63,7 +63,7 @@ def search(task: Task) -> Found:
         kept += worthwhile(one) if one.focus is near_peak else one.kept
         attempts += one.attempts
     refusals = [*find(start, task.rules)[1], *(r for one in searches for r in one.refusals.values())]
-    notes = _overridable(start)
+    notes: list[str] = []
     if sized is not start:  # what holds for the sizes of the run need not hold for all
         wanted = len(tidied) + len(kept)
         tidied = again(start, tidied, task.by_name)
@@ -72,18 +72,6 @@ def search(task: Task) -> Found:
         if lost:
             notes.append(f"{lost} of {wanted} rewrites hold only at the sizes of the run and were left out.")
     return Found(tuple(tidied), tuple(kept), tuple(attempts), tuple(dict.fromkeys(refusals)), tuple(notes))
-
-
-def _overridable(graph: Graph) -> list[str]:
-    """A sentence on weights that a caller may replace, and that therefore no rewrite may fold."""
-    names = [name for name in graph.inputs if graph.nodes[name].attrs.get("optional")]
-    if not names:
-        return []
-    listed = ", ".join(map(repr, names[:3])) + (" and others" if len(names) > 3 else "")
-    return [
-        f"{len(names)} initialisers are inputs as well ({listed}), so a caller may give other values and nothing can "
-        "be folded into them. Take them out of the model's inputs to have them count as weights."
-    ]
 
 
 def objective_of(task: Task) -> Objective:

@@ -12,7 +12,7 @@ from addcat.graph.cost import tensor_bytes
 from addcat.graph.nested import flatten, subgraph
 from addcat.graph.operations import OPS
 from addcat.merges import Merge, find_merges
-from addcat.switches.apply import Outcome, Setting, current_rung, switch_site
+from addcat.switches.apply import Changed, Setting, current_rung, switch_site
 from addcat.switches.fresh import fresh_site
 from addcat.switches.ladder import RUNGS, Rung, parse_rung
 from addcat.verbs.switch.result import Footprint, Record, Step, footprint
@@ -157,7 +157,7 @@ def _lasts(first: Graph, before: Edge, last: Graph, after: Edge) -> bool:
     return both and first.tensor(before).shape == last.tensor(after).shape
 
 
-def _step(before: Graph, merge: Merge, rung: Rung, outcome: Outcome) -> Step:
+def _step(before: Graph, merge: Merge, rung: Rung, outcome: Changed) -> Step:
     site, after = merge.site, outcome.graph
     old, name = subgraph(before, site)
     new, _ = subgraph(after, site)
@@ -183,7 +183,7 @@ def _measured(root: Graph, inside: Graph, name: str) -> Footprint:
     return footprint(root, tensor_bytes(node.outputs[0]) if node is not None else None)
 
 
-def _notes(graph: Graph, merge: Merge, outcome: Outcome) -> list[str]:
+def _notes(graph: Graph, merge: Merge, outcome: Changed) -> list[str]:
     notes: list[str] = []
     if outcome.rule == "tie":
         words = "A tied Concatenate computes what Add did but trains differently: "
