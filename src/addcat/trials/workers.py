@@ -1,4 +1,4 @@
-"""Where trials run: here, in threads, in processes of this machine, or on a Ray or Dask cluster, through joblib.
+"""Where trials run: here, in threads, in processes of this machine through joblib, or on a Ray or Dask cluster.
 
 What runs a trial is sent once a process, as bytes, and opened only after that process has been held to its share of the
 cores and given its GPU: frameworks read such settings when they load. A worker that dies takes down only the trial that
@@ -8,10 +8,12 @@ killed it: what was in flight with it is run again, one at a time.
 import contextlib
 import hashlib
 import os
+import sys
 import tempfile
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -75,63 +77,70 @@ class Workers:
             for unit in units:
                 yield from guarded(execute, unit)
         elif execute.threads and self.on == "processes" and not self.gpus:
-            yield from self._in_threads(units, execute)
-        else:
-            yield from self._by_joblib(units, execute)
-
-    def _in_threads(self, units: Iterator[Unit], execute: Execute) -> Generator[Trial]:
-        with ThreadPoolExecutor(self.count) as pool:
-            running: set[Future[list[Trial]]] = set()
-            try:
-                for unit in units:
-                    running.add(pool.submit(guarded, execute, unit))
-                    if len(running) == self.count:
-                        done, running = wait(running, return_when=FIRST_COMPLETED)
-                        for future in done:
-                            yield from future.result()
-                while running:
-                    done, running = wait(running, return_when=FIRST_COMPLETED)
-                    for future in done:
-                        yield from future.result()
-            except BaseException:
-                pool.shutdown(wait=False, cancel_futures=True)
-                execute.stop()
-                raise
-
-    def _by_joblib(self, units: Iterator[Unit], execute: Execute) -> Generator[Trial]:
-        joblib = load("joblib", extra="workers")
-        with _shipped(execute, self) as task, self._backend(joblib):
-            flying: dict[Unit, None] = {}
-
-            def drawn() -> Iterator[Any]:
-                for unit in units:
-                    flying[unit] = None
-                    yield joblib.delayed(task)(unit)
-
-            while True:
+            with ThreadPoolExecutor(self.count) as pool:
                 try:
-                    yield from _results(joblib, drawn(), flying, self.count)
-                except Exception as error:
-                    if not _died(error):
-                        raise
-                    for unit in list(flying):
-                        yield from _alone(joblib, task, unit)
-                        flying.pop(unit, None)
-                else:
-                    return
-
-    @contextlib.contextmanager
-    def _backend(self, joblib: Any) -> Generator[None]:
-        if self.on == "processes":
-            share = share_threads(self.count)
-            with joblib.parallel_config(backend="loky", n_jobs=self.count, inner_max_num_threads=share):
-                yield
-        elif self.on == "ray":
-            with _ray(self) as options, joblib.parallel_config(backend="ray", n_jobs=self.count, **options):
-                yield
+                    yield from _streamed(
+                        units, self.count, lambda unit: pool.submit(guarded, execute, unit), _first_done
+                    )
+                except BaseException:
+                    pool.shutdown(wait=False, cancel_futures=True)
+                    execute.stop()
+                    raise
         else:
-            with _dask(self), joblib.parallel_config(backend="dask", n_jobs=self.count):
-                yield
+            run = {"processes": _on_processes, "ray": _on_ray, "dask": _on_dask}[self.on]
+            with _shipped(execute, self) as task:
+                yield from run(units, task, self)
+
+
+def _streamed(
+    units: Iterator[Unit],
+    count: int,
+    submit: Callable[[Unit], Any],
+    done: Callable[[list[Any]], dict[Any, list[Trial]]],
+) -> Generator[Trial]:
+    """Keep `count` units running, and give the trials of each as it ends."""
+    running: list[Any] = []
+    for unit in units:
+        running.append(submit(unit))
+        if len(running) == count:
+            yield from _ended(running, done)
+    while running:
+        yield from _ended(running, done)
+
+
+def _ended(running: list[Any], done: Callable[[list[Any]], dict[Any, list[Trial]]]) -> Generator[Trial]:
+    for handle, trials in done(running).items():
+        running.remove(handle)
+        yield from trials
+
+
+def _first_done(running: list[Future[list[Trial]]]) -> dict[Any, list[Trial]]:
+    return {future: future.result() for future in wait(running, return_when=FIRST_COMPLETED).done}
+
+
+def _on_processes(units: Iterator[Unit], task: "Task", workers: Workers) -> Generator[Trial]:
+    """Processes of this machine, through joblib."""
+    joblib = load("joblib", extra="workers")
+    flying: dict[Unit, None] = {}
+
+    def drawn() -> Iterator[Any]:
+        for unit in units:
+            flying[unit] = None
+            yield joblib.delayed(task)(unit)
+
+    share = share_threads(workers.count)
+    with joblib.parallel_config(backend="loky", n_jobs=workers.count, inner_max_num_threads=share):
+        while True:
+            try:
+                yield from _results(joblib, drawn(), flying, workers.count)
+            except Exception as error:
+                if not _died(error):
+                    raise
+                for unit in list(flying):
+                    yield from _alone(joblib, task, unit)
+                    flying.pop(unit, None)
+            else:
+                return
 
 
 def _results(joblib: Any, calls: Iterator[Any], flying: dict[Unit, None], count: int) -> Generator[Trial]:
@@ -167,6 +176,7 @@ class Task:
         environment: Settings of the worker.
         gpus: GPUs that workers of this machine share out among themselves.
         locks: Folder in which a worker marks the GPU that it took.
+        path: Where modules of the user are looked for.
     """
 
     digest: str
@@ -174,11 +184,17 @@ class Task:
     environment: dict[str, str]
     gpus: int
     locks: str
+    path: tuple[str, ...]
 
     def __call__(self, unit: Unit) -> tuple[Unit, list[Trial]]:
         """Run a unit; what runs it is opened once a process."""
+        return self.call(unit)
+
+    def call(self, unit: Unit) -> tuple[Unit, list[Trial]]:
+        """The same, for clusters that take functions."""
         if self.digest not in _opened:
             os.environ.update(self.environment)
+            sys.path += [folder for folder in self.path if folder not in sys.path and Path(folder).is_dir()]
             if self.gpus:
                 _take_gpu(self.gpus, self.locks)
             import cloudpickle  # noqa: PLC0415  # pyright: ignore[reportMissingImports]
@@ -223,30 +239,62 @@ def _shipped(execute: Execute, workers: Workers) -> Generator[Task]:
             file = Path(folder) / "execute"
             file.write_bytes(written)
             source = str(file)
-        yield Task(digest, source, environment, workers.gpus if workers.on == "processes" else 0, folder)
-
-
-@contextlib.contextmanager
-def _ray(workers: Workers) -> Generator[dict[str, Any]]:
-    ray = load("ray", extra="ray")
-    load("ray.util.joblib", extra="ray").register_ray()
-    mine = not ray.is_initialized()
-    if mine:
-        options: dict[str, Any] = {"address": workers.address} if workers.address else {"num_cpus": workers.count}
-        ray.init(log_to_driver=False, include_dashboard=False, **options) if not workers.address else ray.init(
-            log_to_driver=False, **options
+        yield Task(
+            digest, source, environment, workers.gpus if workers.on == "processes" else 0, folder, tuple(sys.path)
         )
+
+
+def _on_ray(units: Iterator[Unit], task: Task, workers: Workers) -> Generator[Trial]:
+    """A Ray cluster; joblib's back end for it gives results only when all are there, so its own calls are used."""
+    ray = load("ray", extra="ray")
+    mine = not ray.is_initialized()
+    if mine and workers.address:
+        ray.init(address=workers.address, log_to_driver=False)
+    elif mine:
+        ray.init(num_cpus=workers.count, log_to_driver=False, include_dashboard=False)
     try:
-        yield {"ray_remote_args": {"num_gpus": 1}} if workers.gpus else {}
+        remote = ray.remote(num_cpus=1, num_gpus=min(workers.gpus, 1), max_retries=1)(Task.call)
+        shared, asked = ray.put(task), dict[Any, Unit]()
+
+        def submit(unit: Unit) -> Any:
+            handle = remote.remote(shared, unit)
+            asked[handle] = unit
+            return handle
+
+        def done(running: list[Any]) -> dict[Any, list[Trial]]:
+            ready, _ = ray.wait(running, num_returns=1)
+            return {handle: _given(partial(ray.get, handle), asked.pop(handle)) for handle in ready}
+
+        yield from _streamed(units, workers.count, submit, done)
     finally:
         if mine:
             ray.shutdown()
 
 
-@contextlib.contextmanager
-def _dask(workers: Workers) -> Generator[None]:
+def _on_dask(units: Iterator[Unit], task: Task, workers: Workers) -> Generator[Trial]:
+    """A Dask cluster, by its own futures, for the same reason."""
     distributed = load("distributed", extra="dask")
-    options: dict[str, Any] = {"n_workers": workers.count, "threads_per_worker": 1, "dashboard_address": None}
-    client = distributed.Client(workers.address) if workers.address else distributed.Client(**options)
-    with client:
-        yield
+    local: dict[str, Any] = {"n_workers": workers.count, "threads_per_worker": 1, "dashboard_address": None}
+    with distributed.Client(workers.address) if workers.address else distributed.Client(**local) as client:
+        shared, asked = client.scatter(task, broadcast=True), dict[Any, Unit]()
+
+        def submit(unit: Unit) -> Any:
+            handle = client.submit(Task.call, shared, unit, pure=False)
+            asked[handle] = unit
+            return handle
+
+        def done(running: list[Any]) -> dict[Any, list[Trial]]:
+            ready = distributed.wait(running, return_when="FIRST_COMPLETED").done
+            return {handle: _given(handle.result, asked.pop(handle)) for handle in ready}
+
+        yield from _streamed(units, workers.count, submit, done)
+
+
+def _given(result: Callable[[], tuple[Unit, list[Trial]]], unit: Unit) -> list[Trial]:
+    """What a call gave; failed trials where its worker died."""
+    try:
+        return result()[1]
+    except Exception as error:
+        if not _died(error):
+            raise
+        return [failed(key, "failed", f"the worker died: {error}") for key in unit]
