@@ -52,6 +52,7 @@ Address = Annotated[str, typer.Option(help="Of a running cluster.")]
 Gpus = Annotated[int, typer.Option(help="GPUs to hand out, one a worker.")]
 Limit = Annotated[float | None, typer.Option(help="Seconds after which a command is ended.")]
 Folders = Annotated[Path | None, typer.Option(help="Keep a folder for each trial of a command.", show_default=False)]
+Html = Annotated[Path | None, typer.Option(help="Write the report to this file as well.", show_default=False)]
 Csv = Annotated[Path | None, typer.Option("--csv", help="Write the trials to this file.", show_default=False)]
 
 
@@ -85,6 +86,7 @@ def compare(
     trial_time_limit: Limit = None,
     folders: Folders = None,
     csv: Csv = None,
+    html: Html = None,
     unsafe: Unsafe = False,
     as_json: Json = False,
 ) -> None:
@@ -99,13 +101,16 @@ def compare(
     _compare(**locals())
 
 
-def _compare(*, show: Path | None, csv: Path | None, as_json: bool, **options: Any) -> None:
+def _compare(*, show: Path | None, csv: Path | None, html: Path | None, as_json: bool, **options: Any) -> None:
     from addcat.report.trials import check_csv, write_csv  # noqa: PLC0415  (loads what --help does not need)
     from addcat.verbs.compare import compare as compare_arms  # noqa: PLC0415
+    from addcat.verbs.compare.html.document import check_html, write_report  # noqa: PLC0415
     from addcat.verbs.compare.running import stored  # noqa: PLC0415
 
     if csv is not None:
         check_csv(csv)
+    if html is not None:
+        check_html(html)
     if show is not None:
         found = stored(str(show))
     else:
@@ -114,6 +119,8 @@ def _compare(*, show: Path | None, csv: Path | None, as_json: bool, **options: A
             found = compare_arms(**given, command_line=shlex.join(["addcat", *sys.argv[1:]]), progress=progress)
     if csv is not None:
         write_csv(found.to_dict()["trials"], csv)
+    if html is not None:
+        write_report(found, html)
     give(found, as_json=as_json)
 
 

@@ -114,6 +114,18 @@ def decimal(value: float | None, *, digits: int = 3) -> str:
     return f"{value:.{digits}g}"
 
 
+def tick(value: float) -> str:
+    """A round value at an axis, without needless zeros.
+
+    Examples:
+        >>> tick(0.2), tick(-1.0), tick(12000.0), tick(1e-7)
+        ('0.2', '-1', '12,000', '1e-07')
+    """
+    if value and not 1e-4 <= abs(value) < 1e6:
+        return f"{value:g}"
+    return f"{value:,.10f}".rstrip("0").rstrip(".")
+
+
 def signed(value: float | None) -> str:
     """A difference, with its sign.
 

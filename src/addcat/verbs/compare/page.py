@@ -2,6 +2,7 @@
 
 from addcat.report import rows
 from addcat.report.page import Block, Bullets, Cell, Column, Heading, Page, Paragraph, Table, Tone
+from addcat.statistics import Interval
 from addcat.verbs.compare.result import Comparison, Finding, Measured
 from addcat.verbs.compare.settings import Settings
 
@@ -55,7 +56,7 @@ def comparison_page(found: Comparison) -> Page:
         blocks.append(Paragraph(_interactions(found)))
     blocks += [Heading("Arms"), Table(ARMS, tuple(arm_rows(found)))]
     if found.measured:
-        blocks += [Heading("Further metrics"), Table(METRICS, tuple(_metric_row(one) for one in found.measured))]
+        blocks += [Heading("Further metrics"), Table(METRICS, tuple(metric_row(one) for one in found.measured))]
     blocks.append(Bullets(found.notes))
     blocks.append(Paragraph(_ran(found), "muted"))
     return Page(tuple(block for block in blocks if not isinstance(block, Bullets) or block.items))
@@ -80,9 +81,10 @@ def answer(settings: Settings, finding: Finding) -> str:
     if settings.self_check:
         right = "as it must be" if not finding.differs else "which happens to one self-check in twenty"
         word = "differ" if finding.differs else "do not differ"
-        return f"{finding.name}: the arm and itself {word}, {right}: {_figures(finding)} over {finding.pairs} pairs."
+        figures = _figures(settings, finding)
+        return f"{finding.name}: the arm and itself {word}, {right}: {figures} over {finding.pairs} pairs."
     odds = f"{second} is better with probability {rows.probability(finding.better)}"
-    gains = f"{second} gains {_figures(finding)} of {unit} over {first}"
+    gains = f"{second} gains {_figures(settings, finding)} of {unit} over {first}"
     match finding.verdict:
         case "undecided":
             rest = (
@@ -97,8 +99,13 @@ def answer(settings: Settings, finding: Finding) -> str:
     return f"{finding.name}: {rest}. Over {finding.pairs} pairs {gains}."
 
 
-def _figures(finding: Finding) -> str:
-    gain = finding.gain
+def deciding(settings: Settings, finding: Finding) -> Interval | None:
+    """The interval that a verdict rests on: the sequence where one may stop by it, else that of the fixed number."""
+    return finding.sequence if settings.stop == "sequential" else finding.gain
+
+
+def _figures(settings: Settings, finding: Finding) -> str:
+    gain = deciding(settings, finding)
     if gain is None:
         return rows.NONE
     return f"{rows.signed(gain.estimate)} {rows.interval_text(gain.low, gain.high)}"
@@ -106,14 +113,14 @@ def _figures(finding: Finding) -> str:
 
 def finding_row(settings: Settings, finding: Finding) -> tuple[str | Cell, ...]:
     """A finding as cells under `FINDINGS`."""
-    deciding = finding.sequence if settings.stop == "sequential" else finding.gain
+    gain = deciding(settings, finding)
     tone: Tone = "muted" if finding.verdict == "undecided" else "good" if finding.verdict != "equal" else "plain"
     return (
         finding.name,
         Cell(finding.verdict, tone),
         f"{finding.lean} {rows.probability(finding.probability)}",
         rows.NONE if finding.gain is None else rows.signed(finding.gain.estimate),
-        rows.NONE if deciding is None else rows.interval_text(deciding.low, deciding.high),
+        rows.NONE if gain is None else rows.interval_text(gain.low, gain.high),
         rows.decimal(finding.margin),
         rows.integer(finding.pairs),
         rows.NONE if finding.p is None else rows.decimal(finding.p, digits=2),
@@ -175,7 +182,8 @@ def _interactions(found: Comparison) -> str:
     return f"These depend on each other (change of a gain, halved): {named}."
 
 
-def _metric_row(one: Measured) -> tuple[str, ...]:
+def metric_row(one: Measured) -> tuple[str, ...]:
+    """A metric as cells under `METRICS`."""
     difference = one.difference
     return (
         one.metric,
