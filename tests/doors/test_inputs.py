@@ -119,11 +119,11 @@ def test_shapes_that_do_not_fit():
 
 
 def test_more_than_fits_into_memory(monkeypatch):
-    monkeypatch.setattr(inputs, "memory_bytes", lambda: 2 * 3 * 5 * 4)
+    monkeypatch.setattr(inputs, "memory_bytes", lambda: 2 * (2 * 3 * 5 * 8))
     one = {"x": Wanted((None, 3, None), "float32")}
     assert sizes({"x": (2, 3, 5)}, None, one) == {"x": (2, 3, 5)}
     unsized(
-        "Input 'x' of the shape (2, 3, 6) takes more memory than this machine has. Pass smaller sizes.",
+        "Input 'x' of the shape (2, 3, 6) takes more than half of this machine's memory. Pass smaller sizes.",
         {"x": (2, 3, 6)},
         None,
         one,

@@ -12,6 +12,8 @@ from addcat.errors import DataError, OptionError, nearest
 from addcat.graph import Array, Shape
 from addcat.merges.shapes import example_shape, format_shape
 
+DRAWN_BYTES = 8
+"""Bytes of an element while it is drawn, whatever its type is then."""
 Inputs = Mapping[str, Any] | None
 Shapes = Mapping[str, Shape] | Sequence[Shape] | None
 """Arrays by the names of a model's inputs; those that are not named are drawn at random."""
@@ -146,9 +148,9 @@ def _pass(name: str, example: tuple[int, ...]) -> str:
 
 def _require_memory(name: str, shape: tuple[int, ...], dtype: str) -> None:
     most = memory_bytes()
-    if most is not None and prod(shape) * item_bytes(dtype) > most:
+    if most is not None and prod(shape) * max(item_bytes(dtype), DRAWN_BYTES) > most // 2:
         raise OptionError(
-            f"Input {name!r} of the shape {shape} takes more memory than this machine has. Pass smaller sizes."
+            f"Input {name!r} of the shape {shape} takes more than half of this machine's memory. Pass smaller sizes."
         )
 
 

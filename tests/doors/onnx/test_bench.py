@@ -124,14 +124,15 @@ def test_what_cannot_be_run(text, words):
 
 
 def test_tensor_that_does_not_fit_into_memory(monkeypatch):
-    monkeypatch.setattr(bench, "memory_bytes", lambda: 4 * 36)
+    monkeypatch.setattr(bench, "memory_bytes", lambda: 2 * 4 * 36)
     proto = model("g (float[1,6] x, float[6,1] z) => (float[6,6] y) { y = Add(x, z) }")
     assert bench_of(proto).shapes == {"x": (1, 6), "z": (6, 1)}
-    monkeypatch.setattr(bench, "memory_bytes", lambda: 4 * 36 - 1)
+    monkeypatch.setattr(bench, "memory_bytes", lambda: 2 * 4 * 36 - 1)
     with pytest.raises(ModelError) as caught:
         bench_of(proto)
     assert str(caught.value) == (
-        "The tensor 'y' of the shape (6, 6) takes more memory than this machine has, so the model is not run here."
+        "The tensor 'y' of the shape (6, 6) takes more than half of this machine's memory, so the model is not run "
+        "here."
     )
 
 

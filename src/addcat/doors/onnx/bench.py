@@ -161,10 +161,10 @@ def _require_memory(types: Mapping[str, Tensor]) -> None:
     most = memory_bytes()
     for name, tensor in types.items():
         known = prod(1 if size is None else size for size in tensor.shape) * item_bytes(tensor.dtype)
-        if most is not None and known > most:
+        if most is not None and known > most // 2:
             raise ModelError(
-                f"The tensor {name!r} of the shape {tensor.shape} takes more memory than this machine has, so the "
-                "model is not run here."
+                f"The tensor {name!r} of the shape {tensor.shape} takes more than half of this machine's memory, so "
+                "the model is not run here."
             )
 
 

@@ -160,9 +160,17 @@ def _concat(node: Node, inputs: "Sequence[Value]", builder: Builder) -> "Value":
 
 _MERGES = {"subtract": "Sub", "multiply": "Mul", "maximum": "Max", "minimum": "Min", "average": "Mean"}
 
+_BINARY = ("Sub", "Mul")
+
 
 def _merge(node: Node, inputs: "Sequence[Value]", builder: Builder) -> "Value":
-    return builder.emit(_MERGES[node.op], list(inputs), {})
+    kind = _MERGES[node.op]
+    if kind not in _BINARY:
+        return builder.emit(kind, list(inputs), {})
+    result = inputs[0]
+    for value in inputs[1:]:
+        result = builder.emit(kind, [result, value], {})
+    return result if len(inputs) > 1 else builder.emit("Identity", [result], {})
 
 
 def _pool(node: Node, inputs: "Sequence[Value]", builder: Builder) -> "Value":

@@ -90,7 +90,7 @@ def _extra(graph: Graph, _: str, merge: Merge) -> tuple[int, int | None]:
     """Weights and multiply-adds that the consumers of a Concatenate spend beyond its widest branch."""
     if merge.op != "concat" or merge.axis != merge.channel_axis or any(b.channels is None for b in merge.branches):
         return 0, 0
-    share = 1 - max(widths(merge)) / sum(widths(merge))
+    share = 1 - max(widths(merge)) / max(sum(widths(merge)), 1)  # branches without channels are possible
     weights, macs = 0, list[int | None]()
     for consumer in merge.consumers:
         nested = any(graph.nodes[name].op == "concat" for name in consumer.names)

@@ -108,6 +108,8 @@ class Constants:
         return output in self._found
 
     def _add_constant_node(self, node: "onnx_ir.Node", output: "Value") -> bool:
+        if not node.attributes:
+            return False
         (name, attribute), *_ = node.attributes.items()
         if name == "value":
             self._add_tensor(output, attribute.as_tensor())

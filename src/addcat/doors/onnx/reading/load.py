@@ -55,10 +55,11 @@ def load(source: Any, shapes: tuple[Shape, ...] | None = None) -> Loaded:
     elif isinstance(source, onnx().ModelProto):
         name, folder, proto = "the ONNX model", None, source
     elif isinstance(source, ir().Model):
-        name, folder, small = "the ONNX model", None, _small_copy_of_ir(source)
+        name, folder = "the ONNX model", None
+        copy = _cloned(source, name)
+        small = _small_copy_of_ir(copy)
         _require_sound(small, name)
         if opset_of(small) not in CONVERTED_OPSETS:
-            copy = source.clone()
             copy.meta.update(source.meta)
             return _loaded(copy, small, name, shapes)
         proto = ir().to_proto(source)
@@ -79,11 +80,31 @@ def load(source: Any, shapes: tuple[Shape, ...] | None = None) -> Loaded:
         model = ir().from_proto(proto)
     except Exception as error:
         raise ModelError(_invalid(name, error)) from None
+    _cloned(model, name)  # what can be read and not be copied could not be rewritten either
+    _keep_inputs(model, proto)
     if folder is not None:
         ir().external_data.set_base_dir(model.graph, str(folder))
     if old is not None:
         model.meta[STORED_OPSET] = old
     return _loaded(model, small, name, shapes)
+
+
+def _keep_inputs(model: Any, proto: Any) -> None:
+    """Let inputs say what they say: in onnx-ir an output of the same name, which may say less, is the same tensor."""
+    values = {value.name: value for value in model.graph.inputs}
+    for info in proto.graph.input:
+        if info.type.HasField("tensor_type") and info.type.tensor_type.HasField("shape"):
+            dims = info.type.tensor_type.shape.dim
+            sizes = [_size(dim) if dim.HasField("dim_value") else dim.dim_param or None for dim in dims]
+            values[info.name].shape = ir().Shape(sizes)
+            values[info.name].type = ir().TensorType(ir().DataType(info.type.tensor_type.elem_type))
+
+
+def _cloned(model: Any, name: str) -> Any:
+    try:
+        return model.clone()
+    except Exception as error:
+        raise ModelError(_invalid(name, error.__cause__ or error)) from None
 
 
 def _require_sound(proto: Any, name: str) -> None:
@@ -151,7 +172,7 @@ def _check(small: Any, name: str) -> None:
         raise ModelError(_invalid(name, error)) from None
 
 
-def _invalid(name: str, error: Exception) -> str:
+def _invalid(name: str, error: BaseException) -> str:
     said = next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
     return f"{name} is not a valid ONNX model: {said.rstrip('.')}. Export it again; onnx.checker.check_model checks it."
 
@@ -175,7 +196,7 @@ def infer(loaded: Loaded) -> dict[str, Tensor]:
     """
     inferred = _inferred(loaded.small, loaded.name)
     types: dict[str, Tensor] = {}
-    for info in (*inferred.graph.value_info, *inferred.graph.input, *inferred.graph.output):
+    for info in (*inferred.graph.value_info, *inferred.graph.output, *inferred.graph.input):
         tensor = _tensor(info.type)
         if tensor is not None:
             types[info.name] = tensor
@@ -205,8 +226,13 @@ def put_constants(loaded: Loaded, arrays: Mapping[str, Array]) -> None:
 def _tensor(kind: Any) -> Tensor | None:
     if not kind.HasField("tensor_type") or not kind.tensor_type.HasField("shape"):
         return None
-    sizes = tuple(d.dim_value if d.HasField("dim_value") else None for d in kind.tensor_type.shape.dim)
+    sizes = tuple(_size(dim) for dim in kind.tensor_type.shape.dim)
     return Tensor(sizes, dtype_name(kind.tensor_type.elem_type))
+
+
+def _size(dim: Any) -> int | None:
+    """A size; None where it is open, which some exporters write as -1."""
+    return int(dim.dim_value) if dim.HasField("dim_value") and dim.dim_value >= 0 else None
 
 
 def dtype_name(data_type: int) -> str:

@@ -8,6 +8,9 @@ import numpy as np
 from addcat.doors.onnx.reading.linear import padding
 from addcat.doors.onnx.reading.node_view import OPAQUE, Found, Look
 
+MOST_FACTOR = 1024
+"""A Resize by more than this is not looked into."""
+
 
 def pool(look: Look) -> Found:
     """AveragePool and MaxPool that round their sizes down."""
@@ -91,13 +94,14 @@ def _factor(look: Look) -> tuple[float | int, ...] | None:
     before, after = look.shape(), look.output.shape if look.output is not None else look.shape()
     if len(before) < 3 or len(before) != len(after) or look.attr("axes") is not None:
         return None
-    if before[1] != after[1]:
+    if before[:2] != after[:2]:  # sizes with a batch of 1 in front resize the batch as well
         return None
     if _sizes_given(look):
         sizes = list(zip(before[2:], after[2:], strict=True))
         if any(old is None or new is None or not old or new % old for old, new in sizes):
             return None
-        return tuple(int(new // old) for old, new in sizes if old is not None and new is not None)
+        factors = tuple(int(new // old) for old, new in sizes if old is not None and new is not None)
+        return factors if max(factors) < MOST_FACTOR else None
     scales = look.constant(1 if look.op_type == "Upsample" else 2)
     if (
         scales is None
@@ -105,8 +109,8 @@ def _factor(look: Look) -> tuple[float | int, ...] | None:
         or look.attr("keep_aspect_ratio_policy", "stretch") != "stretch"
     ):
         return None
-    factor = [float(value) for value in scales.read()]
-    if factor[:2] != [1.0, 1.0]:
+    factor = [float(value) for value in scales.read().reshape(-1)]
+    if factor[:2] != [1.0, 1.0] or not all(0 < value < MOST_FACTOR for value in factor):
         return None
     return tuple(int(value) if value == int(value) else value for value in factor[2:])
 
@@ -115,7 +119,7 @@ def _repeats(size: int | None, factor: float, centres: str, rounding: str) -> bo
     """Whether nearest resizing by these rules repeats each value `factor` times."""
     if factor != int(factor) or factor < 1:
         return False
-    count = int(factor) * (size or 8)
+    count = int(factor) * min(size or 8, 64)  # what holds for some repetitions holds for all
     place = np.arange(count)
     source: Any = place / factor
     if centres in ("half_pixel", "pytorch_half_pixel"):
@@ -129,9 +133,11 @@ def _repeats(size: int | None, factor: float, centres: str, rounding: str) -> bo
         "ceil": np.ceil(source),
         "round_prefer_floor": np.ceil(source - 0.5),
         "round_prefer_ceil": np.floor(source + 0.5),
-    }[rounding]
+    }.get(rounding)
+    if rounded is None:  # no word of ONNX's
+        return False
     taken = np.clip(rounded, 0, count // int(factor) - 1)
-    known = size is not None or centres != "align_corners"
+    known = centres != "align_corners" or (size is not None and size <= 64)
     return known and bool(np.array_equal(taken, place // int(factor)))
 
 

@@ -1,5 +1,6 @@
 """Tensors as a file stores them: each is as large as it says, lies where it may, and is dense."""
 
+import logging
 from collections.abc import Iterator
 from functools import cache
 from math import prod
@@ -28,7 +29,8 @@ def onnx() -> Any:
 
 @cache
 def ir() -> Any:
-    """The module `onnx_ir`."""
+    """The module `onnx_ir`; what it logs of a file is not for the error stream."""
+    logging.getLogger("onnx_ir").addHandler(logging.NullHandler())
     return load("onnx_ir", extra="onnx")
 
 

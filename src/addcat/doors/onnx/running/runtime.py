@@ -169,7 +169,9 @@ def wanted_inputs(model: Any) -> dict[str, Wanted]:
 
 
 def _stated(value: Any) -> Shape | None:
-    return None if value.shape is None else tuple(size if isinstance(size, int) else None for size in value.shape)
+    if value.shape is None:
+        return None
+    return tuple(size if isinstance(size, int) and size >= 0 else None for size in value.shape)
 
 
 def input_shapes(model: Any) -> dict[str, tuple[int, ...]]:

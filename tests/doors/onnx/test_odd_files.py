@@ -1,0 +1,126 @@
+"""Odd things in files, each of which once ended in a traceback, a wrong model or a line of somebody else's."""
+
+import numpy as np
+import onnx
+import onnx_ir
+import pytest
+
+from addcat.doors.onnx.bench import bench_of
+from addcat.doors.onnx.read import read
+from addcat.doors.onnx.running.reference import run_float64
+from addcat.errors import ModelError
+from addcat.verbs.inspect import inspect
+from addcat.verbs.optimize import optimize
+from tests.doors.onnx.models import MODELS, model
+from tests.doors.onnx.test_round_trip import inputs_of, run
+
+
+def read_unless_invalid(proto):
+    """The graph; None where onnx's own checks refuse the model, which differs between its versions."""
+    try:
+        return read(proto)
+    except ModelError as error:
+        if " is not a valid ONNX model: " not in str(error):
+            raise
+        return None
+
+
+def test_product_of_three_is_written_as_two_products():
+    proto = model("g (float[2,4] x, float[2,4] y, float[2,4] z) => (float[2,4] v) { p = Mul(x, y) v = Mul(p, z) }")
+    result = optimize(proto, measure=False)
+    assert [(step.rules, step.outcome) for step in result.record.steps] == [(("flatten",), "kept")]
+    data = inputs_of(proto)
+    np.testing.assert_allclose(run(result.model, data)[0], run(proto, data)[0], rtol=1e-6)
+
+
+@pytest.mark.parametrize(("batch", "op"), [("1", "resize"), ("N", "opaque"), ("2", "opaque")])
+def test_sizes_that_resize_the_batch_too(batch, op):
+    proto = model(
+        f"""g (float[{batch},4,5,5] x) => (float[1,4,10,10] y) {{
+            y = Resize<mode="nearest", coordinate_transformation_mode="asymmetric", nearest_mode="floor">(x, , , s)
+        }}""",
+        s=np.array([1, 4, 10, 10]),
+    )
+    assert read(proto).nodes["Resize_1"].op == op
+
+
+@pytest.mark.parametrize("factor", [np.inf, np.nan, 0.0, -2.0, 1e30])
+def test_factors_that_are_none(factor):
+    proto = model(
+        'g (float[1,4,5,5] x) => (float[A,B,C,D] y) { y = Resize<mode="nearest">(x, , f) }',
+        f=np.array([1, 1, factor, 2], np.float32),
+    )
+    graph = read_unless_invalid(proto)
+    assert graph is None or graph.nodes["Resize_1"].op == "opaque"
+
+
+def test_rounding_that_onnx_does_not_have():
+    proto = model(
+        'g (float[1,4,5,5] x) => (float[A,B,C,D] y) { y = Resize<mode="nearest", nearest_mode="sideways">(x, , f) }',
+        f=np.array([1, 1, 2, 2], np.float32),
+    )
+    assert read(proto).nodes["Resize_1"].attrs["method"] == "nearest, half_pixel, sideways"
+
+
+def test_huge_image_is_looked_into_at_once():
+    proto = model(
+        'g (float[1,4,5,4611686018427387904] x) => (float[A,B,C,D] y) { y = Resize<mode="nearest">(x, , f) }',
+        f=np.array([1, 1, 2, 2], np.float32),
+    )
+    assert read(proto).nodes["Resize_1"].attrs["method"] == "nearest"
+
+
+def test_input_that_is_an_output_which_says_less():
+    proto = model("g (float[2,4] x) => (float[2,4] y, float[A,B] x) { y = Relu(x) }")
+    found = bench_of(proto)
+    assert found.shapes == {"x": (2, 4)}
+    assert found.graph.nodes["x"].shape == (2, 4)
+
+
+def test_minus_one_is_an_open_size():
+    proto = model("g (float[N,4] x) => (float[N,4] y) { y = Relu(x) }")
+    for value in (*proto.graph.input, *proto.graph.output):
+        value.type.tensor_type.shape.dim[0].dim_value = -1
+    assert read(proto).nodes["x"].shape == (None, 4)
+    assert bench_of(proto).shapes == {"x": (1, 4)}
+
+
+def test_branches_without_channels():
+    proto = model("g (float[1,0,3,3] x, float[1,0,3,3] z) => (float[1,0,3,3] y) { y = Concat<axis=1>(x, z) }")
+    assert inspect(proto).totals.merge_parameters == 0
+
+
+def test_constant_without_a_value():
+    proto = model("g (float[2] x) => (float[2] y) { y = Relu(x) }")
+    proto.graph.node.insert(0, onnx.helper.make_node("Constant", [], ["c"]))
+    graph = read_unless_invalid(proto)
+    assert graph is None or [node.op for node in graph.nodes.values()] == ["input", "activation"]
+
+
+def test_what_onnx_ir_logs_is_not_printed(capfd):
+    proto = MODELS["residual"]()
+    proto.graph.node[0].device_configurations.add()
+    read_unless_invalid(proto)
+    assert capfd.readouterr() == ("", "")
+
+
+def test_model_that_onnx_ir_cannot_copy(monkeypatch):
+    def clone(_):
+        raise RuntimeError("In clone_graph with args\n many lines")
+
+    source = onnx_ir.from_proto(MODELS["residual"]())
+    monkeypatch.setattr(onnx_ir.Model, "clone", clone)
+    for one in (source, MODELS["residual"]()):
+        with pytest.raises(ModelError) as caught:
+            read(one)
+        assert str(caught.value) == (
+            "the ONNX model is not a valid ONNX model: In clone_graph with args. Export it again; "
+            "onnx.checker.check_model checks it."
+        )
+
+
+@pytest.mark.filterwarnings("error")
+def test_overflow_in_float64_is_nobodys_warning():
+    proto = model("g (float[1,4] x) => (float[1,4] y) { y = Exp(x) }")
+    (found,) = run_float64(onnx_ir.from_proto(proto), {"x": np.full((1, 4), 1e4, np.float32)})
+    assert np.isinf(found).all()
