@@ -131,6 +131,9 @@ def test_mutated_files(tmp_path, capfd, monkeypatch):
 
 def test_a_field_is_changed():
     """The mutations are what they say, from equal seeds the same."""
+    proto = MODELS["residual"]()
+    before = proto.SerializeToString()
     for mutate in (bytes_changed, fields_changed):
-        one, two = (mutate(np.random.default_rng(3), MODELS["residual"]()) for _ in range(2))
-        assert one == two != MODELS["residual"]().SerializeToString()
+        one, two = (mutate(np.random.default_rng(3), proto) for _ in range(2))
+        assert one == two != before
+        assert proto.SerializeToString() == before
