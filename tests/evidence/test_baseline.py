@@ -9,7 +9,8 @@ from problems import examples, linear_pair, problem, two_inputs
 import addcat
 from addcat.evidence.baseline import constant_losses, doubt, learnt, nothing_learnt, worse_than_constant
 from addcat.evidence.finetune import finetune
-from addcat.evidence.retrain import retrain
+from addcat.evidence.meter import Meter
+from addcat.verbs.advise.climb import Climber, Wanted
 
 
 def noise(n, seed):
@@ -38,7 +39,13 @@ def test_noise_is_taken_for_learning_as_rarely_as_the_interval_says():
     assert taken / 400 < 0.05  # one side of a 95 % interval
 
 
-@pytest.mark.parametrize("method", [lambda p: retrain(p, 0.02), finetune])
+def retrain(site):
+    """Full pairs of both arms, as `advise(effort="retrain")` trains them."""
+    meter = Meter(site.recipe, 25.0, float("inf"))
+    return Climber(site, meter, Wanted(), 0.1, 1.0).only("retrain", named=True).get("retrain")
+
+
+@pytest.mark.parametrize("method", [retrain, finetune])
 def test_arms_trained_on_noise_have_not_learnt(method):
     x, y = Input((4,), name="x"), Input((4,), name="y")
     hidden = [layers.Dense(16, activation="relu")(layers.Dense(16)(t)) for t in (x, y)]
@@ -66,8 +73,9 @@ def test_a_verdict_on_pure_noise():
     net.compile(keras.optimizers.Adam(2e-2), "mse")
     net.fit([x, y], target, epochs=10, verbose=0)
     (verdict,) = addcat.advise(net, ([x, y], target)).verdicts
-    assert verdict.choice == "undecided"
-    assert verdict.reason == f"Undecided: {nothing_learnt(verdict.evidence[-1])}"
+    assert not verdict.certain
+    label = {"add": "Add", "concat": "Concatenate"}[verdict.choice]
+    assert verdict.reason == f"Take {label} for want of evidence: {nothing_learnt(verdict.evidence[-1])}"
     assert "is more than all" not in verdict.reason
 
 

@@ -146,7 +146,9 @@ def test_what_score_refuses():
     assert refusal(linear_pair("concat", 4), some) == (
         "'merge' is a Concatenate; 'score' asks whether an Add should be untied."
     )
-    assert refusal(linear_pair("add", 4), few) == "'score' needs 40 held-out examples or more, got 39."
+    assert refusal(linear_pair("add", 4), few) == (
+        "'score' needs two halves of 20 held-out examples or more without a repeat in both, got halves of 20 and 19."
+    )
     x = Input((4, 4), name="x")
     net = model(x, layers.SeparableConv1D(1, 2)(layers.Add(name="merge")([x, layers.Dense(4)(x)])))
     held = examples(np.zeros((40, 4, 4)), np.zeros((40, 3, 1)))

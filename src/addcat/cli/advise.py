@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from addcat.cli.common import Custom, Html, Json, Model, Unsafe, give, say_note
-from addcat.evidence.result import METHODS, SECONDS
+from addcat.evidence.result import METHODS
 
 DATA = "A .npz file (x or x0, x1, ...; y), digits, or module:function."
 
@@ -20,11 +20,15 @@ def advise(
     data: Annotated[str, typer.Option(help=f"What MODEL was trained on. {DATA}")],
     validation: Annotated[str | None, typer.Option(help="To judge on; else part of DATA is put aside.")] = None,
     loss: Annotated[str | None, typer.Option(help="A Keras loss; else the compiled one, else inferred.")] = None,
-    site: Annotated[list[str] | None, typer.Option(help="Only this merge; may be repeated.")] = None,
-    effort: Annotated[str, typer.Option(help=f"One of auto, {', '.join(METHODS)}.")] = "auto",
-    time_limit: Annotated[
-        float | None, typer.Option(help=f"Seconds for everything; {SECONDS:.0f} a merge under auto where left out.")
+    site: Annotated[
+        list[str] | None, typer.Option(help="This merge alone; may be repeated. By families where left out.")
     ] = None,
+    effort: Annotated[str, typer.Option(help=f"One of auto, {', '.join(METHODS)}.")] = "auto",
+    budget: Annotated[
+        str | None,
+        typer.Option(help="Trainings of MODEL (0.5x) or time (90s, 10min); a minute or a quarter of a training."),
+    ] = None,
+    regret: Annotated[float, typer.Option(help="Expected loss given away, as a share, that is small enough.")] = 0.005,
     margin: Annotated[float, typer.Option(help="Share of the loss below which a gain does not count.")] = 0.02,
     seed: Annotated[int, typer.Option(help="Of everything drawn.")] = 0,
     html: Html = None,
@@ -32,7 +36,7 @@ def advise(
     custom: Custom = None,
     as_json: Json = False,
 ) -> None:
-    """Say whether to add or to concatenate at each merge of MODEL, with an interval, a price and a reason.
+    """Say whether to add or to concatenate in MODEL, with odds, a price and a reason.
 
     Example: addcat advise model.keras --data train.npz --validation held.npz --html report.html
     """
@@ -57,7 +61,8 @@ def advise(
             loss=loss,
             sites=site,
             effort=effort,
-            time_limit=time_limit,
+            budget=budget,
+            regret=regret,
             margin=margin,
             seed=seed,
             progress=progress,

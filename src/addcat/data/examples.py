@@ -1,5 +1,6 @@
 """Examples in memory: what every method fits on and judges on."""
 
+import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -31,6 +32,22 @@ class Examples:
     def rows(self, index: NDArray[np.int64]) -> "Examples":
         """Some of the examples, in the order of `index`."""
         return Examples(tuple(a[index] for a in self.inputs), tuple(a[index] for a in self.targets))
+
+    def first(self, count: int) -> "Examples":
+        """The first examples, at most so many."""
+        return self if count >= self.count else self.rows(np.arange(count))
+
+    def distinct(self) -> NDArray[np.int64]:
+        """Which examples have the same inputs: a number for each, alike where all inputs are, of shape (examples,).
+
+        Examples:
+            >>> Examples((np.array([1.0, 2.0, 1.0]),), ()).distinct().tolist()
+            [0, 1, 0]
+        """
+        seen: dict[bytes, int] = {}
+        rows = ([np.ascontiguousarray(array[place]).tobytes() for array in self.inputs] for place in range(self.count))
+        keys = (hashlib.blake2b(b"\0".join(row), digest_size=16).digest() for row in rows)
+        return np.array([seen.setdefault(key, len(seen)) for key in keys], np.int64)
 
     def chunks(self, size: int) -> "Iterator[Examples]":
         """All examples in order, `size` at a time; mapped arrays are not read before their turn."""

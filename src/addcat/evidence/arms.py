@@ -1,24 +1,60 @@
-"""The two arms of a comparison: the network with Add at the merge, and with Concatenate."""
+"""The two arms of a comparison: the network with Add at the merges in question, and with Concatenate."""
 
-from addcat.evidence.problem import Problem
+from collections.abc import Callable
+
+from addcat.evidence.problem import Problem, batches
 from addcat.graph import Graph, Refusal
-from addcat.switches.apply import Setting
+from addcat.switches.apply import Changed, Setting, switch_site
 from addcat.switches.fresh import fresh_site
 from addcat.switches.ladder import Rung
+
+Switch = Callable[[Graph, str, Rung, Setting], Changed | Refusal]
 
 
 def untrained_arms(problem: Problem) -> dict[str, Graph] | Refusal:
     """Both architectures, weights aside: branches as wide as they are, consumers as wide as they must be.
 
     Args:
-        problem: The merge.
+        problem: The merges, which switch together.
 
     Returns:
         Graphs by "add" and "concat"; the network's own architecture is one of them.
     """
     other = "concat" if problem.now == "add" else "add"
+    found = _switched(problem, problem.root, other, fresh_site, Setting(problem.door, (), "project", problem.seed))
+    return found if isinstance(found, Refusal) else {problem.now: problem.root, other: found[0]}
+
+
+def opened_anew(problem: Problem, graph: Graph) -> Graph | Refusal:
+    """An Add network with its merges opened as `untrained_arms` opens them: each consumer's kernel, repeated."""
     setting = Setting(problem.door, (), "project", problem.seed)
-    outcome = fresh_site(problem.root, problem.merge.site, Rung(other), setting)
-    if isinstance(outcome, Refusal):
-        return outcome
-    return {problem.now: problem.root, other: outcome.graph}
+    found = _switched(problem, graph, "concat", fresh_site, setting)
+    return found if isinstance(found, Refusal) else found[0]
+
+
+def switched_arms(problem: Problem, examples: int) -> tuple[dict[str, Graph], str] | Refusal:
+    """The network as it is, and with its merges switched: exactly where that can be, else fitted to some examples.
+
+    Args:
+        problem: The merges, which switch together.
+        examples: How many to fit on, where kernels are fitted.
+
+    Returns:
+        Graphs by "add" and "concat", and the rule by which the last merge was switched.
+    """
+    other = "concat" if problem.now == "add" else "add"
+    setting = Setting(problem.door, tuple(batches(problem.data.first(examples))), "project", problem.seed)
+    found = _switched(problem, problem.root, other, switch_site, setting)
+    return found if isinstance(found, Refusal) else ({problem.now: problem.root, other: found[0]}, found[1])
+
+
+def _switched(
+    problem: Problem, graph: Graph, rung: str, switch: Switch, setting: Setting
+) -> tuple[Graph, str] | Refusal:
+    rule = ""
+    for merge in problem.merges:
+        outcome = switch(graph, merge.site, Rung(rung), setting)
+        if isinstance(outcome, Refusal):
+            return outcome
+        graph, rule = outcome.graph, outcome.rule
+    return graph, rule

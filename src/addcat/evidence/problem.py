@@ -20,7 +20,7 @@ class Problem:
         door: Runs and trains.
         root: The outermost graph, with the trained weights.
         graph: The graph in which the merge lies; `root` itself, or a nested model's body.
-        merge: An Add (or a rung above it) or a Concatenate.
+        merge: An Add (or a rung above it) or a Concatenate; of a family its first member.
         data: To fit on.
         held: To judge on; no method fits on it.
         losses: Of the outputs, as the door understands them.
@@ -28,6 +28,7 @@ class Problem:
         seed: Of everything drawn.
         deadline: When to stop, in seconds of `time.monotonic`.
         tell: Called with what is being done, for a progress display.
+        family: All merges that switch together; none where `merge` is asked about alone.
     """
 
     door: Laboratory
@@ -41,6 +42,12 @@ class Problem:
     seed: int
     deadline: float
     tell: Callable[[str], None]
+    family: tuple[Merge, ...] = ()
+
+    @property
+    def merges(self) -> tuple[Merge, ...]:
+        """The merges that the question is about."""
+        return self.family or (self.merge,)
 
     @property
     def now(self) -> str:

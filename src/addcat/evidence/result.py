@@ -6,11 +6,8 @@ from typing import Any, Literal, Self
 
 from addcat.statistics import Interval
 
-METHODS = ("structure", "forward", "score", "swap", "refit", "finetune", "retrain")
+METHODS = ("structure", "forward", "score", "tie", "swap", "refit", "finetune", "retrain")
 """From the cheapest to the dearest."""
-SECONDS = 60.0
-"""Time that one merge may take where methods are chosen automatically and no limit is given; most take far less."""
-
 Question = Literal["fact", "from here", "trained anew"]
 
 DECIDING = {
@@ -30,7 +27,7 @@ class Evidence:
     """What one method found about one merge.
 
     Attributes:
-        method: "structure", "forward", "score", "swap", "refit", "finetune" or "retrain".
+        method: One of `METHODS`; or "warm", "tied" or "short" for pairs that ran from another start or not in full.
         question: What it speaks of: a "fact" about the network, what a switch would do "from here", or what the other
             network would reach if "trained anew".
         estimate: The figure; None where the method gives facts only. Positive speaks for Concatenate.

@@ -1,13 +1,17 @@
 """The untying score: would the loss fall if the parts of a tied kernel were free?
 
 The network is opened by the exact switch. The step that untying would take first is found on one half of the held-out
-examples and judged on the other, then the halves change places; `untying` has the formulas and the test.
+examples and judged on the other, then the halves change places; `untying` has the formulas and the test. Halves are
+split by distinct example: a repeat in both would let a step be judged on what it was found on.
+
+The control is the gain of a step of the tied kernel that is found and judged alike. Where it is as large, the network
+would rather have more data or more training than an untied kernel.
 """
 
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,22 +23,38 @@ from addcat.evidence.baseline import constant_losses
 from addcat.evidence.problem import Problem, batches
 from addcat.evidence.result import Evidence
 from addcat.evidence.tensors import inputs_of, require_finite
-from addcat.evidence.untying import Untying, joined_interval, natural_step, residuals, slope_test
+from addcat.evidence.untying import Untying, joined_interval, natural_step, residuals, slope_test, tied_step
 from addcat.graph import Array, Edge, Graph, Node
 from addcat.graph.nested import subgraph, with_subgraph
+from addcat.merges import describe_merge
 from addcat.merges.switchability import blocker, widths
 from addcat.report import rows
 from addcat.switches.to_concat import to_concat
 
 FEWEST = 40
-"""Held-out examples below which a half has too few for a direction and a t test."""
+"""Held-out examples below which two halves have too few for a direction and a t test."""
 STEP = 1e-2
 """By how much of their size the kernels move to measure a derivative; central, so the error is of second order."""
-SIZES = (8.0, 4.0, 2.0, 1.0, 0.5, 0.25, 0.1, 0.03)
+SIZES = (4.0, 2.0, 1.0, 0.5, 0.25, 0.1, 0.03)
 """Steps that are tried on the half that found the direction: how the loss curves in the outputs is not known before."""
+
 
 SAME, TINY = 0.02, 1e-6
 """By how much of its loss, and by how much at least, the opened network may differ: half precision rounds as much."""
+
+
+class Part(NamedTuple):
+    """Input channels of a kernel that come from a merge.
+
+    Attributes:
+        start: The first of them.
+        total: How many, over all branches.
+        arity: Of how many branches.
+    """
+
+    start: int
+    total: int
+    arity: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,12 +64,12 @@ class _Opened:
     Attributes:
         graph: The outermost graph.
         model: What it became.
-        kernels: Path of each layer whose kernel may untie, and at which of its input channels the branches start.
+        kernels: Path of each layer whose kernel may untie, and which of its input channels the branches are.
     """
 
     graph: Graph
     model: Any
-    kernels: dict[str, int]
+    kernels: dict[str, Part]
 
     def node(self, path: str) -> Node:
         """The node at a path."""
@@ -62,54 +82,75 @@ Direction = dict[str, Untying]
 Run = Callable[[list[Array]], list[Array]]
 
 
-def score(problem: Problem) -> Evidence:
+def score(problem: Problem, *, most: int | None = None) -> Evidence:
     """Test whether untying would lower the loss of an Add network, and predict by how much.
 
     Args:
-        problem: An Add.
+        problem: One Add, or a family of them that are untied together.
+        most: Held-out examples to take at most; all where left out.
 
     Returns:
         Evidence whose estimate is the predicted gain on held-out examples, with its paired 95 % interval; fact "p" is
-        the one-sided p value of the score test.
+        the one-sided p value of the score test, "control" the gain of a step of the tied kernel, "loss" the network's.
 
     Raises:
         DataError: if the merge is no Add, nothing behind it has a kernel to untie, there are too few held-out examples,
             an activation is not finite, or the step leads nowhere.
     """
     start = time.perf_counter()
-    held = problem.held
+    held = problem.held if most is None else problem.held.first(most)
     if not problem.merge.adds:
         raise DataError(f"{problem.merge.site!r} is a Concatenate; 'score' asks whether an Add should be untied.")
-    if held.count < FEWEST:
-        raise DataError(f"'score' needs {FEWEST} held-out examples or more, got {held.count}.")
-    opened = _open(problem)
-    halves = [held.rows(np.arange(half, held.count, 2)) for half in (0, 1)]
+    opened, halves = _open(problem), _halves(held)
+    fewest = min(half.count for half in halves)
+    if 2 * fewest < FEWEST:
+        raise DataError(
+            f"'score' needs two halves of {FEWEST // 2} held-out examples or more without a repeat in both, "
+            f"got halves of {halves[0].count} and {halves[1].count}."
+        )
     slopes: list[NDArray[np.float64]] = []
     gains: list[NDArray[np.float64]] = []
-    directions = _directions(problem, opened, halves)  # both before any step moves the model
-    for direction, found, judged in zip(directions, halves, halves[::-1], strict=True):
-        size = _best_size(problem, opened, direction, found)
+    controls: list[NDArray[np.float64]] = []
+    steps = _directions(problem, opened, halves)  # all before any step moves the model
+    for (direction, control), found, judged in zip(steps, halves, halves[::-1], strict=True):
         slopes.append(_slope(problem, opened, direction, judged))
-        gains.append(_gain(problem, opened, direction, size, judged))
-    _require_sane(problem, opened, directions[-1], gains, [float(slope.sum()) for slope in slopes])
+        for step, kept in ((direction, gains), (control, controls)):
+            size = _best_size(problem, opened, step, found)
+            kept.append(_gain(problem, opened, step, size, judged))
+    base = _require_sane(problem, opened, steps[-1][0], gains, [float(slope.sum()) for slope in slopes], held)
     gain, p = joined_interval(gains[0], gains[1]), slope_test(slopes[0], slopes[1])
+    tied = joined_interval(controls[0], controls[1]).estimate
     words = (
         f"Untying from here would gain {rows.signed(gain.estimate)} {rows.interval_text(gain.low, gain.high)} by the "
-        f"score; the test that it would gain nothing has p = {rows.decimal(p, digits=2)}."
+        f"score, an equal step without untying {rows.signed(tied)}; the test that untying would gain nothing has "
+        f"p = {rows.decimal(p, digits=2)}."
     )
-    return Evidence.of(gain, start=start, method="score", question="from here", words=words, facts={"p": p})
+    facts = {"p": p, "control": tied, "loss": base}
+    return Evidence.of(gain, start=start, method="score", question="from here", words=words, facts=facts)
+
+
+PASSES = 26
+"""Passes of the opened network over an example that the score makes, a gradient counted as three."""
 
 
 def _require_sane(
-    problem: Problem, opened: _Opened, direction: Direction, gains: list[NDArray[np.float64]], slopes: list[float]
-) -> None:
+    problem: Problem,
+    opened: _Opened,
+    direction: Direction,
+    gains: list[NDArray[np.float64]],
+    slopes: list[float],
+    held: Examples,
+) -> float:
     """Refuse an opened network that is not the original, and a step that ruins it on examples that did not find it.
 
     The step is Newton's for the examples of one half. Where features that hardly vary there vary on the others, or the
     loss curves steeply, it leads nowhere: the loss that it ends at is far beyond that of a constant.
+
+    Returns:
+        The network's mean loss.
     """
-    own = problem.door.losses_of(problem.door.write(problem.root), problem.losses, problem.held)
-    loss = float(_losses(problem, opened, direction, 0.0, problem.held).mean())
+    own = problem.door.losses_of(problem.door.write(problem.root), problem.losses, held)
+    loss = float(_losses(problem, opened, direction, 0.0, held).mean())
     if abs(loss - float(own.mean())) > SAME * abs(loss) + TINY:
         raise DataError(
             f"{problem.merge.site!r}: opened for the score, the network has a loss of {rows.decimal(loss)} where it "
@@ -123,27 +164,43 @@ def _require_sane(
             f"{rows.decimal(loss)} to {rows.decimal(after)}, so the score does not apply here. Use 'refit' or "
             "'finetune'."
         )
+    return loss
+
+
+def _halves(held: Examples) -> list[Examples]:
+    """Two halves without a repeat in both, each example in one of them."""
+    turns = held.distinct() % 2
+    return [held.rows(np.flatnonzero(turns == half)) for half in (0, 1)]
 
 
 def _open(problem: Problem) -> _Opened:
-    merge, site = problem.merge, problem.merge.site
-    blocked = blocker(problem.graph, merge)
-    if blocked is not None:
-        raise DataError(f"{site!r} cannot be opened: {blocked.reason}.")
-    inside, form = to_concat(problem.graph, merge)
-    starts = {f"{merge.node}_project": 0}
-    if form == "tie":
-        starts = {consumer.node: consumer.offset for consumer in merge.consumers}
-    prefix = site[: len(site) - len(merge.node)]
-    kernels = {prefix + name: at for name, at in starts.items() if inside.nodes[name].op in ("dense", "conv")}
+    graph, kernels = problem.root, dict[str, Part]()
+    for one in problem.merges:
+        site = one.site
+        inside, name = subgraph(graph, site)
+        merge = describe_merge(inside, inside.nodes[name], site[: len(site) - len(name)])
+        blocked = blocker(inside, merge)
+        if blocked is not None:
+            raise DataError(f"{site!r} cannot be opened: {blocked.reason}.")
+        inside, form = to_concat(inside, merge)
+        starts = {f"{merge.node}_project": 0}
+        if form == "tie":
+            starts = {consumer.node: consumer.offset for consumer in merge.consumers}
+        prefix, total = site[: len(site) - len(name)], sum(widths(merge))
+        for reader, at in starts.items():
+            if inside.nodes[reader].op in ("dense", "conv"):
+                kernels[prefix + reader] = Part(at, total, merge.arity)
+        graph = with_subgraph(graph, site, inside)
     if not kernels:
-        raise DataError(f"{site!r} has no Dense or convolution behind it, so there is no kernel to untie.")
-    graph = with_subgraph(problem.root, site, inside)
+        words = "has" if len(problem.merges) == 1 else "and its family have"
+        raise DataError(
+            f"{problem.merge.site!r} {words} no Dense or convolution behind it, so there is no kernel to untie."
+        )
     return _Opened(graph, problem.door.write(graph), kernels)
 
 
-def _directions(problem: Problem, opened: _Opened, parts: list[Examples]) -> list[Direction]:
-    """The step for every kernel, in canonical layout, as each part of the examples would have it."""
+def _directions(problem: Problem, opened: _Opened, parts: list[Examples]) -> list[tuple[Direction, Direction]]:
+    """The step for every kernel, in canonical layout, untied and tied, as each part of the examples would have it."""
     edges = {path: inputs_of(opened.graph, path) for path in opened.kernels}
     run = problem.door.probe(opened.graph, [edge for group in edges.values() for edge in group])
     return [_direction(problem, opened, part, edges, run) for part in parts]
@@ -151,37 +208,37 @@ def _directions(problem: Problem, opened: _Opened, parts: list[Examples]) -> lis
 
 def _direction(
     problem: Problem, opened: _Opened, examples: Examples, edges: dict[str, list[Edge]], run: Run
-) -> Direction:
+) -> tuple[Direction, Direction]:
     gradients = problem.door.gradient(opened.model, problem.losses, examples, list(opened.kernels))
-    total, found = sum(widths(problem.merge)), Direction()
-    for path, moments in _moments(opened, examples, total, edges, run).items():
-        start, whole = opened.kernels[path], gradients[path, "kernel"]
-        own = whole[:, start : start + total]
+    untied, tied = Direction(), Direction()
+    for path, moments in _moments(opened, examples, edges, run).items():
+        (start, total, arity), whole = opened.kernels[path], gradients[path, "kernel"]
+        own, bias = whole[:, start : start + total], gradients.get((path, "bias"))
         if not np.isfinite(own).all():
             raise DataError(
                 f"{problem.merge.site!r}: the loss has no finite gradient here, so the score does not apply. "
                 "Use 'refit' or 'finetune'."
             )
-        step = natural_step(own, gradients.get((path, "bias")), residuals(moments, problem.merge.arity))
-        kernel = np.zeros_like(whole)
-        kernel[:, start : start + total] = step.kernel
-        found[path] = Untying(kernel, step.bias)
-    return found
+        steps = natural_step(own, bias, residuals(moments, arity)), tied_step(own, bias, moments, arity)
+        for step, found in zip(steps, (untied, tied), strict=True):
+            kernel = np.zeros_like(whole)
+            kernel[:, start : start + total] = step.kernel
+            found[path] = Untying(kernel, step.bias)
+    return untied, tied
 
 
-def _moments(
-    opened: _Opened, examples: Examples, total: int, edges: dict[str, list[Edge]], run: Run
-) -> dict[str, Moments]:
+def _moments(opened: _Opened, examples: Examples, edges: dict[str, list[Edge]], run: Run) -> dict[str, Moments]:
     """Of the branches as each kernel reads them, behind whatever pooling or normalisation lies between."""
-    found = {path: Moments.empty(total) for path in opened.kernels}
+    found = {path: Moments.empty(part.total) for path, part in opened.kernels.items()}
     for batch in batches(examples):
         tensors = iter(run(batch))
         for path, group in edges.items():
-            start, node = opened.kernels[path], opened.node(path)
+            part, node = opened.kernels[path], opened.node(path)
             axis = -1 if node.op == "dense" else node.channel_axis or -1
             for edge, tensor in zip(group, tensors, strict=False):
                 require_finite(edge, tensor)
-                found[path] += Moments.from_batch(np.moveaxis(tensor, axis, -1)[..., start : start + total])
+                own = np.moveaxis(tensor, axis, -1)[..., part.start : part.start + part.total]
+                found[path] += Moments.from_batch(own)
     return found
 
 

@@ -121,6 +121,31 @@ def natural_step(kernel: Float64, bias: Float64 | None, rests: Sequence[Residual
     return Untying(np.concatenate([step + change_sum for step in steps], axis=1), change_bias)
 
 
+def tied_step(kernel: Float64, bias: Float64 | None, moments: Moments, arity: int) -> Untying:
+    """The natural step of the tied kernel: what more training would do without untying.
+
+    Args:
+        kernel: As for `natural_step`.
+        bias: As for `natural_step`.
+        moments: Of the stacked branches.
+        arity: How many there are.
+
+    Returns:
+        D = -(G - g mu') Cov(s)^-1 with G and g the gradients of the tied kernel and the bias, s the sum and mu its
+        mean, the same for every branch; the bias takes up the mean.
+    """
+    places = branch_slices([len(moments.mean) // arity] * arity)
+    cov = np.sum([moments.cov[a, b] for a in places for b in places], axis=0)
+    mean = np.sum([moments.mean[place] for place in places], axis=0)
+    own = np.sum(np.split(kernel, arity, axis=1), axis=0)
+    if bias is not None:
+        own = own - (bias[:, None] * mean).reshape(*own.shape[:2], *(1,) * (own.ndim - 2))
+    ridge = RIDGE * float(np.trace(cov)) / len(cov) + 1e-12
+    inverse = np.asarray(np.linalg.inv(cov + ridge * np.eye(len(cov))), np.float64)
+    step = -np.einsum("oc...,cd->od...", own, inverse)
+    return Untying(np.concatenate([step] * arity, axis=1), -step.reshape(*step.shape[:2], -1).sum(axis=2) @ mean)
+
+
 def slope_test(first: Float64, second: Float64) -> float:
     """One-sided p value of "the loss does not fall", from slopes of two halves, each along the direction of the other.
 

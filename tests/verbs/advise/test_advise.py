@@ -48,7 +48,7 @@ def add():
 def advised(add):
     """The default effort on that network, with what it told and the state of everything before."""
     said, before = [], (small.state(add), [a.copy() for a in (*DATA[0], DATA[1])])
-    found = addcat.advise(add, DATA, validation=HELD, time_limit=60.0, progress=lambda *told: said.append(told))
+    found = addcat.advise(add, DATA, validation=HELD, budget="60s", progress=lambda *told: said.append(told))
     return found, said, before
 
 
@@ -57,35 +57,50 @@ def test_the_verdict_of_a_target_that_minds_the_order(advised):
     assert isinstance(found, Advice)
     (verdict,) = found.verdicts
     assert isinstance(verdict, Verdict)
-    assert (verdict.site, verdict.now, verdict.choice) == ("merge", "add", "concat")
+    assert (verdict.site, verdict.sites, verdict.now, verdict.choice) == ("merge", ("merge",), "add", "concat")
+    assert (verdict.question, verdict.certain) == ("merge 'merge'", True)
+    assert verdict.probability > 0.9
+    assert verdict.regret.share < 0.005
     assert isinstance(verdict.gain, Gain)
     assert verdict.gain.estimate == pytest.approx(2, rel=0.35)
-    assert verdict.margin < verdict.gain.low < verdict.gain.estimate < verdict.gain.high
     assert verdict.margin == pytest.approx(0.02 * verdict.loss)
     assert verdict.loss == pytest.approx(2, rel=0.35)
     assert (verdict.price.now.parameters, verdict.price.after.parameters) == (4, 7)
-    assert [one.method for one in verdict.evidence] == ["structure", "forward", "retrain"]
-    assert verdict.path == ("Training both arms anew answers the question itself. It was decided after 4 pairs.",)
+    assert [one.method for one in verdict.evidence] == ["structure", "score", "retrain"]
+    assert [look.method for look in verdict.looks][:2] == ["structure", "score"]
     assert verdict.reason.startswith("Concatenate lowers the loss by +")
-    assert verdict.reason.endswith(" trained anew over 4 pairs, for 3 parameters more.")
+    assert verdict.reason.endswith(" trained anew over 4 pairs.")
     assert verdict.command == "addcat switch MODEL --set merge=concat -o switched.keras"
 
 
 def test_what_else_advice_says(advised):
     found, said, _ = advised
     assert found.model == "encoded_add"
-    assert found.together is None
     assert found.loss == "mean_squared_error, of the compiled model"
     assert found.examples == (300, 150)
     assert found.notes[0] == "Training recipe: Adam as compiled, 60 steps as it was trained."
-    # x_0 + y_0 says nothing about x_0 - y_0, and structure knows why
-    assert ". Add 'merge' joins branches that share their weights and cannot tell their order: " in found.notes[1]
-    assert found.notes[1].endswith("What is measured from here says little; networks trained anew do learn.")
+    assert found.notes[1].startswith("The model's loss of ")  # x_0 + y_0 says nothing about x_0 - y_0
     assert len(found.notes) == 2
     assert 0 < found.seconds < 60
+    assert found.budget == "1 min 0 s"
+    assert found.trainings == found.verdicts[0].looks[-1].trainings > 8
     assert [merge.site for merge in found.inspection.merges] == ["merge"]
-    assert [words for words, _, _ in said if "pair" in words] == [f"merge: training pair {n}" for n in (1, 2, 3, 4)]
+    assert [words for words, _, _ in said] == ["merge: score", "merge: training 4 pairs"]
     assert all(0 <= seconds <= allowed == 60 for _, seconds, allowed in said)
+
+
+@pytest.mark.parametrize(("budget", "trainings"), [("0.05x", 0.05), ("0.5x", 0.5), ("1x", 1.0)])
+@pytest.mark.parametrize("merge", ["add", "concat"])
+def test_never_more_than_asked_and_always_an_answer(add, merge, budget, trainings):
+    head = (np.r_[FIRST, -FIRST], [0.0])
+    net = add if merge == "add" else set_weights(encoded_pair("concat"), encoder=ENCODER, head=head)
+    found = addcat.advise(compiled(net, 200), DATA, validation=HELD, budget=budget, seed=3)
+    (verdict,) = found.verdicts
+    assert 0 < found.trainings <= trainings
+    assert verdict.choice in ("add", "concat")
+    assert 0 < verdict.regret.share < 1
+    assert sum((verdict.odds.add, verdict.odds.either, verdict.odds.concat)) == pytest.approx(1)
+    assert verdict.looks[-1].trainings <= found.trainings
 
 
 def test_json_says_the_same(advised):
@@ -93,6 +108,7 @@ def test_json_says_the_same(advised):
     read = json.loads(json.dumps(found.to_dict()))
     verdict = found.verdicts[0]
     assert read["verdicts"][0]["gain"]["estimate"] == verdict.gain.estimate
+    assert read["verdicts"][0]["probability"] == verdict.probability
     assert read["verdicts"][0]["evidence"][2] == json.loads(json.dumps(verdict.evidence[2].to_dict()))
     assert read["verdicts"][0]["price"]["after"]["parameters"] == 7
     assert (read["loss"], read["notes"]) == (found.loss, list(found.notes))
@@ -112,15 +128,15 @@ def test_the_switch_that_was_advised_can_be_made(advised, add):
     assert found.verdicts[0].now == "concat"
 
 
-@pytest.mark.parametrize("effort", [effort for effort in EFFORTS if effort not in ("auto", "retrain", "swap")])
+@pytest.mark.parametrize("effort", [effort for effort in EFFORTS if effort not in ("auto", "retrain", "swap", "tie")])
 def test_a_named_effort_runs_that_method_and_structure(add, effort):
     (verdict,) = addcat.advise(add, DATA, validation=HELD, effort=effort).verdicts
     assert [one.method for one in verdict.evidence] == list(dict.fromkeys(["structure", effort]))
-    assert verdict.choice == ("undecided" if effort in ("structure", "forward") else "concat")
+    assert (verdict.choice, verdict.certain) == ("concat", False)
     if effort in ("structure", "forward"):
-        assert verdict.reason.startswith("Undecided. Only ")
+        assert verdict.reason.startswith("Take Concatenate, with a probability of ")
     else:
-        assert f"from here ({effort})" in verdict.reason
+        assert f"judged by {effort}" in verdict.reason
 
 
 def test_swap_of_a_concatenate(add):
@@ -128,7 +144,7 @@ def test_swap_of_a_concatenate(add):
     found = addcat.advise(net, DATA, validation=HELD, effort="swap")
     (verdict,) = found.verdicts
     assert verdict.evidence[1].estimate > 5
-    assert verdict.choice == "undecided"
+    assert not verdict.certain
     assert found.notes[0] == "Training recipe: AdamW, cosine decay over 1500 steps (the model is not compiled)."
     assert len(found.notes) == 1  # it is trained
 
@@ -152,21 +168,24 @@ def four_inputs():
     return compiled(keras.Model(inputs, outputs, name="four"))
 
 
-def test_several_sites_each_alone_and_then_together():
+def test_merges_are_asked_about_by_families_and_alone_where_they_are_named():
     net, rng = four_inputs(), np.random.default_rng(0)
     x = rng.normal(size=(4, 400, 4)).astype("float32")
     y = [ordered(x[0], x[1])[:, None], ordered(x[2], x[3])[:, None]]
     data, held = (list(x[:, :250]), [t[:250] for t in y]), (list(x[:, 250:]), [t[250:] for t in y])
-    found = addcat.advise(net, data, validation=held, time_limit=120.0)
-    assert [(v.site, v.choice) for v in found.verdicts] == [("merge0", "concat"), ("merge1", "concat")]
-    assert [v.gain.estimate for v in found.verdicts] == pytest.approx([2, 2], rel=0.4)
-    assert found.together.method == "together"
-    assert found.together.estimate == pytest.approx(4, rel=0.3)  # both losses fall
-    assert found.together.words.startswith("All 2 switches together, trained anew over 4 pairs, lower the loss by +")
+    found = addcat.advise(net, data, validation=held, budget="9.5x")
+    (verdict,) = found.verdicts
+    assert (verdict.site, verdict.sites, verdict.choice) == ("fusion", ("merge0", "merge1"), "concat")
+    assert verdict.question == "the 2 fusion merges together"
+    assert verdict.gain.estimate == pytest.approx(4, rel=0.3)  # both losses fall
+    assert verdict.command == "addcat switch MODEL --set merge0=concat --set merge1=concat -o switched.keras"
+    assert found.trainings <= 9.5
     assert found.loss == "mean_squared_error, mean_squared_error, of the compiled model"
+    both = addcat.advise(net, data, validation=held, sites=["merge1", "merge0"], budget="0.2x")
+    assert [v.sites for v in both.verdicts] == [("merge1",), ("merge0",)]
+    assert both.trainings <= 0.2
     one = addcat.advise(net, data, validation=held, sites=["merge1"], effort="forward")
     assert [v.site for v in one.verdicts] == ["merge1"]
-    assert one.together is None
 
 
 def test_a_disguised_merge_costs_nothing_to_advise_on():
@@ -182,7 +201,6 @@ def test_a_model_without_merges():
     net = keras.Model(x, layers.Dense(1)(x), name="plain")
     found = addcat.advise(net, (DATA[0][0], DATA[1]), validation=(HELD[0][0], HELD[1]))
     assert found.verdicts == ()
-    assert found.together is None
 
 
 def test_an_untrained_model_is_noted():
@@ -206,18 +224,24 @@ def test_options_out_of_range(add):
     assert error(add, DATA, seed=-1) == (OptionError, "seed=-1 is out of range. Expected 0 or more.")
     assert error(add, DATA, effort="all") == (
         OptionError,
-        "effort='all' does not exist. Expected one of auto, structure, forward, score, swap, refit, finetune, retrain.",
+        "effort='all' does not exist. Expected one of auto, structure, forward, score, tie, swap, refit, finetune, "
+        "retrain.",
     )
     for margin in (-0.1, 1, float("nan")):
         assert error(add, DATA, margin=margin) == (
             OptionError,
             f"margin={margin} is out of range. Expected a share of the loss, at least 0 and below 1.",
         )
-    for seconds in (0, -3, float("nan")):
-        assert error(add, DATA, time_limit=seconds) == (
+    for regret in (-0.1, 1, float("nan")):
+        assert error(add, DATA, regret=regret) == (
             OptionError,
-            f"time_limit={seconds} is out of range. Expected seconds, above 0.",
+            f"regret={regret} is out of range. Expected a share of the loss, at least 0 and below 1.",
         )
+    assert error(add, DATA, budget="soon") == (
+        OptionError,
+        "budget='soon' is no budget. Expected a number above 0 with a unit: 0.5x (trainings of the given network), "
+        "90s, 10min or 2h.",
+    )
 
 
 def test_sites_that_are_none(add):
@@ -286,9 +310,8 @@ def test_a_method_that_does_not_apply_is_an_error(add):
 
 def test_a_method_that_does_not_apply_is_passed_over_where_no_site_was_named(add):
     (verdict,) = addcat.advise(add, DATA, effort="swap").verdicts
-    assert verdict.choice == "undecided"
+    assert not verdict.certain
     assert verdict.path[-1].startswith("'merge' is an Add")
-    assert verdict.reason == f"Undecided. {verdict.path[-1]}"
 
 
 def test_nested_merges_are_advised_on():

@@ -1,130 +1,206 @@
-"""How far the ladder is climbed, and the sentence for each step."""
+"""How far the ladder is climbed, what each step reads, and the sentence for each."""
 
+import math
 import sys
 import time
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from advices import evidence
 from problems import encoded_pair, linear_pair, problem, set_weights, two_inputs
 
 from addcat.errors import DataError
-from addcat.verbs.advise.climb import EFFORTS, climb
+from addcat.evidence.contrast import Contrast
+from addcat.evidence.meter import Meter
+from addcat.verbs.advise.climb import EFFORTS, FULL, PLANS, Climber, Wanted
 
-module = sys.modules["addcat.verbs.advise.climb"]  # the package has a function of this name
+module = sys.modules["addcat.verbs.advise.climb"]
 DATA = two_inputs(60, lambda x, y: x[:, 0] - y[:, 0])
 
 
 def site(net, **options):
-    return problem(net, DATA, DATA, steps=2, **options)
+    return problem(net, DATA, DATA, steps=100, **options)
+
+
+class Course:
+    """Pairs that take no time: every stage finds the same gain, the noise of which shrinks with its pairs."""
+
+    gain, seeds, step, ran = 0.0, 0.04**2, 1e-4, ()
+
+    def __init__(self, problem, arms, meter, first_pass):
+        self.meter, self.held = meter, problem.held.count
+        type(self).ran = []
+
+    def cost(self, stage):
+        return 2 * stage.share * stage.pairs
+
+    def seconds(self, stage):
+        return self.step * stage.share * stage.pairs
+
+    running_seconds = seconds
+
+    def training_seconds(self):
+        return self.step
+
+    def run(self, stage):
+        type(self).ran.append(stage)
+        self.meter.spent += self.cost(stage)
+        add = math.exp(self.gain)
+        return Contrast(self.gain, self.seeds, 1e-8, stage.pairs, 0.1 * add, 0.1)
+
+    def losses(self, stage):
+        rng = np.random.default_rng(stage.pairs)
+        noise = rng.normal(0, 0.1 * self.seeds**0.5, (stage.pairs, 1)) + rng.normal(0, 1e-6, (stage.pairs, self.held))
+        noise -= noise.mean(axis=0)
+        return 0.1 * math.exp(self.gain) + noise, np.full_like(noise, 0.1)
 
 
 @pytest.fixture
 def instant(monkeypatch):
-    """Methods that take no time: each gives evidence of its name, or refuses where a sentence is set for it."""
-    refusals = {}
+    """Methods that take no time, by what they say; a sentence makes one refuse."""
+    says = {"score": 0.0, "tie": 0.0, "swap": 0.0}
 
     def stand_in(name):
-        def method(_, *__):
-            if name in refusals:
-                raise DataError(refusals[name])
-            return evidence(name, "from here", 0.1, 0.05, 0.15, n=8, choice="concat")
+        def method(_, *, most=None):
+            if isinstance(says[name], str):
+                raise DataError(says[name])
+            found = evidence(name, "from here", says[name], says[name] - 0.01, says[name] + 0.01, n=8)
+            return replace(found, facts={"log_rise": says[name]})
 
+        method.__name__ = name
         return method
 
-    for name in ("forward", "swap", "score", "refit", "finetune", "retrain"):
+    for name in says:
         monkeypatch.setattr(module, name, stand_in(name))
-    return refusals
+    monkeypatch.setattr(module, "Pairs", type("One", (Course,), {}))
+    return says
+
+
+def climb(net, *, trainings=math.inf, seconds=math.inf, wanted=None, given=1.0, **options):
+    one = site(net, **options)
+    meter = Meter(one.recipe, trainings, time.monotonic() + seconds)
+    return Climber(one, meter, wanted or Wanted(), 0.001, given).automatic(), meter
 
 
 def methods(made):
     return [one.method for one in made.evidence]
 
 
-def test_auto_reads_the_facts_and_trains_anew(instant):
-    made = climb(site(linear_pair("add", 4)), "auto", 0.02)
-    assert methods(made) == ["structure", "forward", "retrain"]
-    assert made.path == ["Training both arms anew answers the question itself. It was decided after 8 pairs."]
-    assert made.get("score") is None
-    assert made.get("retrain").n == 8
+def test_structure_then_the_cheap_method_then_full_pairs_until_it_is_certain(instant):
+    module.Pairs.gain = 0.3
+    made, meter = climb(linear_pair("add", 4), wanted=Wanted(certainty=100))
+    assert methods(made) == ["structure", "score", "retrain"]
+    assert [look.method for look in made.looks] == ["structure", "score", "retrain"]
+    assert (made.proved, made.get("retrain").n, module.Pairs.ran) == ("concat", 4, [FULL[0]])
+    assert made.looks[-1].regret < 1e-3
+    assert [look.trainings for look in made.looks] == sorted(look.trainings for look in made.looks)
+    assert made.looks[-1].trainings == meter.spent
+    assert made.looks[1].trainings == pytest.approx(26 * 2 * 60 / (3 * 100 * 32))  # passes of a network twice as dear
+    assert made.path == ["That was enough."]
 
 
-def test_auto_exchanges_branches_that_share_their_weights(instant):
-    assert methods(climb(site(encoded_pair("concat")), "auto", 0.02)) == ["structure", "forward", "swap", "retrain"]
-    assert methods(climb(site(encoded_pair("add")), "auto", 0.02)) == ["structure", "forward", "retrain"]
+def test_a_concatenate_is_tied_and_shared_branches_are_exchanged(instant):
+    made, _ = climb(encoded_pair("concat"))
+    assert methods(made)[:3] == ["structure", "tie", "swap"]
+    assert "swap" not in methods(climb(linear_pair("concat", 4))[0])
+    assert methods(climb(encoded_pair("add"))[0])[:2] == ["structure", "score"]
 
 
-@pytest.mark.parametrize(
-    ("merge", "rest"), [("add", ["score", "refit", "finetune"]), ("concat", ["refit", "finetune"])]
-)
-def test_auto_measures_from_here_where_training_anew_is_out_of_reach(instant, merge, rest):
-    instant["retrain"] = "'merge': training both arms anew takes 2 h 0 min at least, more than is left."
-    made = climb(site(linear_pair(merge, 4)), "auto", 0.02)
-    assert methods(made) == ["structure", "forward", *rest]
-    assert made.path == [instant["retrain"], "So what a switch would do from here is measured instead."]
+def test_all_looks_are_taken_where_nothing_decides(instant):
+    module.Pairs.gain, module.Pairs.seeds = 0.02, 0.5**2
+    made, _ = climb(linear_pair("add", 4), wanted=Wanted(regret=1e-5))
+    assert module.Pairs.ran == list(FULL)
+    assert (made.get("retrain").n, made.proved, made.path) == (32, None, ["All stages are done."])
+    assert methods(made).count("retrain") == 1
 
 
-def test_a_method_that_does_not_apply_leaves_its_sentence(instant):
-    instant.update(retrain="No time.", score="Too few.", forward="Too wide.")
-    made = climb(site(linear_pair("add", 4)), "auto", 0.02)
-    assert methods(made) == ["structure", "refit", "finetune"]
+@pytest.mark.parametrize("trainings", [0.01, 0.05, 0.3, 0.5, 0.9, 1.0, 2.0, 4.0, 7.9, 20.0])
+def test_never_more_than_asked_and_always_an_answer(instant, trainings):
+    module.Pairs.gain = 0.005
+    for net in (linear_pair("add", 4), encoded_pair("concat")):
+        made, meter = climb(net, trainings=trainings)
+        assert meter.spent <= trainings
+        assert made.looks
+        plans = [plan for plan in PLANS if module.Pairs.ran and plan[0] in module.Pairs.ran]
+        assert (FULL[0] in module.Pairs.ran) or plans or trainings < 0.5
+
+
+def test_time_is_never_overrun_as_far_as_it_was_reckoned(instant):
+    module.Pairs.step = 1.0
+    made, _ = climb(linear_pair("add", 4), seconds=10.0)
+    assert sum(stage.share * stage.pairs for stage in module.Pairs.ran) <= 12  # each look has the earlier pairs
+    assert made.path[-1] in ("The budget does not allow more pairs.", "All stages are done.", "That was enough.")
+    made, _ = climb(linear_pair("add", 4), seconds=-1.0)
+    assert (methods(made), module.Pairs.ran) == (["structure"], [])
     assert made.path == [
-        "Too wide.",
-        "No time.",
-        "So what a switch would do from here is measured instead.",
-        "Too few.",
+        "The time does not allow to measure the network as it is.",
+        "The time does not allow to compile and train both arms.",
     ]
 
 
-def test_the_time_limit_ends_the_climb(instant):
-    instant["retrain"] = "No time."
-    made = climb(site(linear_pair("add", 4), deadline=time.monotonic() - 1), "auto", 0.02)
-    assert methods(made) == ["structure", "forward"]
-    assert made.path[-1] == "The time limit is reached."
+def test_it_stops_where_the_expected_regret_is_small_enough(instant):
+    instant["tie"] = -0.5
+    made, _ = climb(encoded_pair("concat"), wanted=Wanted(regret=0.05))
+    assert module.Pairs.ran == []
+    assert made.path[-1].startswith("The expected regret, ")
+    assert made.path[-1].endswith(" of the loss, is small enough.")
+
+
+def test_a_method_that_does_not_apply_leaves_its_sentence_and_costs_nothing(instant):
+    instant["score"] = "Too few."
+    made, meter = climb(linear_pair("add", 4), trainings=0.01)
+    assert (methods(made), made.path[0], meter.spent) == (["structure"], "Too few.", 0)
+    assert made.path[1] == "The budget does not allow to train pairs: the least costs 0.400 trainings."
+
+
+def test_an_estimate_beyond_all_of_the_loss_is_not_read(instant):
+    instant["score"] = 1.5
+    made, _ = climb(linear_pair("add", 4), trainings=0.1)
+    assert made.path[0] == (
+        "The estimate by score, +1.50, is more than all of the loss, 1.00, which cannot go below zero; so it says "
+        "nothing."
+    )
+    assert made.looks[1].probability == made.looks[0].probability
+
+
+def test_arms_that_learn_nothing_prove_nothing(instant, monkeypatch):
+    monkeypatch.setattr(module, "learnt", lambda *_: False)
+    module.Pairs.gain = 0.3
+    made, _ = climb(linear_pair("add", 4))
+    assert made.proved is None
+    assert made.get("retrain").learnt is False
 
 
 def test_nothing_is_measured_where_nothing_has_to_be(instant):
     kernel = [[1.0], [2.0], [3.0], [4.0]] * 2
-    made = climb(site(set_weights(linear_pair("concat", 4), head=(kernel, [0.0]))), "auto", 0.02)
-    assert methods(made) == ["structure"]
+    made, meter = climb(set_weights(linear_pair("concat", 4), head=(kernel, [0.0])))
+    assert (methods(made), meter.spent, made.proved) == (["structure"], 0, "add")
     assert made.path == ["The merge already computes what the other one would, so nothing had to be measured."]
 
 
-@pytest.mark.parametrize(
-    ("pairs", "choice", "sentence"),
-    [
-        (4, "add", "It was decided after 4 pairs."),
-        (5, "undecided", "The time limit came after 5 pairs."),
-        (32, "undecided", "All 32 pairs are used up."),
-    ],
-)
-def test_why_training_anew_stopped(monkeypatch, instant, pairs, choice, sentence):
-    monkeypatch.setattr(
-        module, "retrain", lambda *_: evidence("retrain", "trained anew", 0.0, 0.0, 0.0, n=pairs, choice=choice)
-    )
-    made = climb(site(linear_pair("add", 4)), "auto", 0.02)
-    assert made.path == [f"Training both arms anew answers the question itself. {sentence}"]
+def only(net, effort, *, named=True):
+    one = site(net)
+    return Climber(one, Meter(one.recipe, math.inf, math.inf), Wanted(), 0.001, 1.0).only(effort, named=named)
 
 
-@pytest.mark.parametrize("effort", [effort for effort in EFFORTS if effort not in ("auto", "structure")])
+@pytest.mark.parametrize("effort", [effort for effort in EFFORTS if effort not in ("auto", "structure", "score")])
 def test_a_named_effort_runs_that_method_alone(instant, effort):
-    made = climb(site(linear_pair("concat", 4)), effort, 0.02)
+    made = only(encoded_pair("concat"), effort)
     assert methods(made) == ["structure", effort]
-    assert made.path == [f"Only {effort} was asked for."]
+    assert made.path[0] == f"Only {effort} was asked for."
 
 
-def test_structure_alone(instant):
-    made = climb(site(linear_pair("add", 4)), "structure", 0.02)
-    assert (methods(made), made.path) == (["structure"], [])
-
-
-def test_a_named_effort_that_does_not_apply_is_an_error():
+def test_a_named_effort_that_does_not_apply_is_an_error_where_the_merge_was_named():
+    text = "'merge' is a Concatenate; 'score' asks whether an Add should be untied."
     with pytest.raises(DataError) as caught:
-        climb(site(linear_pair("concat", 4)), "score", 0.02)
-    assert str(caught.value) == "'merge' is a Concatenate; 'score' asks whether an Add should be untied."
+        only(linear_pair("concat", 4), "score")
+    assert str(caught.value) == text
+    assert only(linear_pair("concat", 4), "score", named=False).path[-1] == text
 
 
 def test_progress_is_told(instant):
     said = []
-    climb(replace(site(linear_pair("add", 4)), tell=said.append), "auto", 0.02)
-    assert said == ["merge", "merge"]
+    one = replace(site(linear_pair("add", 4)), tell=said.append)
+    Climber(one, Meter(one.recipe, 9.0, math.inf), Wanted(), 0.001, 1.0).automatic()
+    assert said[:2] == ["merge: score", "merge: training 4 pairs"]

@@ -11,14 +11,20 @@ from addcat.report.text import render
 
 @pytest.mark.parametrize("width", [80, 120])
 def test_the_page(golden, width):
-    text = render(advice(sketch(), ("concat", "add", "undecided")).page(), width=width)
+    text = render(advice(sketch(), ("concat", "add", "open")).page(), width=width)
     assert max(map(len, text.splitlines())) <= width
     golden.check(f"advise_{width}.txt", text)
 
 
+def test_a_family_is_one_row():
+    made = advice(sketch())
+    family = replace(made.verdicts[0], site="skip", sites=("a", "b", "c"), question="the 3 skip merges together")
+    text = render(replace(made, verdicts=(family,)).page(), width=120)
+    assert "skip (3 together)" in text
+
+
 def test_a_model_without_merges(golden):
-    none = replace(advice(sketch(), most=0), together=None)
-    golden.check("advise_none_80.txt", render(none.page(), width=80))
+    golden.check("advise_none_80.txt", render(advice(sketch(), most=0).page(), width=80))
 
 
 def test_notebooks_show_the_same_page():
@@ -31,12 +37,16 @@ def test_notebooks_show_the_same_page():
 def test_json_has_every_field():
     made = advice(sketch())
     found = json.loads(json.dumps(made.to_dict()))
-    assert list(found) == ["model", "verdicts", "together", "notes", "loss", "examples", "seconds"]
+    assert list(found) == ["model", "verdicts", "notes", "loss", "examples", "seconds", "trainings", "budget"]
     assert found["examples"] == {"fit": 898, "judge": 899}
     first = found["verdicts"][0]
     assert list(first) == [
-        *("site", "now", "choice", "gain", "margin", "loss", "price", "evidence", "reason", "path", "command"),
+        *("site", "sites", "question", "now", "choice", "certain", "either", "probability", "odds", "regret", "more"),
+        *("gain", "margin", "loss", "price", "evidence", "looks", "reason", "path", "command"),
     ]
     assert first["gain"] == {"estimate": 0.0588, "low": 0.0341, "high": 0.0835}
+    assert first["odds"] == {"add": 0.0, "either": 0.001, "concat": 0.999}
+    assert [one["method"] for one in first["looks"]] == ["structure", "score", "retrain"]
     assert [one["method"] for one in first["evidence"]] == ["structure", "forward", "score", "refit", "retrain"]
     assert found["verdicts"][2]["gain"] is None
+    assert found["verdicts"][2]["more"] == {"pairs": 6, "trainings": 12.4, "seconds": 38.0}

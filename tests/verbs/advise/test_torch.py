@@ -52,7 +52,7 @@ HOW = {
 
 def test_a_clear_task_on_arrays(model):
     before = {name: value.clone() for name, value in model.state_dict().items()}
-    found = addcat.advise(model, task(), effort="retrain", time_limit=60, factory=Towers, **HOW)
+    found = addcat.advise(model, task(), effort="retrain", budget="60s", factory=Towers, **HOW)
     verdict = found.verdicts[0]
     assert (verdict.site, verdict.choice, found.loss) == ("add", "concat", "CrossEntropyLoss, given")
     assert found.notes[0] == "Training recipe: the optimiser given, 12 epochs, 48 steps."
@@ -64,7 +64,7 @@ def test_a_loader_is_trained_on_as_it_is(model):
     data = TensorDataset(*(torch.from_numpy(array) for array in (*x, y)))
     fit, held = torch.utils.data.random_split(data, [600, 300], torch.Generator().manual_seed(0))
     loaders = [DataLoader(part, batch_size=64, shuffle=True) for part in (fit, held)]
-    found = addcat.advise(model, loaders[0], validation=loaders[1], effort="retrain", time_limit=60, **HOW)
+    found = addcat.advise(model, loaders[0], validation=loaders[1], effort="retrain", budget="60s", **HOW)
     assert found.verdicts[0].choice == "concat"
     assert found.examples == (600, 300)
     assert found.notes[0] == "Training recipe: the optimiser given, 12 epochs, 120 steps."
@@ -78,9 +78,18 @@ def test_every_other_method_runs(model, effort):
 
 def test_refit_says_that_it_does_not_apply(model):
     found = addcat.advise(model, task(), effort="refit", **HOW)
-    assert found.verdicts[0].reason == (
-        "Undecided. 'suffix' is a part of a network, and a PyTorch module is not cut into parts."
-    )
+    words = "'suffix' is a part of a network, and a PyTorch module is not cut into parts."
+    assert found.verdicts[0].path[-1] == words
+    assert found.verdicts[0].reason.endswith(words)
+
+
+@pytest.mark.parametrize("budget", ["0.3x", "1x"])
+def test_the_ladder_is_climbed_within_a_budget(model, budget):
+    found = addcat.advise(model, task(), budget=budget, **HOW)
+    (verdict,) = found.verdicts
+    assert 0 < found.trainings <= float(budget[:-1])
+    assert verdict.choice in ("add", "concat")
+    assert verdict.evidence[-1].method == ("warm" if budget == "1x" else "score")
 
 
 def test_what_is_asked_of_data_and_options(model):

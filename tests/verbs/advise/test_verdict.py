@@ -1,12 +1,20 @@
-"""From evidence to a verdict: each rule, each reason as it is read."""
+"""From beliefs to a verdict: each rule, each reason as it is read."""
+
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from advices import evidence
-from problems import encoded_pair, linear_pair, problem, two_inputs
+from networks import Input, keras, layers
+from problems import linear_pair, problem, two_inputs
 
+from addcat.evidence.readings import prior
+from addcat.merges import find_merges
+from addcat.statistics.belief import Belief, Reading
+from addcat.statistics.interval import Noise
 from addcat.verbs.advise.climb import Climb
-from addcat.verbs.advise.verdict import verdict_of
+from addcat.verbs.advise.result import Look
+from addcat.verbs.advise.verdict import verdict_of, whole_price
 
 DATA = two_inputs(20, lambda x, y: x[:, 0])
 FACTS = {"equal_power": False, "shared_branches": False, "disguised": False}
@@ -16,139 +24,130 @@ def structure(**facts):
     return evidence("structure", "fact", None, None, None, unit="", n=0, **{**FACTS, **facts})
 
 
-def decided(*found, merge="add", margin=0.02, path=(), **facts):
+def believing(gain, spread, degrees=50):
+    return Belief.around(Reading(gain, Noise(spread**2, degrees)))
+
+
+def decided(belief, *found, merge="add", margin=0.02, proved=None, path=(), loss=0.5, **facts):
     site = problem(linear_pair(merge, 4), DATA, DATA)
-    return verdict_of(site, Climb([structure(**facts), *found], list(path)), margin, 0.8)
+    look = Look("retrain", 1.0, 1.0, "add", 0.5, 0.1)
+    made = Climb([structure(**facts), *found], list(path), [look], belief, proved, loss, 2.0, 3.0, 0.0016)
+    return verdict_of(site, made, margin, 0.8)
 
 
-def retrained(choice, estimate, low, high, n=8):
-    return evidence("retrain", "trained anew", estimate, low, high, n=n, choice=choice, reference_loss=0.5)
+def retrained(choice="undecided", n=8, **fields):
+    return evidence("retrain", "trained anew", 0.1, 0.06, 0.14, n=n, choice=choice, reference_loss=0.5, **fields)
 
 
-@pytest.mark.parametrize(
-    ("merge", "choice", "gain", "reason", "command"),
-    [
-        (
-            "add", "concat", (0.1, 0.06, 0.14),
-            "Concatenate lowers the loss by +0.100 [+0.0600, +0.140], 20 % of Add's 0.500, trained anew over 8 pairs, "
-            "for 4 parameters more.",
-            "addcat switch MODEL --set merge=concat -o switched.keras",
-        ),
-        (
-            "concat", "concat", (0.1, 0.06, 0.14),
-            "Concatenate lowers the loss by +0.100 [+0.0600, +0.140], 20 % of Add's 0.500, trained anew over 8 pairs, "
-            "for 4 parameters more.",
-            "",
-        ),
-        (
-            "concat", "add", (0.001, -0.003, 0.005),
-            "Concatenate gains too little to pay for itself, +0.00100 [-0.00300, +0.00500] against a margin of 0.0100, "
-            "trained anew over 8 pairs; Add saves 4 parameters.",
-            "addcat switch MODEL --set merge=add -o switched.keras",
-        ),
-        (
-            "add", "add", (-0.02, -0.03, -0.01),
-            "Concatenate does worse, -0.0200 [-0.0300, -0.0100] against a margin of 0.0100, trained anew over 8 pairs; "
-            "Concatenate would cost 4 parameters.",
-            "",
-        ),
-        (
-            "add", "undecided", (0.02, -0.01, 0.05),
-            "Undecided: Concatenate gains +0.0200 [-0.0100, +0.0500] against a margin of 0.0100, trained anew over 8 "
-            "pairs; more time (time_limit) would narrow it.",
-            "",
-        ),
-    ],
-)  # fmt: skip
-def test_training_anew_decides(merge, choice, gain, reason, command):
-    found = decided(retrained(choice, *gain), merge=merge)
-    assert (found.choice, found.now, found.reason, found.command) == (choice, merge, reason, command)
-    assert (found.gain.estimate, found.gain.low, found.gain.high) == gain
+def test_a_proof_that_concatenate_is_better():
+    found = decided(believing(0.223, 0.02), retrained("concat"), proved="concat")
+    assert (found.choice, found.certain, found.command) == (
+        "concat", True, "addcat switch MODEL --set merge=concat -o switched.keras"
+    )  # fmt: skip
+    assert found.reason == (
+        "Concatenate lowers the loss by +0.0999 [+0.0833, +0.115], 20 % of Add's 0.500, trained anew over 8 pairs."
+    )
+    assert found.probability > 0.999
+    assert found.regret.loss == pytest.approx(0, abs=1e-6)
     assert (found.loss, found.margin) == (0.5, pytest.approx(0.01))
 
 
-def test_training_anew_outweighs_what_a_switch_would_do_from_here():
-    from_here = evidence("finetune", "from here", 0.3, 0.2, 0.4, reference_loss=0.6)
-    assert decided(from_here, retrained("add", 0.0, -0.005, 0.005)).choice == "add"
+@pytest.mark.parametrize(
+    ("merge", "gain", "reason"),
+    [
+        (
+            "concat", 0.002,
+            "Concatenate gains too little to pay for itself, +0.000995 [-0.00304, +0.00497] against a margin of "
+            "0.0100, trained anew over 8 pairs; Add saves 4 parameters.",
+        ),
+        (
+            "add", -0.04,
+            "Concatenate does worse, -0.0204 [-0.0247, -0.0163] against a margin of 0.0100, trained anew over 8 pairs; "
+            "Concatenate would cost 4 parameters.",
+        ),
+    ],
+)  # fmt: skip
+def test_a_proof_that_add_will_do(merge, gain, reason):
+    found = decided(believing(gain, 0.004), retrained("add"), merge=merge, proved="add")
+    assert (found.choice, found.certain, found.reason) == ("add", True, reason)
 
 
-@pytest.mark.parametrize("method", ["score", "refit", "finetune"])
-def test_a_gain_from_here_speaks_for_concatenate_and_its_absence_for_nothing(method):
-    found = decided(evidence(method, "from here", 0.3, 0.2, 0.4, reference_loss=0.6))
-    assert (found.choice, found.gain.estimate) == ("concat", 0.3)
+def test_without_proof_the_lower_expected_regret_is_recommended_with_its_odds():
+    found = decided(believing(0.03, 0.03), retrained())
+    assert (found.choice, found.certain) == ("concat", False)
+    assert found.probability == pytest.approx(0.84, abs=0.01)
+    assert sum((found.odds.add, found.odds.either, found.odds.concat)) == pytest.approx(1)
+    assert found.regret.loss == pytest.approx(0.5 * found.regret.share)
     assert found.reason == (
-        f"Concatenate lowers the loss by +0.300 [+0.200, +0.400], 50 % of Add's 0.600, from here ({method}), "
-        "for 4 parameters more."
+        "Concatenate is better than Add with a probability of 84 %: Concatenate gains +0.0145 [-0.0154, +0.0430], "
+        "trained anew over 8 pairs; following this gives away 0.3 % of the loss on average."
     )
-    found = decided(evidence(method, "from here", 0.0, -0.001, 0.001, reference_loss=0.6))
-    assert (found.choice, found.command) == ("undecided", "")
+    other = decided(believing(-0.03, 0.03), retrained())
+    assert (other.choice, other.probability) == ("add", pytest.approx(0.84, abs=0.01))
+
+
+def test_the_side_with_the_longer_tail_is_taken_even_where_it_is_less_likely():
+    skew = Belief.around(Reading(-0.005, Noise(0.004**2, 50)), Reading(0.6, Noise(0.1**2, 50)), weights=(0.7, 0.3))
+    found = decided(skew)
+    assert found.choice == "concat"
+    assert found.probability < 0.5
+
+
+def test_where_both_will_do_add_is_taken_because_it_is_cheaper():
+    found = decided(believing(0.004, 0.005), retrained())
+    assert (found.choice, found.either, found.certain) == ("add", True, False)
+    assert found.probability == pytest.approx(0.21, abs=0.02)
     assert found.reason == (
-        f"Undecided: Concatenate gains 0 [-0.00100, +0.00100] against a margin of 0.0120, from here ({method}); "
-        "that is no evidence for Add either."
+        "Either: take Add, it is cheaper. Concatenate gains +0.00199 [-0.00304, +0.00695], within the margin of 0.0100 "
+        "with a probability of 100 %, trained anew over 8 pairs."
     )
 
 
-def test_the_most_faithful_method_speaks():
-    ladder = [
-        evidence(method, "from here", gain, gain - 0.01, gain + 0.01, reference_loss=0.6)
-        for method, gain in (("score", 0.1), ("refit", 0.2), ("finetune", 0.3))
-    ]
-    for last in (1, 2, 3):
-        assert decided(*ladder[:last]).gain.estimate == ladder[last - 1].estimate
+def test_more_evidence_costs_more_the_nearer_the_chances_are():
+    near, far = (decided(believing(gain, 0.03), retrained()) for gain in (0.01, 0.05))
+    assert near.more.pairs > far.more.pairs >= 1
+    assert near.more.trainings == 2.0 * near.more.pairs
+    assert near.more.seconds == 3.0 * near.more.pairs
+    assert decided(believing(1.0, 1e-3)).more is None
 
 
-def test_facts_alone_do_not_decide():
-    found = decided()
-    assert (found.choice, found.gain, found.loss, found.command) == ("undecided", None, 0.8, "")
-    assert found.reason == "Undecided. Only facts were asked for, and facts alone do not decide."
-    found = decided(path=["The time limit is reached."])
-    assert found.reason == "Undecided. The time limit is reached."
-    assert found.path == ("The time limit is reached.",)
+def test_nothing_measured_is_what_other_networks_did():
+    found = decided(prior(), path=["The time is up."])
+    assert (found.choice, found.gain) == ("concat", None)
+    assert found.reason.startswith("Take Concatenate, with a probability of ")
+    assert "nothing was measured, this is what other networks did; following this gives away " in found.reason
+    assert found.path == ("The time is up.",)
 
 
 def test_a_disguised_merge_is_decided_by_its_price():
-    found = decided(merge="concat", disguised=True)
-    assert (found.choice, found.gain) == ("add", None)
+    found = decided(prior(), merge="concat", disguised=True, proved="add")
+    assert (found.choice, found.certain, found.gain, found.more, found.regret.share) == ("add", True, None, None, 0.0)
     assert found.reason == "This Concatenate already computes an Add, and Add is the cheaper way to write it."
     assert found.command == "addcat switch MODEL --set merge=add -o switched.keras"
 
 
-def test_a_loss_of_zero_has_no_share():
-    site = problem(encoded_pair("add"), DATA, DATA)
-    anew = evidence("retrain", "trained anew", 0.0, 0.0, 0.0, n=4, choice="undecided", reference_loss=0.0)
-    found = verdict_of(site, Climb([structure(), anew]), 0.02, 0.0)
-    assert (found.choice, found.margin) == ("undecided", 0)
-
-
-def test_networks_that_learnt_nothing_decide_nothing():
-    anew = evidence(
-        "retrain",
-        "trained anew",
-        0.1,
-        0.06,
-        0.14,
-        n=8,
-        choice="concat",
-        reference_loss=0.5,
-        constant_loss=0.3,
-        learnt=False,
-    )
-    found = decided(anew)
-    assert (found.choice, found.command) == ("undecided", "")
+def test_networks_that_learnt_nothing_prove_nothing():
+    found = decided(believing(0.2, 0.05), retrained(constant_loss=0.3, learnt=False))
+    assert not found.certain
     assert found.reason == (
-        "Undecided: neither network, trained anew over 8 pairs, does better than a constant output: Add reaches 0.500, "
-        "Concatenate 0.400, the constant 0.300. There is nothing to decide here."
+        "Take Concatenate for want of evidence: neither network, trained anew over 8 pairs, does better than a "
+        "constant output: Add reaches 0.500, Concatenate 0.400, the constant 0.300. There is nothing to decide here."
     )
 
 
-@pytest.mark.parametrize(("loss", "choice"), [("mse", "undecided"), ("poisson", "concat")])
-def test_more_than_all_of_a_loss_is_refused_where_it_cannot_go_below_zero(loss, choice):
-    data = two_inputs(20, lambda x, y: np.abs(x[:, 0]))
-    site = problem(linear_pair("add", 4), data, data, loss=loss)
-    found = verdict_of(site, Climb([structure(), evidence("score", "from here", 1.1, 1.0, 1.2)], []), 0.02, 0.8)
-    assert found.choice == choice
-    if choice == "undecided":
-        assert found.reason == (
-            "Undecided: the estimate by score, +1.10, is more than all of Add's loss, 0.800, which cannot go below "
-            "zero; so it says nothing."
-        )
+def test_a_family_is_asked_about_and_priced_together():
+    x = keras_chain = Input((4,), name="x")
+    for n in range(3):
+        keras_chain = layers.Add(name=f"add{n}")([keras_chain, layers.Dense(4, name=f"block{n}")(keras_chain)])
+    net = keras.Model(x, layers.Dense(1, name="head")(keras_chain))
+    data = two_inputs(20, lambda x, y: x[:, 0])
+    site = problem(net, replace(data, inputs=data.inputs[:1]), data, site="add0")
+    site = replace(site, family=tuple(find_merges(site.root)))
+    found = verdict_of(site, Climb([structure()], belief=believing(0.1, 0.01)), 0.02, 1.0, name="residual")
+    assert (found.site, found.sites) == ("residual", ("add0", "add1", "add2"))
+    assert found.question == "the 3 residual merges together"
+    assert found.command == (
+        "addcat switch MODEL --set add0=concat --set add1=concat --set add2=concat -o switched.keras"
+    )
+    alone = [whole_price(replace(site, merge=merge, family=())).now.parameters for merge in site.family]
+    assert found.price.now.parameters == np.sum(alone)

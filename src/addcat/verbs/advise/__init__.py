@@ -1,33 +1,40 @@
-"""`advise`: add or concat at each merge, from one trained model and some data."""
+"""`advise`: add or concatenate, for each family of merges, from one trained model and some data."""
 
 import math
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from addcat.data import as_dataset, materialise, split
 from addcat.data.dataset import Outputs
 from addcat.data.examples import Examples
-from addcat.doors.base import laboratory_for
+from addcat.doors.base import Laboratory, laboratory_for
+from addcat.doors.recipe import Recipe
 from addcat.errors import DataError, OptionError, SiteError, check_seed, nearest
 from addcat.evidence.baseline import beats_constant, doubt
+from addcat.evidence.meter import STEP, Meter
 from addcat.evidence.problem import Problem
-from addcat.evidence.result import SECONDS
 from addcat.graph import Graph
 from addcat.graph.nested import subgraph
 from addcat.merges import Merge, find_merges
+from addcat.merges.families import families
 from addcat.merges.switchability import unswitchable
-from addcat.verbs.advise.climb import EFFORTS, Climb, climb
-from addcat.verbs.advise.result import Advice, Gain, Verdict
-from addcat.verbs.advise.together import together
+from addcat.verbs.advise.budget import Budget, default_budget, parse_budget
+from addcat.verbs.advise.climb import EFFORTS, Climb, Climber, Wanted
+from addcat.verbs.advise.result import Advice, Gain, Look, More, Odds, Regret, Verdict
 from addcat.verbs.advise.verdict import verdict_of
 from addcat.verbs.inspect import inspect_graph
 
-__all__ = ["EFFORTS", "Advice", "Climb", "Gain", "Verdict", "advise"]
+__all__ = ["EFFORTS", "Advice", "Climb", "Gain", "Look", "More", "Odds", "Regret", "Verdict", "advise"]
 
 HELD_SHARE = 0.3
 FEWEST_FIT, FEWEST_HELD = 20, 10
 """Examples below which no interval would mean anything."""
+FIRST_LOOK = 0.15
+"""Share of a budget that the first look at the network may take: its loss, with its labels and with others'."""
+CERTAINTY = 1 / 3
+"""Share of the default budget that may be spent to make a verdict certain whose regret is small enough already."""
 
 
 def advise(
@@ -38,14 +45,15 @@ def advise(
     loss: Any = None,
     sites: Sequence[str] | str | None = None,
     effort: str = "auto",
-    time_limit: float | None = None,
+    budget: str | None = None,
+    regret: float = 0.005,
     margin: float = 0.02,
     seed: int = 0,
     progress: Callable[[str, float, float], None] | None = None,
     example_inputs: Any = None,
     **training: Any,
 ) -> Advice:
-    """Say whether to add or to concatenate at each merge of a trained model.
+    """Say whether to add or to concatenate in a trained model, and how sure that is.
 
     Args:
         model: A built Functional or Sequential Keras model. It is not touched.
@@ -53,10 +61,14 @@ def advise(
             `keras.utils.PyDataset` or a torch `DataLoader`.
         validation: Data to judge on; without, part of `data` is put aside.
         loss: A Keras loss, its name or a function; else the compiled model's, else the one that the targets suggest.
-        sites: Names of the merges to advise on; every Add and Concatenate where left out.
-        effort: "auto" climbs from cheap methods to dear ones as far as the verdict needs; the name of a method runs
-            that one alone.
-        time_limit: Seconds for everything; 60 a merge under "auto" where left out, none for a named method.
+        sites: Names of merges to advise on one by one; where left out, merges are asked about by families, all members
+            of which switch together.
+        effort: "auto" climbs from cheap methods to dear ones as far as the expected regret is worth it; the name of a
+            method runs that one alone, merge by merge.
+        budget: What may be spent: "0.5x" trainings of the given network, in arithmetic, evaluations counted; or "90s",
+            "10min", "2h" of the clock, compilation counted. A minute or a quarter of a training, whichever is more, ten
+            minutes at most, where left out; no limit for a named method.
+        regret: Expected loss given away, as a share of Add's loss, that is small enough to stop.
         margin: Share of Add's loss below which a gain does not count, because Add is cheaper.
         seed: Of everything drawn.
         progress: Called with what is being done, the seconds spent and the seconds allowed.
@@ -66,7 +78,7 @@ def advise(
             `factory`, which makes the model anew; `device`; `autocast`, a type. A `DataLoader` is iterated as it is.
 
     Returns:
-        One verdict for each merge, with its evidence.
+        One verdict for each question, always with a recommendation, its odds and its evidence.
 
     Raises:
         DataError: if the data do not fit, hold no labels, are too few, or give activations that are not finite.
@@ -74,56 +86,116 @@ def advise(
         OptionError: if an option is out of its range.
         ModelError: if the model cannot be read.
     """
-    _check_options(effort, margin, time_limit, seed)
+    _check_options(effort, margin, regret, seed)
+    asked = None if budget is None else parse_budget(budget)
     start = time.monotonic()
     door, data, validation = laboratory_for(model, data, validation, example_inputs=example_inputs, options=training)
     graph = door.read(model)
-    merges = _wanted(graph, sites)
+    questions = _questions(graph, sites, by_family=effort == "auto")
     fit, held = _examples(graph, door.outputs_of(model), data, validation, seed)
     losses, loss_words = door.resolve_loss(model, loss, fit.targets)
     door.resolve_loss(model, loss, held.targets)
     recipe = door.recipe_of(model, batch=_batch_size(data), examples=fit.count)
-    value, trained = beats_constant(door, door.write(graph), losses, held)
+    meter = Meter(recipe, math.inf if asked is None else asked.trainings, math.inf, started=start)
+    first = _first_look(door, graph, losses, held, meter)
+    allowed = asked or (default_budget(first.training(recipe)) if effort == "auto" else Budget())
+    verdicts: list[Verdict] = []
+
+    def tell(words: str) -> None:
+        if progress is not None:
+            progress(words, time.monotonic() - start, allowed.seconds)
+
+    for place, (name, merges) in enumerate(questions):
+        rest = len(questions) - place
+        share = _share(meter, allowed, start, rest)
+        lead, family = merges[0], merges if len(merges) > 1 else tuple[Merge, ...]()
+        inside, _ = subgraph(graph, lead.site)
+        problem = Problem(door, graph, inside, lead, fit, held, losses, recipe, seed, share.deadline, tell, family)
+        certainty = 0.0 if allowed.given else meter.seconds + CERTAINTY * share.seconds_left
+        climber = Climber(problem, share, Wanted(margin, regret, certainty), first.seconds, first.loss)
+        made = climber.automatic() if effort == "auto" else climber.only(effort, named=sites is not None)
+        meter.spent = share.spent
+        verdicts.append(verdict_of(problem, made, margin, first.loss, name=name if family else ""))
+    return Advice(
+        model=graph.name,
+        verdicts=tuple(verdicts),
+        inspection=inspect_graph(graph),
+        notes=tuple(_notes(verdicts, first, recipe.source, validation is None, held.count)),
+        loss=loss_words,
+        examples=(fit.count, held.count),
+        seconds=time.monotonic() - start,
+        trainings=meter.spent,
+        budget=allowed.words,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _First:
+    """The first look at the network.
+
+    Attributes:
+        loss: Held-out.
+        trained: Whether labels of other examples would raise it.
+        seconds: Of the first pass, compilation included.
+        again: Seconds of one more pass over one example.
+    """
+
+    loss: float
+    trained: bool
+    seconds: float
+    again: float
+
+    def training(self, recipe: Recipe) -> float:
+        """Seconds of a training, as long as a step takes three passes."""
+        return STEP * recipe.steps * recipe.batch * self.again
+
+
+def _first_look(door: Laboratory, graph: Graph, losses: Any, held: Examples, meter: Meter) -> _First:
+    passes = 3
+    most = max(FEWEST_HELD, meter.examples_for(FIRST_LOOK * meter.trainings, passes))
+    some = held.first(most)
+    model = door.write(graph)
+    began = time.monotonic()
+    door.losses_of(model, losses, some)
+    compiled = time.monotonic()
+    value, trained = beats_constant(door, model, losses, some)
+    again = (time.monotonic() - compiled) / (2 * some.count)
+    meter.spent += meter.passes(passes * some.count)
     if not math.isfinite(value):
         raise DataError(
             f"The model's loss on the data is {value}: its activations or the loss are not finite. "
             "Check the inputs, the labels and the weights before asking for a verdict."
         )
-    allowed = time_limit if time_limit is not None else SECONDS * len(merges) if effort == "auto" else float("inf")
-    verdicts: list[Verdict] = []
-    problems: list[Problem] = []
-
-    def tell(words: str) -> None:
-        if progress is not None:
-            progress(words, time.monotonic() - start, allowed)
-
-    for place, merge in enumerate(merges):
-        now = time.monotonic()
-        share = (start + allowed - now) / (len(merges) - place)
-        inside, _ = subgraph(graph, merge.site)
-        problem = Problem(door, graph, inside, merge, fit, held, losses, recipe, seed, now + share, tell)
-        verdicts.append(verdict_of(problem, climb(problem, effort, margin, named=sites is not None), margin, value))
-        problems.append(problem)
-    return Advice(
-        model=graph.name,
-        verdicts=tuple(verdicts),
-        together=together(problems, verdicts, margin) if effort in ("auto", "retrain") else None,
-        inspection=inspect_graph(graph),
-        notes=tuple(_notes(verdicts, trained, value, recipe.source, validation is None, held.count)),
-        loss=loss_words,
-        examples=(fit.count, held.count),
-        seconds=time.monotonic() - start,
-    )
+    return _First(value, trained, compiled - began, again)
 
 
-def _check_options(effort: str, margin: float, time_limit: float | None, seed: int) -> None:
+def _share(meter: Meter, allowed: Budget, start: float, questions: int) -> Meter:
+    """What one of the remaining questions may spend."""
+    now = time.monotonic()
+    trainings = meter.spent + (allowed.trainings - meter.spent) / questions
+    deadline = now + (start + allowed.seconds - now) / questions
+    return Meter(meter.recipe, trainings, deadline, meter.spent, meter.started)
+
+
+def _check_options(effort: str, margin: float, regret: float, seed: int) -> None:
     if effort not in EFFORTS:
         raise OptionError(f"effort={effort!r} does not exist. Expected one of {', '.join(EFFORTS)}.")
     if not 0 <= margin < 1:
         raise OptionError(f"margin={margin} is out of range. Expected a share of the loss, at least 0 and below 1.")
     check_seed(seed)
-    if time_limit is not None and not time_limit > 0:
-        raise OptionError(f"time_limit={time_limit} is out of range. Expected seconds, above 0.")
+    if not 0 <= regret < 1:
+        raise OptionError(f"regret={regret} is out of range. Expected a share of the loss, at least 0 and below 1.")
+
+
+Question = tuple[str, tuple[Merge, ...]]
+"""A name, and the merges that switch together."""
+
+
+def _questions(graph: Graph, sites: Sequence[str] | str | None, *, by_family: bool) -> list[Question]:
+    """What to advise on: the merges that were named, one by one; else every family of them."""
+    if sites is None and by_family:
+        return [(family.name, family.merges) for family in families(graph)]
+    return [(merge.site, (merge,)) for merge in _wanted(graph, sites)]
 
 
 def _wanted(graph: Graph, sites: Sequence[str] | str | None) -> list[Merge]:
@@ -170,13 +242,11 @@ def _batch_size(data: Any) -> int | None:
     return size if isinstance(size, int) and size > 0 else None
 
 
-def _notes(
-    verdicts: Sequence[Verdict], trained: bool, value: float, recipe: str, was_split: bool, held: int
-) -> list[str]:
+def _notes(verdicts: Sequence[Verdict], first: _First, recipe: str, was_split: bool, held: int) -> list[str]:
     notes = [f"Training recipe: {recipe}."]
     if was_split:
         notes.append(f"No validation data were given: {held} examples of the data were put aside to judge on.")
-    if not trained:
+    if not first.trained:
         blind = next((v.site for v in verdicts if v.now == "add" and v.evidence[0].shared_branches), "")
-        notes.append(doubt(value, [found for v in verdicts for found in v.evidence], blind))
+        notes.append(doubt(first.loss, [found for v in verdicts for found in v.evidence], blind))
     return notes

@@ -1,117 +1,361 @@
-"""Climb the ladder of methods for one merge, only as far as the verdict needs.
+"""Climb the ladder of evidence for one question, only as far as the expected regret is worth it.
 
-structure and forward cost next to nothing and are always read. Branches that share weights are swapped. Then both arms
-are trained anew, which is what the question is about; where the time does not allow that, what a switch would do from
-here is measured instead, the cheaper method first.
+Structure costs nothing. From an Add the untying score comes first; from a Concatenate, what tying it by regression
+loses, and, where branches share their weights, what exchanging them does. Then pairs are trained: in full, as many as
+4, 8, 16 and 32, where four of them can be paid; else for a share of the steps, from the start that says most for what
+is left. Each method's figure is a reading of the true gain (`evidence.readings`); the belief after all of them
+recommends.
 """
 
+import math
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from addcat.errors import DataError
+from addcat.evidence.arms import untrained_arms
+from addcat.evidence.baseline import constant_losses, learnt
+from addcat.evidence.contrast import Contrast, collapsed
+from addcat.evidence.decision import beyond, choose
 from addcat.evidence.finetune import finetune
 from addcat.evidence.forward import forward
+from addcat.evidence.meter import Meter, relative_cost
+from addcat.evidence.pairs import Pairs, Stage
 from addcat.evidence.problem import Problem
+from addcat.evidence.readings import prior, read_pairs, read_score, read_tie
 from addcat.evidence.refit import refit
 from addcat.evidence.result import METHODS, Evidence
-from addcat.evidence.retrain import LOOKS, retrain
-from addcat.evidence.score import score
+from addcat.evidence.score import PASSES, score
 from addcat.evidence.structure import structure
 from addcat.evidence.swap import swap
+from addcat.evidence.tie import FITTED, tie
+from addcat.graph import Refusal
+from addcat.report import rows
+from addcat.statistics.belief import Belief, Reading, share_of
+from addcat.statistics.interval import Interval, t_quantile
+from addcat.verbs.advise.result import Choice, Look
 
 EFFORTS = ("auto", *METHODS)
+
+FULL = tuple(Stage("fresh", 1.0, pairs) for pairs in (4, 8, 16, 32))
+"""Looks at full pairs; few looks have to share the error."""
+WARM = Stage("warm", 0.2, 2)
+PLANS: tuple[tuple[Stage, ...], ...] = (
+    (WARM, Stage("fresh", 1.0, 2)),
+    (WARM, Stage("fresh", 0.33, 2)),
+    (WARM,),
+    (Stage("warm", 0.2, 1),),
+)
+"""What to run where four full pairs cannot be paid: the first that can."""
+PAIRS_FROM, CHEAP = 0.45, 0.1
+"""From so many trainings on pairs can be paid, and what is cheap may take this share of the budget; all of it below."""
+MOST_TIED = 2000
+"""Examples that are enough to tie a Concatenate by regression."""
+METHOD = {"fresh": "short", "tied": "tied", "warm": "warm"}
+"""Names of stages that are no full pairs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """How far to climb.
+
+    Attributes:
+        margin: Share of the loss below which a gain does not count.
+        regret: Expected regret, as a share of the loss, that is small enough.
+        certainty: Seconds that may be spent to make a verdict certain whose regret is small enough already.
+    """
+
+    margin: float = 0.02
+    regret: float = 0.005
+    certainty: float = 0.0
 
 
 @dataclass(slots=True)
 class Climb:
-    """What was measured at one merge, and why it went on.
+    """What was measured for one question, and why it went on.
 
     Attributes:
         evidence: In the order measured.
         path: One sentence for each decision to go on or to stop.
+        looks: What was believed after each method.
+        belief: What is believed after all.
+        proved: The side that the strict rule proves; None where it proves neither.
+        loss: Held-out loss of Add; None where it was not trained.
+        pair_cost: Trainings that a pair of full runs costs; None where no arm could be built.
+        pair_seconds: Seconds of the same; None where no step was timed.
+        seeds: Variance of one full pair's gain between seeds; None where none was measured.
     """
 
     evidence: list[Evidence] = field(default_factory=list[Evidence])
     path: list[str] = field(default_factory=list[str])
+    looks: list[Look] = field(default_factory=list[Look])
+    belief: Belief = field(default_factory=prior)
+    proved: Choice | None = None
+    loss: float | None = None
+    pair_cost: float | None = None
+    pair_seconds: float | None = None
+    seeds: float | None = None
 
     def get(self, method: str) -> Evidence | None:
         """The evidence of one method, where it was run."""
-        return next((one for one in self.evidence if one.method == method), None)
+        return next((one for one in reversed(self.evidence) if one.method == method), None)
 
 
-def climb(problem: Problem, effort: str, margin: float, *, named: bool = True) -> Climb:
-    """Measure one merge.
+def lean(belief: Belief) -> Choice:
+    """The choice that gives less away on average."""
+    return "concat" if belief.regret("concat") < belief.regret("add") else "add"
+
+
+class Climber:
+    """Climbs for one question.
 
     Args:
-        problem: The merge.
-        effort: One of `EFFORTS`.
-        margin: Share of the loss below which a gain does not count.
-        named: Whether the user named this merge; a method that does not apply to it is then an error.
-
-    Returns:
-        The evidence and the path.
-
-    Raises:
-        DataError: if a method that was asked for by name does not apply.
+        problem: The merges.
+        meter: What may be spent.
+        wanted: How far to climb.
+        first_pass: Seconds that the first forward pass of the network took.
+        given: Held-out loss of the network as it is.
     """
-    made = Climb()
-    made.evidence.append(structure(problem))
-    if effort == "auto":
-        _automatic(problem, margin, made)
-    elif effort != "structure":
+
+    def __init__(self, problem: Problem, meter: Meter, wanted: Wanted, first_pass: float, given: float) -> None:
+        self._problem, self._meter, self._wanted = problem, meter, wanted
+        self._first_pass, self._given = first_pass, given
+        self._readings: dict[str, Reading] = {}
+        self.made = Climb()
+
+    def automatic(self) -> Climb:
+        """As far as is worth it."""
+        made = self.made
+        found = structure(self._problem)
+        made.evidence.append(found)
+        if found.disguised:
+            made.proved = "add"
+            made.path.append("The merge already computes what the other one would, so nothing had to be measured.")
+            return made
+        self._look("structure")
+        arms = untrained_arms(self._problem)
+        relative = 1.0 if isinstance(arms, Refusal) else relative_cost(arms["concat"], self._problem.root)
+        self._cheap(relative, shared=bool(found.shared_branches))
+        if isinstance(arms, Refusal):
+            made.path.append(f"Pairs cannot be trained with the other merge: {arms.reason}.")
+            return made
+        self._climb(Pairs(self._problem, arms, self._meter, self._first_pass))
+        return made
+
+    def only(self, effort: str, *, named: bool) -> Climb:
+        """One method, as far as it goes.
+
+        Raises:
+            DataError: if it does not apply to a merge that was named.
+        """
+        made, problem = self.made, self._problem
+        made.evidence.append(structure(problem))
+        made.proved = "add" if made.evidence[0].disguised else None
         made.path.append(f"Only {effort} was asked for.")
-        if named:
-            made.evidence.append(_named(problem, effort, margin))
-        else:
-            _try(problem, made, lambda p: _named(p, effort, margin))
-    return made
+        if effort == "retrain":
+            arms = untrained_arms(problem)
+            if isinstance(arms, Refusal):
+                raise DataError(f"{problem.merge.site!r} cannot be trained anew with the other merge: {arms.reason}.")
+            pairs = Pairs(problem, arms, self._meter, self._first_pass)
+            self._stages(pairs, FULL, enough=lambda: made.proved is not None)
+            return made
+        methods: dict[str, Callable[[Problem], Evidence]] = {
+            "forward": forward,
+            "score": score,
+            "tie": tie,
+            "swap": swap,
+            "refit": refit,
+            "finetune": finetune,
+        }
+        if effort in methods:
+            problem.tell(f"{problem.merge.site}: {effort}")
+            if named:
+                self._take(methods[effort](problem))
+            else:
+                self._try(lambda: methods[effort](problem))
+        return made
 
+    def _cheap(self, relative: float, *, shared: bool) -> None:
+        """What one network says without training.
 
-def _named(problem: Problem, effort: str, margin: float) -> Evidence:
-    methods: dict[str, Callable[[Problem], Evidence]] = {
-        "forward": forward,
-        "score": score,
-        "swap": swap,
-        "refit": refit,
-        "finetune": finetune,
-    }
-    problem.tell(f"{problem.merge.site}: {effort}")
-    return retrain(problem, margin) if effort == "retrain" else methods[effort](problem)
-
-
-def _automatic(problem: Problem, margin: float, made: Climb) -> None:
-    known = made.evidence[0]
-    if known.disguised:
-        made.path.append("The merge already computes what the other one would, so nothing had to be measured.")
-        return
-    _try(problem, made, forward)
-    if known.shared_branches and problem.now == "concat":
-        _try(problem, made, swap)
-    _try(problem, made, lambda p: retrain(p, margin))
-    retrained = made.get("retrain")
-    if retrained is not None:
-        made.path.append("Training both arms anew answers the question itself. " + _stopped(retrained, problem))
-        return
-    made.path.append("So what a switch would do from here is measured instead.")
-    for method in (score, refit, finetune) if problem.now == "add" else (refit, finetune):
-        if problem.left <= 0:
-            made.path.append("The time limit is reached.")
+        Args:
+            relative: Cost of a pass of the Concatenate arm.
+            shared: Whether the branches share their weights.
+        """
+        problem, meter = self._problem, self._meter
+        if not meter.affords(0.0, 4 * self._first_pass):
+            self.made.path.append("The time does not allow to measure the network as it is.")
             return
-        _try(problem, made, method)
+        add = problem.now == "add"
+        method, passes = (score, PASSES * relative) if add else (tie, float(FITTED))
+        whole = problem.held.count if add else max(problem.data.count, problem.held.count)
+        allowance = meter.left if meter.left < PAIRS_FROM else CHEAP * meter.left
+        most = min(meter.examples_for(allowance, passes), max(problem.held.count, MOST_TIED))
+        problem.tell(f"{problem.merge.site}: {method.__name__}")
+        self._try(lambda: method(problem, most=most), meter.passes(min(most, whole), passes))
+        exchanging = meter.passes(2 * problem.held.count)
+        if shared and problem.now == "concat" and meter.affords(exchanging):
+            self._try(lambda: swap(problem), exchanging)
+
+    def _climb(self, pairs: Pairs) -> None:
+        made, meter = self.made, self._meter
+        full = Stage("fresh", 1.0, 1)
+        made.pair_cost = pairs.cost(full)
+        if self._enough():
+            made.path.append(f"The expected regret, {rows.percent(self._regret())} of the loss, is small enough.")
+            return
+        if not meter.affords(0.0, pairs.seconds(full)):
+            made.path.append("The time does not allow to compile and train both arms.")
+            return
+        least = min(pairs.cost(plan[0]) for plan in PLANS)
+        if not meter.affords(least):
+            made.path.append(
+                f"The budget does not allow to train pairs: the least costs {rows.decimal(least)} trainings."
+            )
+            return
+        pairs.training_seconds()
+        made.pair_seconds = pairs.running_seconds(full)
+        if meter.affords(pairs.cost(FULL[0]), pairs.seconds(FULL[0])):
+            self._stages(pairs, FULL, self._enough)
+            return
+        for plan in PLANS:
+            cost, seconds = sum(map(pairs.cost, plan)), sum(map(pairs.seconds, plan))
+            if meter.affords(cost, seconds):
+                self._stages(pairs, plan, self._enough)
+                return
+        made.path.append("What is left does not allow to train pairs.")
+
+    def _stages(self, pairs: Pairs, stages: tuple[Stage, ...], enough: Callable[[], bool]) -> None:
+        """Run stages until it is enough or no more can be paid."""
+        made, meter = self.made, self._meter
+        for number, stage in enumerate(stages):
+            if number and enough():
+                made.path.append("That was enough.")
+                return
+            if not meter.affords(pairs.cost(stage), pairs.seconds(stage)):
+                made.path.append("The budget does not allow more pairs.")
+                return
+            self._problem.tell(f"{self._problem.merge.site}: training {stage.pairs} pairs")
+            began = time.perf_counter()
+            try:
+                found = pairs.run(stage)
+            except DataError as refused:
+                made.path.append(str(refused))
+                continue
+            self._judge(pairs, stage, found, began)
+        made.path.append("All stages are done.")
+
+    def _judge(self, pairs: Pairs, stage: Stage, found: Contrast, began: float) -> None:
+        made, problem = self.made, self._problem
+        own = found.add if problem.now == "add" else found.concat
+        way = math.log(own / self._given) if own > 0 and self._given > 0 else 0.0
+        reading = read_pairs(stage.kind, stage.share, found, way)
+        full = stage.kind == "fresh" and stage.share >= 1
+        made.loss = found.add
+        losses = pairs.losses(stage)
+        constant = constant_losses(problem)
+        taught = learnt(losses, constant)
+        side = "undecided"
+        if full:
+            made.seeds = found.seeds
+            distinct = problem.held.distinct()
+            if taught:
+                side = choose(collapsed(losses[0], distinct), collapsed(losses[1], distinct), self._wanted.margin)
+            made.proved = "add" if side == "add" else "concat" if side == "concat" else None
+        self._readings[stage.kind] = reading
+        method = "retrain" if full else METHOD[stage.kind]
+        evidence = Evidence.of(
+            interval_of(reading, found.add, n=found.pairs),
+            start=began,
+            method=method,
+            question="trained anew",
+            words=_words(stage, found, interval_of(reading, found.add)),
+            choice=side if full else None,
+            reference_loss=found.add,
+            constant_loss=float(constant.mean()),
+            learnt=taught,
+            facts={"pairs": found.pairs, "share_of_steps": stage.share, "way": way},
+        )
+        made.evidence = [one for one in made.evidence if one.method != method]
+        made.evidence.append(evidence)
+        self._look(method if full else f"{method} {rows.percent(stage.share)}")
+
+    def _try(self, method: Callable[[], Evidence], cost: float = 0.0) -> None:
+        """Run a method; one that does not apply here leaves a sentence instead of evidence, and costs nothing."""
+        try:
+            found = method()
+        except DataError as refused:
+            self.made.path.append(str(refused))
+            return
+        self._meter.spent += cost
+        self._take(found)
+
+    def _take(self, found: Evidence) -> None:
+        """Keep evidence, and read what it says of the gain."""
+        made, loss = self.made, abs(self._given) or 1.0
+        made.evidence.append(found)
+        lowest = self._problem.door.lowest_loss(self._problem.losses)
+        if beyond(found, self._given, lowest):
+            made.path.append(
+                f"The estimate by {found.method}, {rows.signed(found.estimate)}, is more than all of the loss, "
+                f"{rows.decimal(self._given)}, which cannot go below zero; so it says nothing."
+            )
+        elif found.method in ("score", "tie", "refit", "finetune") and found.estimate is not None:
+            error = ((found.high or 0.0) - (found.low or 0.0)) / 4 / loss
+            share = found.estimate / loss
+            if found.method == "tie":
+                self._readings["tie"] = read_tie(float(found.facts["log_rise"]), error)
+            else:
+                self._readings[found.method] = read_score(share, error)
+        self._look(found.method)
+
+    def _look(self, method: str) -> None:
+        made = self.made
+        made.belief = prior(shared=bool(made.evidence[0].shared_branches))
+        for reading in self._readings.values():
+            made.belief = made.belief.told(reading)
+        choice = made.proved or lean(made.belief)
+        made.looks.append(
+            Look(
+                method,
+                self._meter.spent,
+                self._meter.seconds,
+                choice,
+                sureness(made.belief, choice),
+                made.belief.regret(choice),
+            )
+        )
+
+    def _regret(self) -> float:
+        return self.made.belief.regret(self.made.proved or lean(self.made.belief))
+
+    def _enough(self) -> bool:
+        """Whether the regret is small enough, and the verdict certain or not to be had cheaply."""
+        if self._regret() > self._wanted.regret:
+            return False
+        return self.made.proved is not None or self._meter.seconds > self._wanted.certainty
 
 
-def _stopped(found: Evidence, problem: Problem) -> str:
-    if found.n >= LOOKS[-1] and found.choice == "undecided":
-        return f"All {found.n} pairs are used up."
-    if found.choice == "undecided":
-        return f"The time limit came after {found.n} pairs."
-    return f"It was decided after {found.n} pairs."
+def sureness(belief: Belief, choice: Choice) -> float:
+    """Probability that a choice has the lower loss."""
+    return belief.above(0.0) if choice == "concat" else 1.0 - belief.above(0.0)
 
 
-def _try(problem: Problem, made: Climb, method: Callable[[Problem], Evidence]) -> None:
-    """Run a method; one that does not apply here leaves a sentence instead of evidence."""
-    problem.tell(problem.merge.site)
-    try:
-        made.evidence.append(method(problem))
-    except DataError as refused:
-        made.path.append(str(refused))
+STARTS = {"fresh": "from fresh starts", "tied": "from tied starts", "warm": "from the trained branches"}
+
+
+def _words(stage: Stage, found: Contrast, gain: Interval) -> str:
+    length = "" if stage.share >= 1 else f", {rows.percent(stage.share)} of the steps"
+    many = "1 pair" if found.pairs == 1 else f"{found.pairs} pairs"
+    return (
+        f"{many} trained {STARTS[stage.kind]}{length}: Add {rows.decimal(found.add)}, Concatenate "
+        f"{rows.decimal(found.concat)}; in full a gain of {rows.signed(gain.estimate)} "
+        f"{rows.interval_text(gain.low, gain.high)}."
+    )
+
+
+def interval_of(reading: Reading, loss: float, *, level: float = 0.95, n: int = 1) -> Interval:
+    """A reading in units of the loss."""
+    half = t_quantile(level, reading.noise.degrees) * math.sqrt(reading.noise.variance)
+    ends = [float(share_of(value)) * abs(loss) for value in (reading.gain, reading.gain - half, reading.gain + half)]
+    return Interval(ends[0], ends[1], ends[2], level, n)

@@ -1,4 +1,4 @@
-"""Advice as a page: a table of verdicts, the reasons, what was measured, and how to switch."""
+"""Advice as a page: the answer with its odds, what each method added for what it cost, and how to switch."""
 
 from addcat.evidence.result import Evidence
 from addcat.graph.operations import OPS
@@ -7,17 +7,27 @@ from addcat.report.page import Block, Bullets, Cell, Column, Heading, Page, Para
 from addcat.verbs.advise.result import Advice, Verdict
 
 VERDICTS = (
-    Column("site", whole=False),
-    Column("now"),
-    Column("verdict"),
+    Column("question", whole=False),
+    Column("now", at_least=90),
+    Column("take"),
+    Column("right", number=True),
+    Column("regret", number=True),
     Column("gain of concat", number=True),
-    Column("95 % interval"),
-    Column("margin", number=True, at_least=90),
+    Column("95 % interval", at_least=90),
+    Column("margin", number=True, at_least=100),
     Column("parameters", at_least=110),
-    Column("by", at_least=100),
+)
+LOOKS = (
+    Column("question", whole=False),
+    Column("after"),
+    Column("take"),
+    Column("right", number=True),
+    Column("regret", number=True),
+    Column("trainings", number=True),
+    Column("time", number=True),
 )
 EVIDENCE = (
-    Column("site", whole=False),
+    Column("question", whole=False),
     Column("method"),
     Column("speaks of"),
     Column("estimate", number=True),
@@ -26,7 +36,7 @@ EVIDENCE = (
     Column("n", number=True, at_least=100),
     Column("time", number=True),
 )
-TONES: dict[str, Tone] = {"add": "good", "concat": "warn", "undecided": "muted"}
+TONES: dict[str, Tone] = {"add": "good", "concat": "warn"}
 
 
 def advice_page(advice: Advice) -> Page:
@@ -44,8 +54,12 @@ def advice_page(advice: Advice) -> Page:
         return Page(tuple(blocks))
     blocks.append(Table(VERDICTS, tuple(verdict_row(verdict) for verdict in advice.verdicts)))
     blocks.append(Bullets(tuple(f"{verdict.site}: {verdict.reason}" for verdict in advice.verdicts)))
-    if advice.together is not None:
-        blocks.append(Paragraph(advice.together.words))
+    more = [words for verdict in advice.verdicts if (words := more_words(verdict))]
+    if more:
+        blocks.append(Bullets(tuple(more)))
+    looked = tuple(row for verdict in advice.verdicts for row in look_rows(verdict))
+    if looked:
+        blocks.extend([Heading("What each method added"), Table(LOOKS, looked)])
     blocks.append(Heading("Evidence"))
     blocks.append(Table(EVIDENCE, tuple(row for verdict in advice.verdicts for row in evidence_rows(verdict))))
     commands = [f"`{verdict.command}`" for verdict in advice.verdicts if verdict.command]
@@ -59,17 +73,56 @@ def verdict_row(verdict: Verdict) -> tuple[str | Cell, ...]:
     """A verdict as cells under `VERDICTS`."""
     gain, price = verdict.gain, verdict.price
     after = price.after
-    measured = [e.method for e in verdict.evidence if e.estimate is not None and e.unit == "loss"]
     return (
-        verdict.site,
+        site_words(verdict),
         OPS[verdict.now].label,
         Cell(verdict.choice, TONES[verdict.choice]),
+        sure_words(verdict),
+        rows.percent(verdict.regret.share),
         rows.NONE if gain is None else rows.signed(gain.estimate),
         rows.NONE if gain is None else rows.interval_text(gain.low, gain.high),
         rows.decimal(verdict.margin),
         rows.count(price.now.parameters) + ("" if after is None else f" -> {rows.count(after.parameters)}"),
-        measured[-1] if measured else rows.NONE,
     )
+
+
+def site_words(verdict: Verdict) -> str:
+    """The question of a verdict, short: a merge's name, or a family's with the number of its members."""
+    many = len(verdict.sites)
+    return verdict.site if many == 1 else f"{verdict.site} ({rows.integer(many)} together)"
+
+
+def sure_words(verdict: Verdict) -> str:
+    """How sure a recommendation is: certain, either, or the probability that it is right."""
+    if verdict.certain:
+        return "certain"
+    return "either" if verdict.either else rows.percent(verdict.probability)
+
+
+def more_words(verdict: Verdict) -> str:
+    """What more evidence would cost; "" where there is nothing left to learn."""
+    more = verdict.more
+    if more is None or verdict.certain:
+        return ""
+    pairs = "1 more pair" if more.pairs == 1 else f"{rows.integer(more.pairs)} more pairs"
+    time = "" if more.seconds is None else f", about {rows.seconds_text(more.seconds)}"
+    return f"{verdict.site}: {pairs} ({rows.decimal(more.trainings)} trainings{time}) would halve the doubt."
+
+
+def look_rows(verdict: Verdict) -> list[tuple[str | Cell, ...]]:
+    """What was believed after each method, as cells under `LOOKS`."""
+    return [
+        (
+            verdict.site,
+            look.method,
+            Cell(look.choice, TONES[look.choice]),
+            rows.percent(look.probability),
+            rows.percent(look.regret),
+            rows.decimal(look.trainings),
+            rows.seconds_text(look.seconds),
+        )
+        for look in verdict.looks
+    ]
 
 
 def evidence_rows(verdict: Verdict) -> list[tuple[str, ...]]:
@@ -99,4 +152,5 @@ def _figures(one: Evidence) -> tuple[str, str]:
 
 def _data(advice: Advice) -> str:
     fit, judged = (rows.count(number) for number in advice.examples)
-    return f"{fit} examples fitted, {judged} judged, in {rows.seconds_text(advice.seconds)}. Loss: {advice.loss}."
+    spent = f"{rows.decimal(advice.trainings)} trainings, {rows.seconds_text(advice.seconds)}"
+    return f"{fit} examples fitted, {judged} judged. Spent: {spent}, of {advice.budget}. Loss: {advice.loss}."

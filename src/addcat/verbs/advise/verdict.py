@@ -1,138 +1,189 @@
-"""Evidence becomes a verdict, and one sentence that a colleague would say.
+"""What is believed becomes a recommendation with its odds, and one sentence that a colleague would say.
 
-The rule is small, and the same for every network:
-
-1. Add is the cheaper merge, so it is chosen unless Concatenate gains more than the margin, a share of Add's loss.
-2. A verdict is given where the interval of the gain lies on one side of the margin (levels:
-   `addcat.evidence.decision`).
-3. Only networks trained anew show what training both would. Where that is out of reach, what a switch would gain from
-   here speaks, and only for Concatenate: no gain from an Add network is no evidence for Add, since a network that has
-   fitted its data shows no wish for more.
-4. A merge that already computes what the other would is decided by price alone.
+1. Recommended is the merge that gives less away on average over what is believed of the gain; where the gain lies
+   within the margin with a probability of 95 %, both will do, and Add is recommended because it is cheaper.
+2. Certain is what the strict rule proves: full pairs whose interval is clear of the margin at the levels of
+   `addcat.evidence.decision`, from networks of which one at least learns more than a constant.
+3. A merge that already computes what the other would is decided by price alone.
 """
 
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+from statistics import NormalDist
+
 from addcat.evidence.baseline import nothing_learnt
-from addcat.evidence.decision import beyond, side
 from addcat.evidence.problem import Problem
+from addcat.evidence.readings import SEEDS
 from addcat.evidence.result import Evidence
-from addcat.merges.price import Price, price
+from addcat.graph.cost import add_up
+from addcat.graph.nested import subgraph
+from addcat.graph.operations import OPS
+from addcat.merges.price import Cost, Price, price
 from addcat.report import rows
-from addcat.statistics import Interval
-from addcat.verbs.advise.climb import Climb
-from addcat.verbs.advise.result import Gain, Verdict
+from addcat.statistics.belief import Belief
+from addcat.verbs.advise.climb import Climb, lean, sureness
+from addcat.verbs.advise.result import EITHER, Choice, Gain, More, Odds, Regret, Verdict
 
-DECIDING = ("retrain", "finetune", "refit", "score")
-"""The methods that estimate the gain, the most faithful first."""
+MOST_PAIRS = 1000
+"""More pairs than this would not be trained by anybody."""
 
 
-def verdict_of(problem: Problem, made: Climb, margin: float, loss: float) -> Verdict:
-    """Decide one merge.
+SURE = 1e-6
+"""A doubt below this is none."""
+
+
+def verdict_of(problem: Problem, made: Climb, margin: float, loss: float, *, name: str = "") -> Verdict:
+    """Recommend for one question.
 
     Args:
-        problem: The merge.
+        problem: The merges.
         made: What was measured.
         margin: Share of the loss below which a gain does not count.
         loss: Held-out loss of the network as it is.
+        name: Of the family, where the question is about several merges.
 
     Returns:
         The verdict.
     """
-    cost = price(problem.graph, problem.merge)
-    best = next((found for name in DECIDING if (found := made.get(name)) is not None), None)
-    reference = loss if best is None or best.reference_loss is None else best.reference_loss
-    choice = _choice(made, best, margin * abs(reference), reference, problem.door.lowest_loss(problem.losses))
-    return Verdict(
-        site=problem.merge.site,
+    reference = loss if made.loss is None else made.loss
+    disguised = bool(made.evidence[0].disguised)
+    belief, limit = made.belief, -math.log1p(-margin)
+    odds = Odds(1 - belief.above(-limit), belief.above(-limit) - belief.above(limit), belief.above(limit))
+    choice: Choice = made.proved or ("add" if odds.either >= EITHER else lean(belief))
+    share = belief.regret(choice)
+    measured = any(one.estimate is not None and one.unit == "loss" for one in made.evidence)
+    if disguised:
+        odds, share = Odds(0.0, 1.0, 0.0), 0.0
+    interval = belief.interval().scaled(abs(reference))
+    verdict = Verdict(
+        site=name or problem.merge.site,
+        sites=tuple(merge.site for merge in problem.merges),
+        question=question_of(problem, name),
         now=problem.now,
         choice=choice,
-        gain=None if best is None else _gain(best),
+        certain=made.proved is not None,
+        probability=1.0 if disguised else sureness(belief, choice),
+        odds=odds,
+        regret=Regret(share * abs(reference), share),
+        more=None if disguised else _more(made, belief, sureness(belief, choice)),
+        gain=Gain(interval.estimate, interval.low, interval.high) if measured and not disguised else None,
         margin=margin * abs(reference),
         loss=reference,
-        price=cost,
+        price=whole_price(problem),
         evidence=tuple(made.evidence),
-        reason=_reason(problem, made, best, choice, margin * abs(reference), reference, cost),
+        looks=tuple(made.looks),
+        reason="",
         path=tuple(made.path),
         command=_command(problem, choice),
     )
+    return replace(verdict, reason=_reason(problem, made, verdict))
 
 
-def _gain(found: Evidence) -> Gain:
-    assert found.estimate is not None  # noqa: S101  (deciding methods estimate)
-    assert found.low is not None  # noqa: S101
-    assert found.high is not None  # noqa: S101
-    return Gain(found.estimate, found.low, found.high)
+def question_of(problem: Problem, name: str) -> str:
+    """What is asked, in words."""
+    if len(problem.merges) == 1:
+        return f"merge {problem.merge.site!r}"
+    return f"the {rows.integer(len(problem.merges))} {name} merges together"
 
 
-def _interval(found: Evidence) -> Interval:
-    gain = _gain(found)
-    return Interval(gain.estimate, gain.low, gain.high, found.level, found.n)
+def whole_price(problem: Problem) -> Price:
+    """Price of all merges of a question."""
+    prices = [price(subgraph(problem.root, merge.site)[0], merge) for merge in problem.merges]
+    if len(prices) == 1:
+        return prices[0]
+    after = [one.after for one in prices]
+    known = [one for one in after if one is not None]
+    whole = _added(known) if len(known) == len(after) else None
+    return Price(_added([one.now for one in prices]), whole, all(one.direct for one in prices))
 
 
-def _choice(made: Climb, best: Evidence | None, margin: float, loss: float, lowest: float) -> str:
-    if made.evidence[0].disguised:
-        return "add"
-    if best is None:
-        return "undecided"
-    if best.learnt is False or beyond(best, loss, lowest):
-        return "undecided"
-    if best.choice is not None:
-        return best.choice
-    return "concat" if side(_interval(best), margin) == "concat" else "undecided"
+def _added(costs: Sequence[Cost]) -> Cost:
+    return Cost(
+        add_up(one.parameters for one in costs),
+        add_up(one.multiply_adds for one in costs),
+        add_up(one.bytes for one in costs),
+    )
+
+
+def _more(made: Climb, belief: Belief, probability: float) -> More | None:
+    """Full pairs that would halve the probability of being wrong, on average as the normal distribution has it.
+
+    A belief of mean m and variance v is wrong with probability 1 - F(|m| / sqrt(v)); n pairs of variance s² each take v
+    to 1 / (1 / v + n / s²).
+    """
+    doubt = 1 - probability
+    if made.pair_cost is None or not SURE < doubt < 0.5:
+        return None
+    normal, quantiles = NormalDist(), belief.interval(0.6827)
+    variance = max((quantiles.high - quantiles.low) / 2, 1e-6) ** 2
+    now, then = normal.inv_cdf(1 - doubt), normal.inv_cdf(1 - doubt / 2)
+    seeds = made.seeds if made.seeds and math.isfinite(made.seeds) else SEEDS
+    pairs = min(max(1, math.ceil(((then / max(now, 0.05)) ** 2 - 1) * seeds / variance)), MOST_PAIRS)
+    seconds = None if made.pair_seconds is None else pairs * made.pair_seconds
+    return More(pairs, pairs * made.pair_cost, seconds)
 
 
 def _command(problem: Problem, choice: str) -> str:
-    if choice in ("undecided", problem.now):
+    if choice == problem.now:
         return ""
-    return f"addcat switch MODEL --set {problem.merge.site}={choice} -o switched.keras"
+    sets = " ".join(f"--set {merge.site}={choice}" for merge in problem.merges)
+    return f"addcat switch MODEL {sets} -o switched.keras"
 
 
-def _reason(
-    problem: Problem, made: Climb, best: Evidence | None, choice: str, margin: float, loss: float, cost: Price
-) -> str:
+def _reason(problem: Problem, made: Climb, verdict: Verdict) -> str:
     if made.evidence[0].disguised:
         return f"This {problem.merge.label} already computes an Add, and Add is the cheaper way to write it."
-    if best is None:
-        why = made.path[-1] if made.path else "Only facts were asked for, and facts alone do not decide."
-        return f"Undecided. {why}"
-    if best.learnt is False:
-        return f"Undecided: {nothing_learnt(best)}"
-    gain = _gain(best)
-    if beyond(best, loss, problem.door.lowest_loss(problem.losses)):
+    other = "concat" if verdict.choice == "add" else "add"
+    label, rival = OPS[verdict.choice].label, OPS[other].label
+    basis = _basis(made.evidence)
+    regret = f"following this gives away {rows.percent(verdict.regret.share)} of the loss on average"
+    trained = [one for one in made.evidence if one.learnt is not None]
+    if trained and not trained[-1].learnt:
+        return f"Take {label} for want of evidence: {nothing_learnt(trained[-1])}"
+    if verdict.gain is None:
         return (
-            f"Undecided: the estimate by {best.method}, {rows.signed(gain.estimate)}, is more than all of Add's loss, "
-            f"{rows.decimal(loss)}, which cannot go below zero; so it says nothing."
+            f"Take {label}, with a probability of {rows.percent(verdict.probability)}: nothing was measured, this is "
+            f"what other networks did; {regret}.{' ' + made.path[-1] if made.path else ''}"
         )
-    figures = f"{rows.signed(gain.estimate)} {rows.interval_text(gain.low, gain.high)}"
-    share = rows.percent(gain.estimate / loss) if loss else ""
-    anew = best.question == "trained anew"
-    basis = f"trained anew over {best.n} pairs" if anew else f"from here ({best.method})"
-    if choice == "concat":
-        lowers = f"Concatenate lowers the loss by {figures}, {share} of Add's {rows.decimal(loss)}"
-        return f"{lowers}, {basis}{_more(problem, cost)}."
-    against = f"{figures} against a margin of {rows.decimal(margin)}"
-    if choice == "add":
-        worse = "Concatenate does worse" if gain.high < 0 else "Concatenate gains too little to pay for itself"
-        return f"{worse}, {against}, {basis}{_saved(problem, cost)}."
-    hint = "more time (time_limit) would narrow it" if anew else "that is no evidence for Add either"
-    return f"Undecided: Concatenate gains {against}, {basis}; {hint}."
+    figures = f"{rows.signed(verdict.gain.estimate)} {rows.interval_text(verdict.gain.low, verdict.gain.high)}"
+    if verdict.certain:
+        if verdict.choice == "concat":
+            share = rows.percent(verdict.gain.estimate / verdict.loss) if verdict.loss else ""
+            return f"Concatenate lowers the loss by {figures}, {share} of Add's {rows.decimal(verdict.loss)}, {basis}."
+        worse = verdict.gain.high < 0
+        words = "Concatenate does worse" if worse else "Concatenate gains too little to pay for itself"
+        return (
+            f"{words}, {figures} against a margin of {rows.decimal(verdict.margin)}, {basis}{_saved(problem, verdict)}."
+        )
+    if verdict.either:
+        return (
+            f"Either: take Add, it is cheaper. Concatenate gains {figures}, within the margin of "
+            f"{rows.decimal(verdict.margin)} with a probability of {rows.percent(verdict.odds.either)}, {basis}."
+        )
+    return (
+        f"{label} is better than {rival} with a probability of {rows.percent(verdict.probability)}: Concatenate gains "
+        f"{figures}, {basis}; {regret}."
+    )
 
 
-def _parameters(problem: Problem, cost: Price) -> int | None:
-    """Parameters that Concatenate has beyond Add; None where that is not known."""
-    if cost.after is None or cost.after.parameters is None or cost.now.parameters is None:
-        return None
-    more = cost.after.parameters - cost.now.parameters
-    return more if problem.now == "add" else -more
+def _basis(evidence: Sequence[Evidence]) -> str:
+    """What the belief rests on, in words."""
+    full = next((one for one in evidence if one.method == "retrain"), None)
+    if full is not None:
+        return f"trained anew over {full.n} pairs"
+    used = [one.method for one in evidence if one.estimate is not None and one.unit == "loss"]
+    return f"judged by {' and '.join([', '.join(used[:-1]), used[-1]] if len(used) > 1 else used)}" if used else ""
 
 
-def _more(problem: Problem, cost: Price) -> str:
-    more = _parameters(problem, cost)
-    return f", for {rows.count(more)} parameters more" if more is not None and more > 0 else ""
-
-
-def _saved(problem: Problem, cost: Price) -> str:
-    more = _parameters(problem, cost)
-    if more is None or more <= 0:
+def _saved(problem: Problem, verdict: Verdict) -> str:
+    now, after = verdict.price.now.parameters, None
+    if verdict.price.after is not None:
+        after = verdict.price.after.parameters
+    if now is None or after is None:
+        return ""
+    more = after - now if problem.now == "add" else now - after
+    if more <= 0:
         return ""
     words = "Add saves" if problem.now == "concat" else "Concatenate would cost"
     return f"; {words} {rows.count(more)} parameters"

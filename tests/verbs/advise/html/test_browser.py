@@ -235,7 +235,9 @@ def test_without_scripts_the_network_is_a_list(browser, folder):
     page = context.new_page()
     page.goto((folder / "small.html").as_uri())
     expect(page.locator(".flow li")).to_have_count(3)
-    expect(page.locator(".flow li").first).to_have_text(re.compile(r"^codes, Add of .*: switch to Concatenate$"))
+    expect(page.locator(".flow li").first).to_have_text(
+        re.compile(r"^codes, Add of .*: switch to Concatenate, certain$")
+    )
     expect(page.locator(".stage")).to_be_hidden()
     expect(page.locator("#theme")).to_be_hidden()
     context.close()

@@ -17,6 +17,7 @@ from addcat.report import rows
 from addcat.report.page import Table
 from addcat.verbs.advise.html import document
 from addcat.verbs.advise.html.document import MOST_OPEN, report_html, write_report
+from addcat.verbs.advise.html.odds import ladder, odds_bar
 from addcat.verbs.advise.html.verdicts import action, headline, price_table, verdict_words
 
 VOID = {"meta", "link", "br", "img", "input", "hr"}
@@ -114,7 +115,7 @@ def test_every_figure_of_a_verdict_is_there(small):
         for row in price_table(verdict).rows:
             assert all(cell in words for cell in row)
         assert verdict.command in words
-    assert "examples to fit 898 examples to judge 899 time 1 min 31 s" in words
+    assert "examples to fit 898 examples to judge 899 spent 16.4 trainings, 1 min 31 s budget 10 min 0 s" in words
     assert "sparse_categorical_crossentropy" in words
 
 
@@ -179,35 +180,57 @@ def test_no_verdicts():
 
 
 @pytest.mark.parametrize(
-    ("choices", "text"),
+    ("kinds", "text"),
     [
         (
-            ("concat", "concat", "undecided"),
-            "Switch `codes` to Concatenate; keep Concatenate at `skip`; `late` is undecided.",
+            ("concat", "concat", "open"),
+            "Switch `codes` and `late` to Concatenate (at least: 58 % likely the better); keep Concatenate at `skip` "
+            "(certain).",
         ),
-        (("add", "add", "concat"), "Switch `late` to Concatenate; switch `skip` to Add; keep Add at `codes`."),
-        (("undecided",), "`codes`, `skip` and `late` are undecided."),
-        (("add", "concat", "add"), "Keep Concatenate at `skip`; keep Add at `codes` and `late`."),
+        (
+            ("add", "add", "concat"),
+            "Switch `late` to Concatenate (certain); switch `skip` to Add (either will do); keep Add at `codes` "
+            "(either will do).",
+        ),
+        (
+            ("add", "concat", "add"),
+            "Keep Concatenate at `skip` (certain); keep Add at `codes` and `late` (at least: either will do).",
+        ),
     ],
 )
-def test_headline(choices, text):
-    assert headline(advice(sketch(), choices).verdicts) == text
+def test_headline(kinds, text):
+    assert headline(advice(sketch(), kinds).verdicts) == text
 
 
-def test_headline_of_many():
-    verdicts = advice(sketch(), ("concat", "concat", "undecided")).verdicts * 12
-    assert headline(verdicts) == "Switch 12 of 36 merges to Concatenate; keep Concatenate at 12; 12 are undecided."
-    assert headline(verdicts[1::3]) == "Keep Concatenate at all merges."
+def test_headline_of_many_and_of_families():
+    verdicts = advice(sketch(), ("concat", "concat", "concat")).verdicts * 12
+    assert headline(verdicts) == "Switch 24 of 36 merges to Concatenate (certain); keep Concatenate at 12 (certain)."
+    assert headline(verdicts[1::3]) == "Keep Concatenate at all merges (certain)."
+    family = replace(verdicts[1], site="skip", sites=("a", "b", "c"))
+    assert headline([family]) == "Keep Concatenate at `skip x 3` (certain)."
     assert headline([]) == "There is no Add or Concatenate to judge."
 
 
 def test_verdict_words():
-    first, second, third = advice(sketch()).verdicts
-    assert [verdict_words(v) for v in (first, second, third)] == [
-        "switch to Concatenate",
-        "keep Concatenate",
-        "undecided",
+    verdicts = advice(sketch(), ("concat", "concat", "open")).verdicts
+    assert [verdict_words(verdict) for verdict in verdicts] == [
+        "switch to Concatenate, certain",
+        "keep Concatenate, certain",
+        "switch to Concatenate, 58 % likely the better",
     ]
+
+
+def test_the_answer_shows_odds_regret_and_what_each_method_added(small):
+    made, text, _ = small
+    words = plain(text)
+    for verdict in made.verdicts:
+        assert [part.kind for part in odds_bar(verdict)] == ["add", "either", "concat"]
+        assert sum(part.width for part in odds_bar(verdict)) == pytest.approx(100, abs=0.02)
+        assert [step.method for step in ladder(verdict)] == [look.method for look in verdict.looks]
+    assert "Add better by more than 2.0 %: 22 %" in words
+    assert "Following it gives away 3.3 % of the loss on average." in words
+    assert "late: 6 more pairs (12.4 trainings, about 38.0 s) would halve the doubt." in words
+    assert [step.height for step in ladder(made.verdicts[0])] == [16.0, 62.0, 99.8]
 
 
 def test_price_of_what_is_not_known_and_of_what_has_no_other():

@@ -54,10 +54,14 @@ def test_what_lies_between_merges_is_one_box():
         "add",
         "concat",
         "switch",
-        "switch to Concatenate",
+        "switch to Concatenate, certain",
         "merge-1",
     )
-    assert (skip["action"], skip["note"], late["words"]) == ("keep", "8x8x16", "undecided")
+    assert (skip["action"], skip["note"], late["words"]) == (
+        "keep",
+        "8x8x16",
+        "switch to Concatenate, 58 % likely the better",
+    )
 
 
 def test_a_merge_of_one_tensor_keeps_both_arrows():

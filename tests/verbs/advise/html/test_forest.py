@@ -3,7 +3,7 @@
 import math
 
 import pytest
-from advices import KEEP, SWITCH, UNDECIDED, evidence
+from advices import KEEP, OPEN, SWITCH, evidence
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -39,7 +39,7 @@ def test_below_the_margin():
 
 
 def test_an_endless_interval_is_cut_and_squeezes_nothing():
-    anew, here = forest(UNDECIDED, margin=0.005)
+    anew, here = forest(OPEN, margin=0.005)
     (lane,) = anew.lanes
     assert (lane.cut_low, lane.cut_high, lane.interval) == (True, True, "[-0.410, +inf]")
     assert not here.lanes[0].cut_low

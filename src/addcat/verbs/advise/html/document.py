@@ -23,7 +23,9 @@ from addcat.report import html, rows
 from addcat.report.page import Bullets, Cell, Column, Heading, Page, Paragraph, Table, visible
 from addcat.verbs.advise.html.drawing import graph_data
 from addcat.verbs.advise.html.forest import forest
+from addcat.verbs.advise.html.odds import ladder, odds_bar
 from addcat.verbs.advise.html.verdicts import action, headline, price_table, verdict_words
+from addcat.verbs.advise.page import more_words, sure_words
 from addcat.verbs.advise.result import Advice, Verdict
 
 SCRIPTS = ("dagre.min.js", "layout.js", "network.js", "page.js")
@@ -58,7 +60,7 @@ def report_html(advice: Advice, graph: Graph) -> str:
         A whole HTML document, light and dark, without a link to anything outside it.
     """
     columns, lines = _shown(_verdicts(advice))
-    opened, together = {verdict.site for verdict in _opened(advice.verdicts)}, advice.together
+    opened = {verdict.site for verdict in _opened(advice.verdicts)}
     return _environment().get_template("report.html").render(
         advice=advice,
         headline=headline(advice.verdicts),
@@ -67,8 +69,6 @@ def report_html(advice: Advice, graph: Graph) -> str:
             {**_site(advice, place, verdict, opened=verdict.site in opened), "cells": cells}
             for place, (verdict, cells) in enumerate(zip(advice.verdicts, lines, strict=True), 1)
         ],
-        together=together,
-        together_panels=[] if together is None else forest([together]),
         network=graph_data(advice, graph),
         flow=[_flow(advice, inspected.merge.site) for inspected in advice.inspection.merges],
         inspection=_blocks(advice.inspection.page()),
@@ -94,12 +94,16 @@ def _opened(verdicts: Sequence[Verdict]) -> Sequence[Verdict]:
 
 def _site(advice: Advice, place: int, verdict: Verdict, *, opened: bool) -> dict[str, Any]:
     """What the section of one merge shows."""
-    merge = next((i.merge for i in advice.inspection.merges if i.merge.site == verdict.site), None)
+    merge = next((i.merge for i in advice.inspection.merges if i.merge.site == verdict.sites[0]), None)
     return {
         "id": f"merge-{place}",
         "verdict": verdict,
         "action": action(verdict),
         "words": verdict_words(verdict),
+        "sure": sure_words(verdict),
+        "more": more_words(verdict),
+        "odds": odds_bar(verdict),
+        "steps": ladder(verdict),
         "now": OPS[verdict.now].label,
         "other": OPS["concat" if verdict.now == "add" else "add"].label,
         "merge": merge,
@@ -112,7 +116,7 @@ def _site(advice: Advice, place: int, verdict: Verdict, *, opened: bool) -> dict
 def _flow(advice: Advice, site: str) -> dict[str, Any]:
     """One merge in words, for readers without scripts."""
     merge = next(i.merge for i in advice.inspection.merges if i.merge.site == site)
-    verdict = next((v for v in advice.verdicts if v.site == site), None)
+    verdict = next((v for v in advice.verdicts if site in v.sites), None)
     return {
         "site": site,
         "label": merge.label,

@@ -39,7 +39,7 @@ def graph_data(advice: Advice, graph: Graph) -> dict[str, Any]:
     """
     flat = flatten(graph)
     sites = dict(_sites(graph, "", ""))
-    verdicts = {verdict.site: (place, verdict) for place, verdict in enumerate(advice.verdicts, 1)}
+    verdicts = {site: (place, verdict) for place, verdict in enumerate(advice.verdicts, 1) for site in verdict.sites}
     merges = {name for name, node in flat.nodes.items() if is_merge(node)}
     judged = {name for name in merges if sites[name] in verdicts}
     kept = merges if len(merges) <= MOST_MERGES else judged

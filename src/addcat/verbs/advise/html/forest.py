@@ -25,11 +25,14 @@ GLOSSES = {
     "structure": "read from the graph",
     "forward": "activations, no labels",
     "score": "gradient of untying",
+    "tie": "tied by regression",
     "swap": "branches exchanged",
     "refit": "branches frozen",
     "finetune": "nothing frozen",
+    "warm": "trained branches kept",
+    "short": "a share of the steps",
+    "tied": "both start as Add",
     "retrain": "both from scratch",
-    "together": "every switch made",
 }
 CUT = 3.0
 """An interval may reach this many times as far as the farthest estimate (or the margin) before it is cut."""

@@ -8,28 +8,27 @@ from addcat.report import rows
 from addcat.report.page import Column, Table
 from addcat.verbs.advise.result import Verdict
 
-Action = Literal["keep", "switch", "undecided"]
+Action = Literal["keep", "switch"]
 MOST_NAMES = 3
 """A headline names so many merges; of more it gives the number."""
 
 
 def action(verdict: Verdict) -> Action:
-    """What a verdict asks for.
-
-    Returns:
-        "switch" where the other merge is the choice, "keep" where the one that is there is, else "undecided".
-    """
-    if verdict.choice == "undecided":
-        return "undecided"
+    """What a verdict asks for: "switch" where the other merge is recommended, "keep" where the one that is there is."""
     return "keep" if verdict.choice == verdict.now else "switch"
 
 
 def verdict_words(verdict: Verdict) -> str:
-    """A verdict in two or three words: "keep Add", "switch to Concatenate", "undecided"."""
-    doing = action(verdict)
-    if doing == "undecided":
-        return doing
-    return f"{'keep' if doing == 'keep' else 'switch to'} {OPS[verdict.choice].label}"
+    """A verdict in some words: "keep Add, certain", "switch to Concatenate, right with 84 %"."""
+    doing = f"{'keep' if action(verdict) == 'keep' else 'switch to'} {OPS[verdict.choice].label}"
+    return f"{doing}, {odds_words(verdict)}"
+
+
+def odds_words(verdict: Verdict) -> str:
+    """How sure: "certain", "either will do", "84 % likely the better"."""
+    if verdict.certain:
+        return "certain"
+    return "either will do" if verdict.either else f"{rows.percent(verdict.probability)} likely the better"
 
 
 def headline(verdicts: Sequence[Verdict]) -> str:
@@ -43,18 +42,28 @@ def headline(verdicts: Sequence[Verdict]) -> str:
     total = len(verdicts)
     said: list[str] = []
     for op in ("concat", "add"):
-        switched = [v.site for v in verdicts if action(v) == "switch" and v.choice == op]
-        if switched:
-            said.append(f"switch {_names(switched, total, first=not said)} to {OPS[op].label}")
-    for op in ("concat", "add"):
-        kept = [v.site for v in verdicts if action(v) == "keep" and v.now == op]
-        if kept:
-            said.append(f"keep {OPS[op].label} at {_names(kept, total, first=not said)}")
-    unknown = [v.site for v in verdicts if action(v) == "undecided"]
-    if unknown:
-        said.append(f"{_names(unknown, total, first=not said)} {'is' if len(unknown) == 1 else 'are'} undecided")
+        for doing in ("switch", "keep"):
+            those = [v for v in verdicts if v.choice == op and action(v) == doing]
+            if those:
+                names = _names([_asked(v) for v in those], total, first=not said)
+                words = (
+                    f"switch {names} to {OPS[op].label}" if doing == "switch" else f"keep {OPS[op].label} at {names}"
+                )
+                said.append(f"{words} ({_sure(those)})")
     text = "; ".join(said)
     return f"{text[0].upper()}{text[1:]}."
+
+
+def _asked(verdict: Verdict) -> str:
+    many = len(verdict.sites)
+    return verdict.site if many == 1 else f"{verdict.site} x {rows.integer(many)}"
+
+
+def _sure(verdicts: Sequence[Verdict]) -> str:
+    """How sure some verdicts are: in the words of one, or the least sure of several."""
+    least = min(verdicts, key=lambda v: (v.certain, v.probability))
+    words = odds_words(least)
+    return words if len(verdicts) == 1 or words == "certain" else f"at least: {words}"
 
 
 def _names(sites: Sequence[str], total: int, *, first: bool) -> str:

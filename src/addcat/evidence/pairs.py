@@ -1,0 +1,179 @@
+"""Paired runs of both arms: of a share of the steps, from one of several starts, added to what was run before.
+
+Arms are written and compiled once and serve every share and every start. Runs of one stage are kept, so that more pairs
+of it add to the earlier ones.
+"""
+
+import time
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from addcat.data.examples import Arrays
+from addcat.doors.recipe import Plan, plan
+from addcat.errors import DataError
+from addcat.evidence.contrast import Contrast, contrast
+from addcat.evidence.decision import require_trained
+from addcat.evidence.meter import STEP, Meter, relative_cost, run_cost
+from addcat.evidence.problem import Problem
+from addcat.evidence.starts import Kind, starts_of
+from addcat.graph import Graph, Refusal
+from addcat.trials.race import Race, race
+from addcat.trials.trial import cross_fitted
+
+Losses = NDArray[np.float64]
+
+SHORT_LOOKS = 4
+"""Evaluations of a run of a share of the steps, where they cost little beside them."""
+JUDGING, JUDGING_SHORT = 0.5, 0.1
+"""An evaluation after each pass, as long as all of them cost at most so much of the steps; less of a short run."""
+BOTH = 0.75
+"""Time of two arms at once, as a share of one after the other, on two cores."""
+CAREFUL = 1.25
+"""Predicted seconds are stretched so much before they are held against a deadline."""
+COMPILING = 8.0
+"""Seconds to compile the training of a network, in seconds that its first forward pass took."""
+SEEDS = 1000
+"""Seeds of one user seed; those of the next begin behind them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """Pairs to train.
+
+    Attributes:
+        kind: How they start.
+        share: Of the recipe's steps.
+        pairs: How many there are to be, those run before included.
+    """
+
+    kind: Kind
+    share: float
+    pairs: int
+
+
+class Pairs:
+    """Trains pairs of both arms and remembers what came out.
+
+    Args:
+        problem: The merges.
+        arms: Architectures by "add" and "concat".
+        meter: Charged for every run.
+        first_pass: Seconds that the first forward pass of the given network took, compilation included.
+    """
+
+    def __init__(self, problem: Problem, arms: dict[str, Graph], meter: Meter, first_pass: float) -> None:
+        self._problem, self._arms, self._meter, self._first_pass = problem, arms, meter, first_pass
+        self.relative = {name: relative_cost(graph, problem.root) for name, graph in arms.items()}
+        self._race: Race | None = None
+        self._step: dict[str, float] = {}
+        self._compiled: set[bool] = set()
+        self._found: dict[tuple[Kind, float], dict[str, list[Losses]]] = {}
+        self._distinct = problem.held.distinct()
+        self._slower = 1.0
+
+    def plan(self, share: float) -> Plan:
+        """Steps and evaluations of a run of a share of the steps."""
+        recipe, held = self._problem.recipe, self._problem.held.count
+        steps = max(1, round(share * recipe.steps))
+        steps_in_passes = STEP * steps * recipe.batch / held
+        if share >= 1:
+            affordable = max(SHORT_LOOKS, int(JUDGING * steps_in_passes))
+            wanted = plan(recipe, self._problem.data.count, steps).evaluations
+        else:
+            affordable, wanted = max(1, int(JUDGING_SHORT * steps_in_passes)), SHORT_LOOKS
+        evaluations = min(wanted, affordable, steps)
+        return Plan(steps // evaluations, evaluations, recipe.batch)
+
+    def pairs(self, stage: Stage) -> int:
+        """How many pairs of this kind and share there are already."""
+        found = self._found.get((stage.kind, stage.share))
+        return len(found["add"]) if found else 0
+
+    def cost(self, stage: Stage) -> float:
+        """Trainings of the given network that the stage's missing pairs cost."""
+        run, recipe = self.plan(stage.share), self._problem.recipe
+        missing = max(0, stage.pairs - self.pairs(stage))
+        held = self._problem.held.count
+        return missing * sum(run_cost(run, held, recipe, relative) for relative in self.relative.values())
+
+    def seconds(self, stage: Stage) -> float:
+        """What it is reckoned to take; compiling included, where that is still to be done."""
+        missing = max(0, stage.pairs - self.pairs(stage))
+        if self._race is None:
+            compiling = 2 * COMPILING * max(self._first_pass, 0.1)
+            return CAREFUL * compiling
+        running = self.running_seconds(stage)
+        fresh = 0.0 if (missing > 2) in self._compiled else COMPILING * max(self._first_pass, 0.1)
+        return CAREFUL * running + fresh
+
+    def running_seconds(self, stage: Stage) -> float:
+        """What the stage's missing pairs take to run, once all is compiled and a step was timed."""
+        missing = max(0, stage.pairs - self.pairs(stage))
+        return BOTH * missing * self.plan(stage.share).steps * sum(self._step.values()) * self._slower
+
+    def training_seconds(self) -> float:
+        """Time of one training of the given network, from a few of its steps."""
+        self._ready()
+        return self._problem.recipe.steps * self._step[self._problem.now]
+
+    def run(self, stage: Stage) -> Contrast:
+        """Train the stage's missing pairs.
+
+        Args:
+            stage: What to run.
+
+        Returns:
+            The contrast of all its pairs.
+
+        Raises:
+            DataError: if there are no such starts, or training went to NaN.
+        """
+        problem, found = self._problem, self._found.setdefault((stage.kind, stage.share), {"add": [], "concat": []})
+        have = len(found["add"])
+        seeds = [problem.seed * SEEDS + number + 1 for number in range(have, stage.pairs)]
+        if seeds:
+            ready, run = self._ready(), self.plan(stage.share)
+            starts = self._starts(stage.kind, seeds)
+            cost, began = self.cost(stage), time.monotonic()
+            reckoned = BOTH * len(seeds) * run.steps * sum(self._step.values())
+            curves = ready.run_many(seeds, starts, run)
+            took = time.monotonic() - began
+            if (len(seeds) > 2) in self._compiled and reckoned > 0:
+                self._slower = max(took / reckoned, 0.05)
+            self._compiled.add(len(seeds) > 2)
+            self._meter.spent += cost
+            for name, runs in curves.items():
+                losses = [cross_fitted(curve) for curve in runs]
+                for one in losses:
+                    require_trained(one, problem.merge.site)
+                found[name] += losses
+        return self.contrast(stage)
+
+    def contrast(self, stage: Stage) -> Contrast:
+        """What all pairs of the stage's kind and share say."""
+        return contrast(*self.losses(stage), self._distinct)
+
+    def losses(self, stage: Stage) -> tuple[Losses, Losses]:
+        """Held-out losses of Add and of Concatenate, of shape (pairs, examples)."""
+        found = self._found[stage.kind, stage.share]
+        return np.stack(found["add"]), np.stack(found["concat"])
+
+    def _ready(self) -> Race:
+        if self._race is None:
+            p = self._problem
+            whole = self.plan(1.0)
+            self._race = race(p.door, self._arms, p.recipe, whole, p.data, p.held, p.losses, seed=p.seed)
+            self._step = self._race.step_seconds()
+        return self._race
+
+    def _starts(self, kind: Kind, seeds: list[int]) -> dict[str, list[Arrays]]:
+        starts: dict[str, list[Arrays]] = {name: [] for name in self._arms}
+        for seed in seeds:
+            one = starts_of(self._problem, self._arms, kind, seed)
+            if isinstance(one, Refusal):
+                raise DataError(f"{one.site!r}: {one.reason}.")
+            for name, arrays in one.items():
+                starts[name].append(arrays)
+        return starts

@@ -1,0 +1,69 @@
+"""Where the two arms of a pair start: drawn anew, tied to each other, with the trained branches, or from here.
+
+fresh: both arms drawn anew, alike in every layer that they share.
+tied: Concatenate's consumers start as copies of Add's, so both arms start as one function and differ by what untying
+    brings. The variance between pairs falls four times or more; small gains shrink a little.
+warm: what comes before the merges has the trained weights, what follows is drawn anew in both arms: fair to both, and
+    near its end in a fraction of the steps.
+here: nothing is drawn; the network as it is, and switched with as little loss as can be.
+"""
+
+from typing import Literal
+
+from addcat.data.examples import Arrays
+from addcat.evidence.arms import opened_anew
+from addcat.evidence.problem import Problem
+from addcat.graph import Graph, Refusal
+
+Kind = Literal["fresh", "tied", "warm"]
+Starts = dict[str, Arrays]
+
+
+def starts_of(problem: Problem, arms: dict[str, Graph], kind: Kind, seed: int) -> Starts | Refusal:
+    """Weights from which both arms of one pair start.
+
+    Args:
+        problem: The merges.
+        arms: Architectures by "add" and "concat".
+        kind: How they start.
+        seed: Of what is drawn.
+
+    Returns:
+        Values of all variables by arm, or why there are no such starts.
+    """
+    door = problem.door
+    if kind == "tied":
+        return _tied(problem, arms, seed)
+    models = {name: door.write(graph, weights=False, seed=seed) for name, graph in arms.items()}
+    if kind == "warm":
+        if any(merge.site not in problem.root.nodes for merge in problem.merges):
+            return Refusal("AC117", problem.merge.site, "it lies in a nested model, whose parts cannot be kept apart")
+        models = {name: door.write(_warmed(problem, door.read(model))) for name, model in models.items()}
+    return {name: door.state(model) for name, model in models.items()}
+
+
+def _tied(problem: Problem, arms: dict[str, Graph], seed: int) -> Starts | Refusal:
+    door = problem.door
+    add = door.write(arms["add"], weights=False, seed=seed)
+    opened = opened_anew(problem, door.read(add))
+    if isinstance(opened, Refusal):
+        return opened
+    found = {"add": door.state(add), "concat": door.state(door.write(opened))}
+    wanted = [array.shape for array in door.state(door.write(arms["concat"], weights=False, seed=seed))]
+    if [array.shape for array in found["concat"]] != wanted:
+        return Refusal("AC117", problem.merge.site, "an opened Add is built otherwise than this Concatenate")
+    return found
+
+
+def _warmed(problem: Problem, fresh: Graph) -> Graph:
+    """A network drawn anew, with the trained weights in every layer that no merge in question comes before."""
+    root = problem.root
+    sites = {merge.site for merge in problem.merges}
+    behind = {name for name in fresh.nodes if name in sites or sites & fresh.ancestors(name)}
+    layers = {fresh.nodes[name].layer for name in behind if fresh.nodes[name].layer}
+    kept = [
+        root.nodes[name]
+        for name, node in fresh.nodes.items()
+        if name in root.nodes and name not in behind and node.layer not in layers and (node.weights or node.body)
+    ]
+    return fresh.edit(put=kept)

@@ -1,0 +1,162 @@
+"""Pairs: known answers, starts, what they cost, and that they add up."""
+
+import math
+
+import numpy as np
+import pytest
+from networks import Input, keras, layers
+from problems import encoded_pair, examples, problem, two_inputs
+from small import assert_untouched, model, state
+
+from addcat.doors import keras as door
+from addcat.errors import DataError
+from addcat.evidence.arms import untrained_arms
+from addcat.evidence.meter import Meter
+from addcat.evidence.pairs import Pairs, Stage
+from addcat.evidence.starts import starts_of
+from addcat.graph import Refusal
+
+RATE = keras.optimizers.Adam(0.05)
+
+
+def ordered(x, y):
+    return x[:, 0] - y[:, 0]
+
+
+def ordered_pair(merge="add", **options):
+    data, held = two_inputs(200, ordered, noise=0.1, seed=1), two_inputs(100, ordered, noise=0.1, seed=2)
+    return problem(encoded_pair(merge), data, held, optimizer=RATE, **{"steps": 60, **options})
+
+
+def pairs_of(site):
+    meter = Meter(site.recipe, math.inf, math.inf)
+    return Pairs(site, untrained_arms(site), meter, 0.1), meter
+
+
+@pytest.fixture(scope="module")
+def clear():
+    before = state(encoded_pair("add"))
+    pairs, meter = pairs_of(ordered_pair())
+    return pairs, meter, pairs.run(Stage("fresh", 1.0, 4)), before
+
+
+def test_a_target_that_minds_the_order_is_for_concatenate_by_a_lot(clear):
+    pairs, _, found, before = clear
+    assert found.pairs == 4
+    assert found.gain > 3
+    assert found.add == pytest.approx(2, rel=0.35)
+    assert pairs.losses(Stage("fresh", 1.0, 4))[0].shape == (4, 100)
+    assert_untouched(encoded_pair("add"), before)
+
+
+def test_what_was_spent_is_what_was_said_and_more_pairs_add_to_the_first(clear):
+    pairs, meter, *_ = clear
+    spent = meter.spent
+    whole, more = Stage("fresh", 1.0, 4), Stage("fresh", 1.0, 5)
+    run = pairs.plan(1.0)
+    costs = [relative * (1 + run.evaluations * 100 / (3 * 60 * 32)) for relative in (1.0, 30 / 27)]
+    assert spent == pytest.approx(4 * sum(costs))
+    assert pairs.cost(whole) == 0
+    assert pairs.cost(more) == pytest.approx(sum(costs))
+    kept = pairs.losses(whole)[0].copy()
+    found = pairs.run(more)
+    assert (found.pairs, meter.spent) == (5, pytest.approx(spent + sum(costs)))
+    assert np.array_equal(pairs.losses(more)[0][:4], kept)
+    assert pairs.running_seconds(Stage("fresh", 1.0, 6)) > 0
+
+
+def test_short_runs_are_looked_at_as_often_as_costs_little_and_cost_their_share(clear):
+    pairs, *_ = clear
+    assert (pairs.plan(0.1).steps, pairs.plan(0.1).evaluations) == (6, 1)
+    assert pairs.plan(0.33).evaluations == 1
+    few = pairs_of(ordered_pair(steps=600))[0].plan(0.33)
+    assert (few.evaluations, few.steps) == (4, 196)
+    assert pairs.cost(Stage("tied", 0.33, 1)) < 0.5 * pairs.cost(Stage("tied", 1.0, 1))
+
+
+def test_tied_starts_are_one_function_and_warm_ones_keep_the_branches(clear):
+    site = ordered_pair()
+    arms = untrained_arms(site)
+    nets = {name: door.write(graph) for name, graph in arms.items()}
+
+    def started(kind, seed):
+        for name, arrays in starts_of(site, arms, kind, seed).items():
+            for variable, array in zip(nets[name].variables, arrays, strict=True):
+                variable.assign(array)
+        return [nets[name].predict(list(site.held.inputs), verbose=0) for name in arms]
+
+    add, concat = started("tied", 3)
+    np.testing.assert_allclose(add, concat, atol=1e-5)
+    other, _ = started("tied", 4)
+    assert not np.allclose(add, other)
+    add, concat = started("warm", 3)
+    assert not np.allclose(add, concat)
+    trained = encoded_pair("add").get_layer("encoder").get_weights()[0]
+    for name in arms:
+        assert np.array_equal(nets[name].get_layer("encoder").get_weights()[0], trained)
+        assert not np.array_equal(
+            nets[name].get_layer("head").get_weights()[0][:3], encoded_pair("add").get_layer("head").get_weights()[0]
+        )
+
+
+def test_a_merge_in_a_nested_model_has_no_warm_start():
+    a = Input((4,), name="a")
+    inner = keras.Model(a, layers.Add(name="merge")([a, layers.Dense(4, name="branch")(a)]), name="inner")
+    x = Input((4,), name="x")
+    data = examples(np.zeros((40, 4)), np.zeros((40, 1)))
+    site = problem(model(x, layers.Dense(1)(inner(x))), data, data, site="inner/merge")
+    found = starts_of(site, untrained_arms(site), "warm", 1)
+    assert isinstance(found, Refusal)
+    with pytest.raises(DataError) as caught:
+        pairs_of(site)[0].run(Stage("warm", 0.1, 1))
+    assert str(caught.value) == "'inner/merge': it lies in a nested model, whose parts cannot be kept apart."
+
+
+def test_pairs_start_alike_wherever_their_layers_are_alike():
+    arms = untrained_arms(ordered_pair())
+    assert not isinstance(arms, Refusal)
+    assert [arms[name].nodes["merge"].op for name in ("add", "concat")] == ["add", "concat"]
+    first, second, other = (
+        {name: door.write(graph, weights=False, seed=seed) for name, graph in arms.items()} for seed in (3, 3, 4)
+    )
+    encoders = [nets[name].get_layer("encoder").get_weights()[0] for nets in (first, second, other) for name in arms]
+    assert all(np.array_equal(encoders[0], encoder) for encoder in encoders[:4])
+    assert not np.array_equal(encoders[0], encoders[4])
+    assert first["add"].get_layer("head").kernel.shape == (3, 1)
+    assert first["concat"].get_layer("head").kernel.shape == (6, 1)
+
+
+def test_a_merge_in_a_nested_model_has_arms_too():
+    a = Input((4,), name="a")
+    merged = layers.Concatenate(name="merge")([a, layers.Dense(4, activation="tanh", name="branch")(a)])
+    inner = keras.Model(a, layers.Dense(2, name="dense")(merged), name="inner")
+    x = Input((4,), name="x")
+    net = model(x, layers.Dense(1)(inner(x)))
+    data = examples(np.zeros((40, 4)), np.zeros((40, 1)))
+    arms = untrained_arms(problem(net, data, data, site="inner/merge"))
+    assert not isinstance(arms, Refusal)
+    assert [g.nodes["inner"].body.nodes["merge"].op for g in (arms["add"], arms["concat"])] == ["add", "concat"]
+
+
+def test_training_that_diverges_is_an_error():
+    data = two_inputs(40, ordered)
+    site = problem(encoded_pair("add"), data, data, optimizer=keras.optimizers.SGD(1e30), steps=10)
+    with pytest.raises(DataError) as caught:
+        pairs_of(site)[0].run(Stage("fresh", 1.0, 2))
+    assert str(caught.value) == "'merge': training gave NaN. Check the data, or lower the learning rate."
+
+
+def test_no_two_seeds_of_a_user_share_a_seed_of_a_training(monkeypatch):
+    drawn = {}
+
+    def run_many(race, seeds, starts, shortened):
+        drawn.setdefault(user, []).extend(seeds)
+        return {name: [np.random.default_rng(seed).normal(1, 0.1, (1, 100)) for seed in seeds] for name in race.arms}
+
+    monkeypatch.setattr("addcat.trials.race.Race.run_many", run_many)
+    for user in range(3):
+        pairs, _ = pairs_of(ordered_pair(steps=2, seed=user))
+        for many in (4, 8, 32):
+            pairs.run(Stage("fresh", 1.0, many))
+    assert [len(seeds) for seeds in drawn.values()] == [32] * 3
+    assert len({seed for seeds in drawn.values() for seed in seeds}) == 3 * 32
