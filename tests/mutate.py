@@ -141,7 +141,7 @@ def tests_of(mutant: Mutant) -> list[str]:
 
 
 def outcome(mutant: Mutant, package: Path, limit: float) -> str:
-    """What the tests say of a mutant: "killed", "survived" or "timeout", which counts as killed."""
+    """What the tests say of a mutant: "killed", "survived", or "unfinished" where the time was too short to say."""
     target = package / mutant.path.relative_to("src")
     original = target.read_text()
     target.write_text(mutant.text)
@@ -153,7 +153,7 @@ def outcome(mutant: Mutant, package: Path, limit: float) -> str:
             command, cwd=ROOT, env=environment, capture_output=True, timeout=limit, check=False
         )
     except subprocess.TimeoutExpired:
-        return "timeout"
+        return "unfinished"
     finally:
         target.write_text(original)
     return "survived" if done.returncode == 0 else "killed"
@@ -176,14 +176,13 @@ def main() -> None:
             said = outcome(mutant, package, given.limit)
             inside = str(mutant.path.relative_to("src/addcat"))
             found[next(one for one in given.folders if inside.startswith(one)), said] += 1
-            print(f"{said:9} {inside}:{mutant.line}  {mutant.old!r} -> {mutant.new!r}", flush=True)
-    print(f"\n{'folder':12} {'killed':>7} {'survived':>9}")
+            print(f"{said:10} {inside}:{mutant.line}  {mutant.old!r} -> {mutant.new!r}", flush=True)
+    outcomes = ("killed", "survived", "unfinished")
+    print("\nfolder       " + " ".join(f"{said:>10}" for said in outcomes))
     for name in given.folders:
-        killed = found[name, "killed"] + found[name, "timeout"]
-        print(f"{name:12} {killed:7} {found[name, 'survived']:9}")
-    total = sum(found.values())
-    survived = sum(number for (_, said), number in found.items() if said == "survived")
-    print(f"{'all':12} {total - survived:7} {survived:9}")
+        print(f"{name:12} " + " ".join(f"{found[name, said]:10}" for said in outcomes))
+    totals = (sum(found[name, said] for name in given.folders) for said in outcomes)
+    print("all          " + " ".join(f"{total:10}" for total in totals))
 
 
 if __name__ == "__main__":

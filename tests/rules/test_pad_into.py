@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from graphs import Sketch
 
 from addcat.doors.onnx.read import read
 from addcat.doors.onnx.write import to_proto, write
@@ -76,3 +77,9 @@ def test_zeros_around_negative_numbers_do_matter():
     data = {"x": np.ones((1, 4, 9, 9), np.float32)}
     assert run(proto, data)[0].max() == 0.0
     assert not any(isinstance(found, Proposal) for found in PAD_INTO.find(read(proto)))
+
+
+def test_other_readers_are_left_alone() -> None:
+    sketch = Sketch(first=True)
+    sketch.relu(sketch.node("pad", sketch.input(2), padding=((1, 1), (1, 1))))
+    assert PAD_INTO.find(sketch.graph()) == []
