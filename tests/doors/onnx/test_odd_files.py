@@ -124,3 +124,9 @@ def test_overflow_in_float64_is_nobodys_warning():
     proto = model("g (float[1,4] x) => (float[1,4] y) { y = Exp(x) }")
     (found,) = run_float64(onnx_ir.from_proto(proto), {"x": np.full((1, 4), 1e4, np.float32)})
     assert np.isinf(found).all()
+
+
+def test_pad_with_too_few_amounts():
+    proto = model("g (float[1,2,4,4] x) => (float[A,B,H,W] y) { y = Pad(x, p) }", p=np.array([0, 0, 1, 1, 0, 0]))
+    graph = read_unless_invalid(proto)
+    assert graph is None or graph.nodes["Pad_1"].op == "opaque"

@@ -143,7 +143,7 @@ class _Reader:
         (source,), (output,) = node.inputs, node.outputs
         before, after = type_of(self.types, source), type_of(self.types, output)
         same = node.op_type == "Identity" or (before is not None and after is not None and before.dtype == after.dtype)
-        if same and source is not None and before is not None and before.dtype != "unknown":
+        if same and source in self.edges and before is not None and before.dtype != "unknown":
             self.edges[output] = self.edges[source]
             return True
         return False

@@ -57,7 +57,10 @@ def load(source: Any, shapes: tuple[Shape, ...] | None = None) -> Loaded:
     elif isinstance(source, ir().Model):
         name, folder = "the ONNX model", None
         copy = _cloned(source, name)
-        small = _small_copy_of_ir(copy)
+        try:
+            small = _small_copy_of_ir(copy)
+        except Exception as error:  # onnx-ir's own, of what it cannot write
+            raise ModelError(_invalid(name, error.__cause__ or error)) from None
         _require_sound(small, name)
         if opset_of(small) not in CONVERTED_OPSETS:
             copy.meta.update(source.meta)

@@ -41,6 +41,8 @@ class Look:
         if attribute is None:
             return default
         value: Any = attribute.value
+        if value is None:  # named and left empty
+            return default
         return tuple(cast("list[Any]", value)) if isinstance(value, list) else value
 
     def has_input(self, position: int) -> bool:

@@ -156,6 +156,8 @@ def pad(look: Look) -> Found:
     if look.has_input(2) and (value is None or np.any(value.read())):
         return OPAQUE
     amounts = [int(amount) for amount in pads.read()]
+    if len(amounts) != 2 * rank:
+        return OPAQUE
     pairs = tuple(zip(amounts[:rank], amounts[rank:], strict=True))
     if pairs[:2] != ((0, 0), (0, 0)) or min(amounts) < 0:
         return OPAQUE
