@@ -53,6 +53,8 @@ Gpus = Annotated[int, typer.Option(help="GPUs to hand out, one a worker.")]
 Limit = Annotated[float | None, typer.Option(help="Seconds after which a command is ended.")]
 Folders = Annotated[Path | None, typer.Option(help="Keep a folder for each trial of a command.", show_default=False)]
 Html = Annotated[Path | None, typer.Option(help="Write the report to this file as well.", show_default=False)]
+Mlflow = Annotated[Word, typer.Option(help="Log a run a trial to this MLflow tracking URI.", show_default=False)]
+Plan = Annotated[bool, typer.Option("--plan", help="Say what would be run and what it would cost; train nothing.")]
 Csv = Annotated[Path | None, typer.Option("--csv", help="Write the trials to this file.", show_default=False)]
 
 
@@ -87,6 +89,8 @@ def compare(
     folders: Folders = None,
     csv: Csv = None,
     html: Html = None,
+    mlflow: Mlflow = None,
+    plan: Plan = False,
     unsafe: Unsafe = False,
     as_json: Json = False,
 ) -> None:
@@ -101,9 +105,20 @@ def compare(
     _compare(**locals())
 
 
-def _compare(*, show: Path | None, csv: Path | None, html: Path | None, as_json: bool, **options: Any) -> None:
+def _compare(
+    *,
+    show: Path | None,
+    csv: Path | None,
+    html: Path | None,
+    mlflow: str | None,
+    plan: bool,
+    as_json: bool,
+    **options: Any,
+) -> None:
+    from addcat.report.mlflow import log_trials  # noqa: PLC0415
     from addcat.report.trials import check_csv, write_csv  # noqa: PLC0415  (loads what --help does not need)
     from addcat.verbs.compare import compare as compare_arms  # noqa: PLC0415
+    from addcat.verbs.compare import plan as plan_arms  # noqa: PLC0415
     from addcat.verbs.compare.html.document import check_html, write_report  # noqa: PLC0415
     from addcat.verbs.compare.running import stored  # noqa: PLC0415
 
@@ -111,6 +126,9 @@ def _compare(*, show: Path | None, csv: Path | None, html: Path | None, as_json:
         check_csv(csv)
     if html is not None:
         check_html(html)
+    if plan:
+        give(plan_arms(**_read(options)), as_json=as_json)
+        return
     if show is not None:
         found = stored(str(show))
     else:
@@ -121,6 +139,8 @@ def _compare(*, show: Path | None, csv: Path | None, html: Path | None, as_json:
         write_csv(found.to_dict()["trials"], csv)
     if html is not None:
         write_report(found, html)
+    if mlflow is not None:
+        log_trials(found.to_dict()["trials"], mlflow, f"addcat compare {found.settings.title}")
     give(found, as_json=as_json)
 
 

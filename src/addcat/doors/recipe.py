@@ -23,12 +23,14 @@ class Recipe:
         steps: Optimiser steps of a whole training.
         batch: Examples in a step.
         source: Where this comes from, in words.
+        rate: Factor of the learning rate.
     """
 
     optimizer: Any
     steps: int
     batch: int
     source: str
+    rate: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -100,6 +100,11 @@ class ModelTrial:
         starts = [race.start(arm, seed) for seed in actual]
         return lambda: race.run_many(actual, {arm: starts})[arm]
 
+    def trained_by(self, recipes: Mapping[str, Recipe], arms: Mapping[str, ArmSpec] | None = None) -> "ModelTrial":
+        """The same model and data, each arm trained by a recipe of its own; nothing that was made is shared."""
+        given = self.arms if arms is None else arms
+        return ModelTrial(self.door, self.model, given, self.loss, recipes, self.plan, self.data, self.held)
+
     def race(self, arm: str) -> Race:
         """An arm, ready to train; made when it is first asked for, once a process."""
         if arm not in self._races:

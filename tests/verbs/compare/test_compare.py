@@ -337,3 +337,18 @@ def test_a_build_function_that_fails():
     with pytest.raises(ModelError) as caught:
         addcat.compare(broken, train=train)
     assert str(caught.value) == "build('add') raised KeyError: 'add'. Correct the function."
+
+
+def test_every_arm_is_tuned_alike(tmp_path):
+    """With a rate far too small, both arms take the largest factor; the trials that chose are kept."""
+    net = keras.models.clone_model(encoded_pair("add"))
+    net.compile(keras.optimizers.SGD(1e-3), "mean_squared_error")
+    options = {"validation": HELD, "steps": 40, "pairs": 2, "store": tmp_path / "trials.db"}
+    found = addcat.compare(net, DATA, learning_rates=(1, 100), **options)
+    assert found.notes[-2] == (
+        "Learning rates tuned alike for every arm on 2 seeds, of x1, x100: add x100, concat x100."
+    )
+    tried = {key.arm for key in Store(tmp_path / "trials.db").trials()}
+    assert tried == {"add", "concat"} | {f"{arm}, learning rate x{r}" for arm in ("add", "concat") for r in (1, 100)}
+    slow = addcat.compare(net, DATA, **{**options, "store": None})
+    assert found.arms[0].loss < slow.arms[0].loss

@@ -6,11 +6,12 @@ from addcat.doors.keras.losses import lowest_loss, outputs_of, resolve_loss
 from addcat.doors.keras.measure import assign, gradient, losses_of, state
 from addcat.doors.keras.read import is_graph, read, reshape_inputs
 from addcat.doors.keras.run import predictor, probe, random_inputs
-from addcat.doors.keras.training import recipe_of, trainer
+from addcat.doors.keras.training import at_learning_rate, recipe_of, trainer
 from addcat.doors.keras.write import write
 
 __all__ = [
     "assign",
+    "at_learning_rate",
     "bench_of",
     "constant_losses",
     "gradient",

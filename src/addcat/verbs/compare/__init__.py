@@ -1,16 +1,18 @@
 """`compare`: train both, in pairs, anywhere, and say which is better, how surely, and what to choose meanwhile."""
 
+import inspect
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from addcat.trials.workers import Place
+from addcat.verbs.compare.planning import Planned
 from addcat.verbs.compare.result import Comparison, Finding
 from addcat.verbs.compare.running import Progress
 from addcat.verbs.compare.settings import Settings
 from addcat.verbs.compare.ways import comparison
 
-__all__ = ["Comparison", "Finding", "Progress", "Settings", "compare"]
+__all__ = ["Comparison", "Finding", "Planned", "Progress", "Settings", "compare", "plan"]
 
 
 def compare(
@@ -97,4 +99,27 @@ def compare(
         SiteError: if a site does not exist.
         RefusedError: if a merge has no such rung.
     """
-    return comparison(**locals())
+    found = comparison(**locals(), plan=False)
+    assert isinstance(found, Comparison)  # noqa: S101  (no plan was asked for)
+    return found
+
+
+def plan(model: Any = None, data: Any = None, **options: Any) -> Planned:
+    """What `compare` would run, what it would cost, and how wide an interval to expect; nothing is trained.
+
+    Args:
+        model: As for `compare`.
+        data: As for `compare`.
+        **options: As for `compare`.
+
+    Returns:
+        The plan.
+    """
+    defaults = {
+        name: parameter.default
+        for name, parameter in inspect.signature(compare).parameters.items()
+        if name not in ("model", "data")
+    }
+    found = comparison(model, data, **{**defaults, **options}, plan=True)
+    assert isinstance(found, Planned)  # noqa: S101  (a plan was asked for)
+    return found

@@ -284,5 +284,6 @@ def _spec(subject: Subject, questions: Sequence[Question], options: Options, run
         "design": options.design if len(questions) > 1 else "pairs",
         "budgets": ", ".join(options.budgets),
         "resample": options.resample or "no",
+        "learning rates": ", ".join(f"x{rate:g}" for rate in options.rates) or "as they are",
         "margin": str(options.margin),
     }

@@ -1,6 +1,6 @@
 """The loop: trials as they end, the comparison after each, and the stop of a sequence."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import closing
 
 from addcat.errors import OptionError
@@ -12,12 +12,19 @@ from addcat.verbs.compare.conclude import complete_pairs, conclude
 from addcat.verbs.compare.prepared import Prepared
 from addcat.verbs.compare.result import Comparison
 from addcat.verbs.compare.settings import Settings
+from addcat.verbs.compare.tuning import tuned
 
 Progress = Callable[[Comparison, Trial], None]
 """Called after every trial with the comparison so far and that trial."""
 
 
-def run(prepared: Prepared, workers: Workers, store: Store | None, progress: Progress | None) -> Comparison:
+def run(
+    prepared: Prepared,
+    workers: Workers,
+    store: Store | None,
+    progress: Progress | None,
+    rates: Sequence[float] = (),
+) -> Comparison:
     """Run a comparison to its end.
 
     Args:
@@ -25,6 +32,7 @@ def run(prepared: Prepared, workers: Workers, store: Store | None, progress: Pro
         workers: Where.
         store: Where trials are kept; None for nowhere.
         progress: Told after every trial.
+        rates: Factors of the learning rate among which every arm is tuned first.
 
     Returns:
         The comparison.
@@ -32,10 +40,14 @@ def run(prepared: Prepared, workers: Workers, store: Store | None, progress: Pro
     Raises:
         AddcatError: a mistake in what was asked for, a store that cannot be used, or one of another comparison.
     """
-    settings, found = prepared.settings, dict[Key, Trial]()
     path = "" if store is None else str(store.path)
     if store is not None:
-        store.open_for(prepared.spec, settings.to_dict())
+        store.open_for(prepared.spec, prepared.settings.to_dict())
+    if rates:
+        prepared = tuned(prepared, rates, workers, store).prepared
+        if store is not None:
+            store.open_for(prepared.spec, prepared.settings.to_dict())
+    settings, found = prepared.settings, dict[Key, Trial]()
     seen = 0
     with closing(run_trials(settings.keys(), prepared.execute, store=store, workers=workers)) as trials:
         for trial in trials:

@@ -16,6 +16,7 @@ from addcat.trials.workers import Place, Workers
 from addcat.verbs.compare.from_functions import from_command, from_functions, prepared_functions
 from addcat.verbs.compare.from_model import Subject, from_model
 from addcat.verbs.compare.options import Options
+from addcat.verbs.compare.planning import Planned, planned
 from addcat.verbs.compare.prepared import Prepared, digest_of_graph
 from addcat.verbs.compare.questions import questions_of
 from addcat.verbs.compare.result import Comparison
@@ -36,6 +37,7 @@ def comparison(
     address: str,
     gpus: int,
     progress: Progress | None,
+    plan: bool,
     trial_time_limit: float | None,
     folders: str | Path | None,
     validation: Any,
@@ -45,10 +47,10 @@ def comparison(
     sites: Sequence[str] | str | None,
     example_inputs: Any,
     **options: Any,
-) -> Comparison:
+) -> Comparison | Planned:
     """Check everything, prepare it and run it; see `addcat.compare`."""
     chosen, places = Options.of(**options), Workers(workers, on, address, gpus)
-    kept = None if store is None else Store(store)
+    kept = None if store is None or plan else Store(store)
     prepared = prepare(
         model,
         data,
@@ -62,7 +64,9 @@ def comparison(
         folders="" if folders is None else str(folders),
         example_inputs=example_inputs,
     )
-    return run(prepared, places, kept, progress)
+    if plan:
+        return planned(prepared, places)
+    return run(prepared, places, kept, progress, chosen.rates)
 
 
 def prepare(

@@ -1,7 +1,7 @@
 """How a Keras model was trained, read from the optimiser that it carries."""
 
 import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from addcat.doors.recipe import Recipe
@@ -62,13 +62,21 @@ def build_optimizer(recipe: Recipe, steps: int, pace: Pace | None = None) -> Any
     pace.value = pace_of(recipe, steps)
     if recipe.optimizer is None:
         schedule = optimizers.schedules.CosineDecay(RATE, STEPS)
-        return optimizers.AdamW(_stretched(schedule, pace), weight_decay=DECAY)
+        return optimizers.AdamW(_stretched(schedule, pace, recipe.rate), weight_decay=DECAY)
     optimizer: Any = optimizers.deserialize(copy.deepcopy(recipe.optimizer))  # Keras takes some configs apart
     inner = _inner(optimizer)
     schedule = inner._learning_rate
     if isinstance(schedule, optimizers.schedules.LearningRateSchedule):
-        inner._learning_rate = _stretched(schedule, pace)
+        inner._learning_rate = _stretched(schedule, pace, recipe.rate)
+    elif recipe.rate != 1.0:
+        inner.learning_rate = float(keras().ops.convert_to_numpy(inner.learning_rate)) * recipe.rate
     return optimizer
+
+
+def at_learning_rate(recipe: Recipe, factor: float) -> Recipe:
+    """The same recipe, its learning rate or its whole schedule multiplied by a factor."""
+    words = f"{recipe.source}, learning rate x{factor:g}" if factor != 1.0 else recipe.source
+    return replace(recipe, rate=recipe.rate * factor, source=words)
 
 
 def _inner(optimizer: Any) -> Any:
@@ -76,13 +84,13 @@ def _inner(optimizer: Any) -> Any:
     return getattr(optimizer, "inner_optimizer", optimizer)
 
 
-def _stretched(schedule: Any, pace: Pace) -> Any:
-    """The same schedule, run through at a pace."""
+def _stretched(schedule: Any, pace: Pace, rate: float) -> Any:
+    """The same schedule, run through at a pace and multiplied by a rate."""
     base: Any = keras().optimizers.schedules.LearningRateSchedule
 
     class Stretched(base):
         def __call__(self, step: Any) -> Any:
-            return schedule(keras().ops.cast(step, "float32") * pace.value)
+            return schedule(keras().ops.cast(step, "float32") * pace.value) * rate
 
         def get_config(self) -> dict[str, Any]:
             return dict(schedule.get_config())

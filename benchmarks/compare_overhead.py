@@ -1,0 +1,100 @@
+"""What does a trial cost beyond its training? addcat beside Optuna, Ray Tune and plain joblib, on the same trials.
+
+A trial sleeps and gives a number. Every tool runs the same trials with two workers, in turns within one run; its
+overhead is what a trial took beyond its sleep, times the workers. Tools that keep results on disk do so: addcat and
+Optuna in SQLite, Ray Tune in its folder; joblib keeps nothing. Starting a tool is not counted: each warms up first.
+
+    python benchmarks/compare_overhead.py        # needs optuna and ray[tune] (the extra "bench")
+"""
+
+import os
+import statistics
+import tempfile
+import time
+import warnings
+from pathlib import Path
+
+from addcat.trials.engine import run_trials
+from addcat.trials.functions import FunctionTrial
+from addcat.trials.store import Store
+from addcat.trials.trial import Key
+from addcat.trials.workers import Workers
+
+TRIALS, ROUNDS, SLEEP, WORKERS = 16, 2, 0.02, 2
+
+
+def build(arm, seed):
+    return arm
+
+
+def train(arm, seed):
+    time.sleep(SLEEP)
+    return 1.0 + seed / 1000
+
+
+def by_addcat(folder, trials):
+    keys = [Key(arm, seed) for seed in range(trials // 2) for arm in ("add", "concat")]
+    store = Store(folder / "trials.db")
+    return sum(1 for _ in run_trials(keys, FunctionTrial(build, train), store=store, workers=Workers(WORKERS)))
+
+
+def by_joblib(folder, trials):
+    import joblib
+
+    calls = [joblib.delayed(train)("add", seed) for seed in range(trials)]
+    return len(joblib.Parallel(n_jobs=WORKERS, batch_size=1, pre_dispatch=WORKERS)(calls))
+
+
+def by_optuna(folder, trials):
+    import optuna
+
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    study = optuna.create_study(storage=f"sqlite:///{folder / 'optuna.db'}")
+
+    def objective(trial):
+        return train(trial.suggest_categorical("arm", ["add", "concat"]), trial.number)
+
+    study.optimize(objective, n_trials=trials, n_jobs=WORKERS)
+    return len(study.trials)
+
+
+def by_ray_tune(folder, trials):
+    from ray import tune
+
+    tuner = tune.Tuner(
+        lambda config: {"loss": train(config["arm"], config["seed"])},
+        param_space={"arm": tune.grid_search(["add", "concat"]), "seed": tune.grid_search(list(range(trials // 2)))},
+        tune_config=tune.TuneConfig(max_concurrent_trials=WORKERS),
+        run_config=tune.RunConfig(storage_path=str(folder), verbose=0),
+    )
+    return len(tuner.fit())
+
+
+TOOLS = {"addcat": by_addcat, "plain joblib": by_joblib, "Optuna": by_optuna, "Ray Tune": by_ray_tune}
+
+
+def main():
+    warnings.simplefilter("ignore")
+    os.environ["RAY_AIR_NEW_OUTPUT"] = "0"
+    import ray
+
+    ray.init(num_cpus=WORKERS, log_to_driver=False, include_dashboard=False, logging_level="ERROR")
+    took = {name: [] for name in TOOLS}
+    for round_ in range(ROUNDS + 1):
+        for name, run in TOOLS.items():
+            with tempfile.TemporaryDirectory() as folder:
+                start = time.perf_counter()
+                count = run(Path(folder), TRIALS)
+                seconds = time.perf_counter() - start
+            assert count == TRIALS
+            if round_:  # the first starts workers
+                took[name].append(1000 * (WORKERS * seconds / TRIALS - SLEEP))
+    ray.shutdown()
+    print(f"{TRIALS} trials of {1000 * SLEEP:.0f} ms, {WORKERS} workers, {ROUNDS} rounds in turn; ms a trial beyond it")
+    print(f"{'tool':<14}{'median':>8}{'least':>8}{'most':>8}")
+    for name, values in took.items():
+        print(f"{name:<14}{statistics.median(values):>8.1f}{min(values):>8.1f}{max(values):>8.1f}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,32 @@
+"""Trials as runs of MLflow, one a trial, where MLflow is installed."""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from addcat.frameworks import load
+
+
+def log_trials(trials: Sequence[Mapping[str, Any]], uri: str, experiment: str) -> None:
+    """Log every trial.
+
+    Args:
+        trials: As JSON has them.
+        uri: Where MLflow tracks, such as "sqlite:///mlflow.db" or "http://localhost:5000".
+        experiment: Name of the experiment; it is made where there is none.
+
+    Raises:
+        MissingExtraError: if MLflow is not installed.
+    """
+    mlflow = load("mlflow", extra="mlflow")
+    mlflow.set_tracking_uri(uri)
+    mlflow.set_experiment(experiment)
+    for trial in trials:
+        with mlflow.start_run(run_name=f"{trial['arm']}, seed {trial['seed']}"):
+            mlflow.log_params({"arm": trial["arm"], "seed": trial["seed"], "host": trial["host"], **trial["versions"]})
+            mlflow.set_tag("status", trial["status"])
+            figures = {"loss": trial["loss"], "seconds": trial["seconds"], **trial["metrics"]}
+            mlflow.log_metrics({n: v for n, v in figures.items() if v is not None and math.isfinite(v)})
+            for step, value in enumerate(trial["curve"], 1):
+                if value is not None:
+                    mlflow.log_metric("held_out_loss", value, step=step)

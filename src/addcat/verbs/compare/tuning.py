@@ -1,0 +1,85 @@
+"""Fair tuning: every arm tries the same learning rates on the same seeds, and keeps the one that suits it.
+
+The held-out examples choose, as they judge; that flatters every arm alike, and by as many choices.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from addcat.doors.base import Tuner
+from addcat.errors import OptionError
+from addcat.report import rows
+from addcat.trials.engine import run_trials
+from addcat.trials.model import ModelTrial
+from addcat.trials.store import Store
+from addcat.trials.trial import Key
+from addcat.trials.workers import Workers
+from addcat.verbs.compare.prepared import Prepared
+
+SEEDS = 2
+"""Pairs whose seeds are used to tune."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tuned:
+    """What tuning found.
+
+    Attributes:
+        prepared: The comparison with every arm at its own factor.
+        factors: Of each arm.
+    """
+
+    prepared: Prepared
+    factors: dict[str, float]
+
+
+def tuned(prepared: Prepared, factors: Sequence[float], workers: Workers, store: Store | None) -> Tuned:
+    """Choose a factor of the learning rate for every arm.
+
+    Args:
+        prepared: A comparison of a model and data.
+        factors: To try.
+        workers: Where the trials run.
+        store: Where they are kept.
+
+    Returns:
+        The comparison with its arms at the factors of lowest mean loss over the first two seeds; an arm that diverges
+        at a factor does not get it.
+
+    Raises:
+        OptionError: if the framework cannot change a learning rate here.
+    """
+    execute = prepared.execute
+    assert isinstance(execute, ModelTrial)  # noqa: S101  (options refuse the others)
+    door, recipe = execute.door, execute.recipe
+    if not isinstance(door, Tuner) or isinstance(recipe, dict):
+        raise OptionError("learning_rates cannot be set for models of this framework. Leave them out.")
+    recipes = {factor: door.at_learning_rate(recipe, factor) for factor in factors}  # pyright: ignore[reportArgumentType]
+    names = {(arm, factor): f"{arm}, learning rate x{factor:g}" for arm in execute.arms for factor in factors}
+    trying = execute.trained_by(
+        {name: recipes[factor] for (_, factor), name in names.items()},
+        {name: execute.arms[arm] for (arm, _), name in names.items()},
+    )
+    keys = [Key(name, seed) for seed in prepared.settings.seeds[:SEEDS] for name in names.values()]
+    found = {trial.key: trial for trial in run_trials(keys, trying, store=store, workers=workers)}
+
+    def mean(arm: str, factor: float) -> float:
+        losses = [found[Key(names[arm, factor], seed)].loss for seed in prepared.settings.seeds[:SEEDS]]
+        return float(np.mean([loss if np.isfinite(loss) else np.inf for loss in losses]))
+
+    chosen = {arm: min(factors, key=lambda factor: mean(arm, factor)) for arm in execute.arms}
+    listed = ", ".join(f"{arm} x{factor:g}" for arm, factor in chosen.items())
+    note = (
+        f"Learning rates tuned alike for every arm on {rows.integer(SEEDS)} seeds, "
+        f"of x{', x'.join(f'{factor:g}' for factor in factors)}: {listed}."
+    )
+    return Tuned(
+        replace(
+            prepared,
+            settings=replace(prepared.settings, notes=(*prepared.settings.notes, note)),
+            execute=execute.trained_by({arm: recipes[factor] for arm, factor in chosen.items()}),
+        ),
+        chosen,
+    )
