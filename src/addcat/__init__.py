@@ -30,6 +30,7 @@ __all__ = [
     "Verdict",
     "VerificationError",
     "advise",
+    "apply",
     "compare",
     "explain",
     "inspect",
@@ -58,6 +59,7 @@ if TYPE_CHECKING:
     from addcat.verbs.optimize import optimize
     from addcat.verbs.optimize.result import Optimized
     from addcat.verbs.switch import Record, Switched, switch
+    from addcat.verbs.switch.replay import apply
 else:
     # A module never has the name of a verb: importing it would put the module in the verb's place.
     _HOME = {
@@ -82,6 +84,7 @@ else:
         "Verdict": "verbs.advise",
         "VerificationError": "errors",
         "advise": "verbs.advise",
+        "apply": "verbs.switch.replay",
         "compare": "verbs.compare",
         "explain": "verbs.explain",
         "inspect": "verbs.inspect",

@@ -252,7 +252,7 @@ def damaged() -> None:
     os.mkfifo("pipe.onnx")
 
 
-EXPECTED = f"Expected a .keras or .onnx file, or {FORM}."
+EXPECTED = f"Expected a .keras, .onnx or .pt2 file, or {FORM}."
 NOT_WHOLE = (
     " is not a Keras file, or only a part of one: it cannot be opened as a zip archive. Save or copy the model again."
 )
@@ -301,7 +301,8 @@ NOT_WHOLE = (
         ("pipe.onnx", f"'pipe.onnx' is no ordinary file. {EXPECTED}"),
         (
             "model.pth",
-            "'model.pth' cannot be read. It is a PyTorch file: export the model with torch.onnx.export.",
+            "'model.pth' cannot be read. It holds weights, no model. Give the model as package.module:function, and "
+            "the file with --weights.",
         ),
         (
             "saved_model.pb",
@@ -312,12 +313,12 @@ NOT_WHOLE = (
         ("model", f"'model' has no ending. {EXPECTED}"),
         (
             "math:pi",
-            "'math:pi' gives float, expected a model. Let it return a Keras or an ONNX model.",
+            "'math:pi' gives float, expected a model. Let it return a Keras or an ONNX model, or a PyTorch module.",
         ),
         (
             "keras:layers.Dense(3)",
             "'keras:layers.Dense(3)' gives keras.src.layers.core.dense.Dense, expected a model. "
-            "Let it return a Keras or an ONNX model.",
+            "Let it return a Keras or an ONNX model, or a PyTorch module.",
         ),
         (
             "keras.applications:ResNet5()",

@@ -3,14 +3,18 @@
 import sys
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
-from typing import Annotated
+from pathlib import Path
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from addcat.cli.common import Custom, Html, Json, Model, Unsafe, give, say_note
+from addcat.cli.common import Custom, Html, Json, Model, Shapes, Unsafe, Weights, give, say_note
+from addcat.doors.lookup import is_lookup, look_up
+from addcat.errors import DataError, OptionError
 from addcat.evidence.result import METHODS
+from addcat.graph import Graph
 
 DATA = "A .npz file (x or x0, x1, ...; y), digits, or module:function."
 
@@ -19,7 +23,7 @@ def advise(
     model: Model,
     data: Annotated[str, typer.Option(help=f"What MODEL was trained on. {DATA}")],
     validation: Annotated[str | None, typer.Option(help="To judge on; else part of DATA is put aside.")] = None,
-    loss: Annotated[str | None, typer.Option(help="A Keras loss; else the compiled one, else inferred.")] = None,
+    loss: Annotated[str | None, typer.Option(help="A Keras or torch.nn loss; else the model's, else inferred.")] = None,
     site: Annotated[
         list[str] | None, typer.Option(help="This merge alone; may be repeated. By families where left out.")
     ] = None,
@@ -32,6 +36,9 @@ def advise(
     margin: Annotated[float, typer.Option(help="Share of the loss below which a gain does not count.")] = 0.02,
     seed: Annotated[int, typer.Option(help="Of everything drawn.")] = 0,
     html: Html = None,
+    epochs: Annotated[int | None, typer.Option(help="Of a PyTorch module's training.", show_default=False)] = None,
+    input_shapes: Shapes = None,
+    weights: Weights = None,
     unsafe: Unsafe = False,
     custom: Custom = None,
     as_json: Json = False,
@@ -40,25 +47,22 @@ def advise(
 
     Example: addcat advise model.keras --data train.npz --validation held.npz --html report.html
     """
-    from addcat.data import load_data  # noqa: PLC0415
-    from addcat.doors.base import door_for  # noqa: PLC0415
-    from addcat.doors.open import load_model  # noqa: PLC0415
     from addcat.doors.save import report_target, require_targets  # noqa: PLC0415
     from addcat.verbs.advise import advise as advise_model  # noqa: PLC0415  (loads scipy, which --help does not need)
 
     require_targets(None if html is None else report_target(html), source=model)
     # how it was trained is part of the question, unless the user says what it is to be judged by
-    network = load_model(model, unsafe=unsafe, custom=custom or [], compiled=loss is None, say=say_note)
-    door = door_for(network, needs="train")
-    graph = door.read(network)
-    inputs = [(name, graph.nodes[name].shape) for name in graph.inputs]
-    outputs = door.outputs_of(network)
+    how = {"unsafe": unsafe, "custom": custom or [], "compiled": loss is None, "say": say_note}
+    network, example = _opened(model, weights, input_shapes or [], how)
+    graph, read, measure = _given(network, example, loss)
     with _progress() as progress:
         advice = advise_model(
             network,
-            load_data(data, inputs=inputs, outputs=outputs),
-            validation=None if validation is None else load_data(validation, inputs=inputs, outputs=outputs),
-            loss=loss,
+            read(data),
+            validation=None if validation is None else read(validation),
+            loss=measure,
+            example_inputs=example,
+            **({} if epochs is None else {"epochs": epochs}),
             sites=site,
             effort=effort,
             budget=budget,
@@ -72,6 +76,33 @@ def advise(
         from addcat.verbs.advise.html.document import write_report  # noqa: PLC0415  (loads jinja2)
 
         write_report(advice, graph, html)
+
+
+def _opened(model: str, weights: Path | None, shapes: list[str], how: dict[str, Any]) -> tuple[Any, Any]:
+    from addcat.doors.open import load_subject  # noqa: PLC0415
+    from addcat.verbs.inspect import parse_input_shapes  # noqa: PLC0415
+
+    return load_subject(model, weights=weights, shapes=parse_input_shapes(shapes), **how)
+
+
+def _given(network: Any, example: Any, loss: str | None) -> tuple[Graph, Callable[[str], Any], Any]:
+    """The graph of a model, what reads its data, and its loss; of a PyTorch module both may be code."""
+    from addcat.data import load_data  # noqa: PLC0415
+    from addcat.doors.base import door_for, framework_of  # noqa: PLC0415
+
+    door = door_for(network, needs="train", example_inputs=example)
+    graph = door.read(network)
+    inputs = [(name, graph.nodes[name].shape) for name in graph.inputs]
+    outputs = door.outputs_of(network)
+    torch = framework_of(network) == "torch"
+
+    def read(reference: str) -> Any:
+        if torch and is_lookup(reference):  # a loader is iterated as it is
+            return look_up(reference, error=DataError)
+        return load_data(reference, inputs=inputs, outputs=outputs)
+
+    is_code = torch and loss is not None and is_lookup(loss)
+    return graph, read, look_up(str(loss), error=OptionError) if is_code else loss
 
 
 @contextmanager

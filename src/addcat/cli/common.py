@@ -21,6 +21,14 @@ BAD_INPUT = 2
 _CODE = "package.module:function, or package.module:Class(arg=literal)."
 Model = Annotated[str, typer.Argument(metavar="MODEL", help=f"A .keras file, or {_CODE}")]
 AnyModel = Annotated[str, typer.Argument(metavar="MODEL", help=f"A .onnx or .keras file, or {_CODE}")]
+Weights = Annotated[
+    Path | None,
+    typer.Option(help="Weights of a PyTorch module: a .pt or .pth file with its state dict.", show_default=False),
+]
+Shapes = Annotated[
+    list[str] | None,
+    typer.Option("--input", help="Shape of an input, batch first: 1x3x224x224. One per input."),
+]
 Unsafe = Annotated[
     bool,
     typer.Option("--unsafe", help="Load a file with Lambda layers: runs whatever code its author put there."),

@@ -5,14 +5,22 @@ from typing import Annotated
 
 import typer
 
-from addcat.cli.common import Custom, Json, Model, Unsafe, give, say_note
+from addcat.cli.common import Custom, Json, Model, Shapes, Unsafe, Weights, give, say_note
+from addcat.doors.lookup import is_lookup
 from addcat.errors import OptionError
 
 
 def switch(
     model: Model,
     output: Annotated[
-        Path, typer.Option("--output", "-o", help="Where to: a .keras file, never MODEL itself.", show_default=False)
+        Path,
+        typer.Option(
+            "--output",
+            "-o",
+            help="Where to, never MODEL itself: a .keras file; of a PyTorch module the weights, a .pt file, and its "
+            "record beside it.",
+            show_default=False,
+        ),
     ],
     changes: Annotated[
         list[str] | None,
@@ -29,6 +37,8 @@ def switch(
     widen: Annotated[str, typer.Option(help="A branch too narrow for Add: project (a 1x1 layer) or pad.")] = "project",
     fresh: Annotated[bool, typer.Option("--fresh", help="Draw all weights anew, to train from scratch.")] = False,
     seed: Annotated[int | None, typer.Option(help="Of everything drawn. [default: 0]", show_default=False)] = None,
+    input_shapes: Shapes = None,
+    weights: Weights = None,
     unsafe: Unsafe = False,
     custom: Custom = None,
     as_json: Json = False,
@@ -40,22 +50,39 @@ def switch(
     Example: addcat switch model.keras --set add_1=concat -o switched.keras
     """
     wanted = _changes(changes or [])
-    from addcat.doors.base import door_for  # noqa: PLC0415  (loads what --help does not need)
-    from addcat.doors.open import load_model  # noqa: PLC0415
-    from addcat.doors.save import MODEL_ENDINGS, Target, require_targets, save_model  # noqa: PLC0415
+    from addcat.doors.base import door_for, framework_of  # noqa: PLC0415  (loads what --help does not need)
+    from addcat.doors.open import load_subject  # noqa: PLC0415
+    from addcat.doors.save import save_model, save_record  # noqa: PLC0415
+    from addcat.verbs.inspect import parse_input_shapes  # noqa: PLC0415
     from addcat.verbs.switch import switch as switch_model  # noqa: PLC0415
 
-    require_targets(Target(output, (MODEL_ENDINGS["keras"],)), source=model)
-    network = load_model(model, unsafe=unsafe, custom=custom or [], say=say_note)
+    _require_outputs(output, model, weights, torch=is_lookup(model) and output.suffix.lower() == ".pt")
+    shapes = parse_input_shapes(input_shapes or [])
+    network, example = load_subject(
+        model, weights=weights, shapes=shapes, unsafe=unsafe, custom=custom or [], say=say_note
+    )
+    torch = framework_of(network) == "torch"
+    _require_outputs(output, model, weights, torch=torch)
     examples = None
     if data is not None:
         from addcat.data import load_data  # noqa: PLC0415
 
-        graph = door_for(network, needs="write").read(network)
+        graph = door_for(network, needs="write", example_inputs=example).read(network)
         examples = load_data(data, inputs=[(name, graph.nodes[name].shape) for name in graph.inputs])
-    switched = switch_model(network, wanted, data=examples, widen=widen, fresh=fresh, seed=seed)
+    switched = switch_model(network, wanted, data=examples, widen=widen, fresh=fresh, seed=seed, example_inputs=example)
     save_model(switched.model, output, source=model)
+    if torch:
+        save_record(switched.record.to_dict(), output.with_suffix(".json"))
     give(switched.record, as_json=as_json)
+
+
+def _require_outputs(output: Path, model: str, weights: Path | None, *, torch: bool) -> None:
+    """Ask before the work whether its results could be saved: a Keras model, or weights and a record."""
+    from addcat.doors.save import MODEL_ENDINGS, WEIGHTS_ENDING, Target, require_targets  # noqa: PLC0415
+
+    record = Target(output.with_suffix(".json"), (".json",), "record") if torch else None
+    target = Target(output, (WEIGHTS_ENDING if torch else MODEL_ENDINGS["keras"],))
+    require_targets(target, record, source=model, reads=() if weights is None else (weights,))
 
 
 def _changes(texts: list[str]) -> dict[str, str]:

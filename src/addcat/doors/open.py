@@ -15,7 +15,7 @@ from addcat.errors import ModelError, nearest
 from addcat.frameworks import keras
 
 _HDF5 = "It is Keras' older format: load it with keras.saving.load_model, and save it as .keras with model.save."
-_TORCH = "It is a PyTorch file: export the model with torch.onnx.export."
+_TORCH = "It holds weights, no model. Give the model as package.module:function, and the file with --weights."
 ADVICE = {
     ".h5": _HDF5,
     ".hdf5": _HDF5,
@@ -47,7 +47,17 @@ def _open_onnx(path: Path, _: Opening) -> Any:
     return load(path).model
 
 
-OPENERS: Mapping[str, Callable[[Path, Opening], Any]] = {".keras": _open_keras, ".onnx": _open_onnx}
+def _open_exported(path: Path, _: Opening) -> Any:
+    from addcat.doors.torch.files import load_exported  # noqa: PLC0415  (loads torch)
+
+    return load_exported(path)
+
+
+OPENERS: Mapping[str, Callable[[Path, Opening], Any]] = {
+    ".keras": _open_keras,
+    ".onnx": _open_onnx,
+    ".pt2": _open_exported,
+}
 """Who opens a file, by its ending in small letters."""
 
 
@@ -70,31 +80,96 @@ def load_model(
         say: Told what was left out.
 
     Returns:
-        A Keras model, or an `onnx_ir.Model` that has been checked.
+        A Keras model, an `onnx_ir.Model` that has been checked, or a PyTorch module.
 
     Raises:
         ModelError: if there is no such file or code, or it holds no model.
         OptionError: if a module of `custom` cannot be imported.
     """
+    return load_subject(reference, unsafe=unsafe, custom=custom, compiled=compiled, say=say)[0]
+
+
+def load_subject(
+    reference: str | Path,
+    *,
+    weights: Path | None = None,
+    shapes: Sequence[Sequence[int | None]] = (),
+    unsafe: bool = False,
+    custom: Sequence[str] = (),
+    compiled: bool = False,
+    say: Callable[[str], None] = lambda _: None,
+) -> tuple[Any, Any]:
+    """Load a model together with what it is called with, where its framework keeps no inputs.
+
+    Args:
+        reference: As for `load_model`, or a `.pt2` file. Code may give a PyTorch module, or (module, example inputs).
+        weights: A state dict for a PyTorch module.
+        shapes: Of its inputs, batch first, where the code gives none.
+        unsafe: As for `load_model`.
+        custom: As for `load_model`.
+        compiled: As for `load_model`.
+        say: As for `load_model`.
+
+    Returns:
+        The model, and the example inputs of a PyTorch module; None for others, and where none are known.
+
+    Raises:
+        ModelError: as `load_model`, and if the weights do not fit.
+    """
+    example: Any = None
     if isinstance(reference, str) and is_lookup(reference):
-        return _model_of(look_up(reference, error=ModelError), reference)
-    path = Path(reference)
-    _require_file(path)
-    return OPENERS[path.suffix.lower()](path, Opening(unsafe, custom, compiled, say))
+        made = look_up(reference, error=ModelError)
+        made, example = _with_example(made)
+        model = _model_of(made, reference)
+    else:
+        path = Path(reference)
+        _require_file(path)
+        model = OPENERS[path.suffix.lower()](path, Opening(unsafe, custom, compiled, say))
+        if path.suffix.lower() == ".pt2":
+            model, example = model
+    if framework_of(model) != "torch":
+        if weights is not None:
+            raise ModelError("--weights is for PyTorch modules; other models come with their own. Leave it out.")
+        return model, None
+    if weights is not None:
+        from addcat.doors.torch.files import load_weights  # noqa: PLC0415  (loads torch)
+
+        load_weights(model, weights)
+    if example is None and shapes:
+        from addcat.frameworks import torch  # noqa: PLC0415
+
+        example = tuple(torch().zeros([size or 1 for size in shape]) for shape in shapes)
+    if example is None:
+        raise ModelError(
+            f"{str(reference)!r} gives a PyTorch module, which keeps no input shapes. Say them, as in "
+            "--input 1x3x224x224, or let the function return (module, example_inputs)."
+        )
+    return model, example
+
+
+def _with_example(made: Any) -> tuple[Any, Any]:
+    """A module and what it is called with, where code gives both."""
+    if type(made) is not tuple:
+        return made, None
+    pair = list[Any](made)  # pyright: ignore[reportUnknownArgumentType]
+    return (pair[0], pair[1]) if len(pair) == 2 and framework_of(pair[0]) == "torch" else (pair, None)
 
 
 def _model_of(made: Any, reference: str) -> Any:
     """What code gave, if it is a model of a framework that we know."""
     framework = framework_of(made)
-    if framework == "onnx" or (framework == "keras" and isinstance(made, keras().Model)):
+    if framework in ("onnx", "torch") or (framework == "keras" and isinstance(made, keras().Model)):
         return made
     kind = f"{type(made).__module__}.{type(made).__name__}".removeprefix("builtins.")
-    raise ModelError(f"{reference!r} gives {kind}, expected a model. Let it return a Keras or an ONNX model.")
+    raise ModelError(
+        f"{reference!r} gives {kind}, expected a model. Let it return a Keras or an ONNX model, or a PyTorch module."
+    )
 
 
 def _require_file(path: Path) -> None:
     suffix = path.suffix.lower()
-    expected = f"Expected a {' or '.join(OPENERS)} file, or {FORM}."
+    *some, last = OPENERS
+    expected = f"Expected a {', '.join(some)} or {last} file, or {FORM}."
     if path.is_dir():
         raise ModelError(f"{str(path)!r} is a folder. {expected}")
     if suffix in ADVICE:

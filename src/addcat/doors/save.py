@@ -1,10 +1,11 @@
 """Where a result goes: asked for before the work, written beside its place, and moved there once it is whole."""
 
 import contextlib
+import json
 import os
 import shutil
 import tempfile
-from collections.abc import Collection, Generator
+from collections.abc import Collection, Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,9 +14,12 @@ from typing import Any
 from addcat.doors.base import framework_of
 from addcat.doors.lookup import is_lookup
 from addcat.errors import OptionError, SaveError
+from addcat.frameworks import torch
 
 MODEL_ENDINGS = {"keras": ".keras", "onnx": ".onnx"}
 """What the file of a framework's model ends in."""
+WEIGHTS_ENDING = ".pt"
+"""What the file of a PyTorch module's weights ends in."""
 REPORT_ENDINGS = (".html", ".htm")
 
 
@@ -119,8 +123,8 @@ def save_model(model: Any, path: str | Path, *, source: str | Path = "", reads: 
     Weights that do not fit into an ONNX file go to one beside it, which takes its place before the model does.
 
     Args:
-        model: A Keras model, an `onnx_ir.Model` or an `onnx.ModelProto`.
-        path: Where to; ends in `.keras` or `.onnx` as the model's kind wants. An existing file is replaced.
+        model: A Keras model, an `onnx_ir.Model` or an `onnx.ModelProto`; of a PyTorch module the state dict is saved.
+        path: Where to; ends in `.keras`, `.onnx` or `.pt` as the model's kind wants. An existing file is replaced.
         source: The reference that the model was loaded from; that file is never replaced.
         reads: Other files that the original reads; they are never replaced either.
 
@@ -132,16 +136,37 @@ def save_model(model: Any, path: str | Path, *, source: str | Path = "", reads: 
         SaveError: if the model cannot be saved; nothing is left behind.
     """
     path, framework = Path(path), framework_of(model)
-    target = Target(path, (MODEL_ENDINGS.get(framework, ".keras"),))
+    ending = WEIGHTS_ENDING if framework == "torch" else MODEL_ENDINGS.get(framework, ".keras")
+    target = Target(path, (ending,))
     require_targets(target, source=source, reads=reads)
     with _whole(target) as partial:
         if framework == "onnx":
             from addcat.doors.onnx.save import data_name, save_onnx  # noqa: PLC0415  (loads onnx)
 
             save_onnx(model, partial, data=data_name(path, reads))
+        elif framework == "torch":
+            torch().save(model.state_dict(), partial)
         else:
             model.save(partial)
     return path
+
+
+def save_record(record: Mapping[str, Any], path: str | Path) -> Path:
+    """Write the record of a switch as JSON; the file appears only once it is whole.
+
+    Args:
+        record: As `Record.to_dict` gives it.
+        path: Where to; ends in `.json`. An existing file is replaced.
+
+    Raises:
+        OptionError: if the path will not do; see `require_targets`.
+        SaveError: if it cannot be written; nothing is left behind.
+    """
+    target = Target(Path(path), (".json",), "record")
+    require_targets(target)
+    with _whole(target) as partial:
+        partial.write_text(json.dumps(record, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    return target.path
 
 
 def save_report(text: str, path: str | Path) -> Path:

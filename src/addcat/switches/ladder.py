@@ -100,6 +100,13 @@ def raise_to(graph: Graph, merge: Merge, rung: Rung, *, seed: int) -> Graph:
     return graph.edit(put=[new])
 
 
+def plain_add(graph: Graph, merge: Merge) -> Graph:
+    """An Add in the place of a rung, whatever its scales are."""
+    node = graph.nodes[merge.node]
+    attrs = {**settings_of(graph, node), "takes_list": True}
+    return graph.edit(put=[replace(node, op="add", attrs=attrs, weights={}, native=None, edited=False)])
+
+
 def lower_to_add(graph: Graph, merge: Merge) -> Graph | Refusal:
     """Write a rung above Add as a plain Add, where its matrices fold into what is before or behind it.
 
@@ -108,9 +115,7 @@ def lower_to_add(graph: Graph, merge: Merge) -> Graph | Refusal:
     """
     node, channels = graph.nodes[merge.node], merge.branches[0].channels or 0
     matrices = blocks(node, channels)
-    plain = replace(
-        node, op="add", attrs={**settings_of(graph, node), "takes_list": True}, weights={}, native=None, edited=False
-    )
+    plain = plain_add(graph, merge).nodes[merge.node]
     shared = _common_scale(matrices)
     if shared is not None and shared != 1.0 and linear_consumers(merge):
 

@@ -50,7 +50,8 @@ def _permute(*_: Any) -> Description:
 
 def _reshape(call: Call, source: Tensor) -> Description:
     before, after = source.shape, call.outputs[0].shape
-    if len(before) > 2 and len(after) == 2 and after[1] == before[1] and all(size == 1 for size in before[2:]):
+    places = before[2:]
+    if places and 2 <= len(after) < len(before) and after[1] == before[1] and all(size == 1 for size in places):
         return flatten(1, -1, before)
     return ("identity", {}) if before == after else ("reshape", {})
 

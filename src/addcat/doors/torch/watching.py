@@ -118,14 +118,14 @@ def untouched(root: Any) -> Generator[dict[str, list[str]]]:
     Yields:
         Filled at the end: by path, the attributes that `forward` had set.
     """
-    kept = [(path, module, _held(module)) for path, module in root.named_modules()]
+    kept = [(path, module, _held(module), _containers(module)) for path, module in root.named_modules()]
     buffers = [(buffer, buffer._version, buffer.clone()) for buffer in root.buffers() if not buffer.is_inference()]
     changed: dict[str, list[str]] = {}
     try:
         yield changed
     finally:
-        for path, module, before in kept:
-            names = _restore(module, before)
+        for path, module, before, containers in kept:
+            names = [*_restore(module, before), *_refill(containers)]
             if names:
                 changed[path] = names
         with _torch.no_grad():
@@ -140,6 +140,24 @@ _TABLES = ("_parameters", "_buffers", "_modules")
 def _held(module: Any) -> dict[str, Any]:
     """The attributes of a module, its tables copied."""
     return {name: dict(value) if name in _TABLES else value for name, value in module.__dict__.items()}
+
+
+def _containers(module: Any) -> list[tuple[str, Any, Any]]:
+    """Lists and dicts that a module holds, with copies of what is in them: hooks keep tensors there."""
+    found = [(name, value) for name, value in module.__dict__.items() if type(value) in (dict, list)]
+    return [(name, value, value.copy()) for name, value in found if not name.startswith("_")]
+
+
+def _refill(containers: list[tuple[str, Any, Any]]) -> list[str]:
+    changed: list[str] = []
+    for name, value, before in containers:
+        values = list(value.values()) if type(value) is dict else value
+        kept = list(before.values()) if type(before) is dict else before
+        if len(values) != len(kept) or any(a is not b for a, b in zip(values, kept, strict=True)):
+            changed.append(name)
+            value.clear()
+            value.update(before) if type(value) is dict else value.extend(before)
+    return changed
 
 
 def _restore(module: Any, before: dict[str, Any]) -> list[str]:

@@ -47,6 +47,7 @@ def compare(
     example_inputs: Any = None,
     command_line: str = "",
     progress: Progress | None = None,
+    **training: Any,
 ) -> Comparison:
     """Train arms against each other, in pairs of one seed, and say which is better and how surely.
 
@@ -85,9 +86,10 @@ def compare(
         gpus: GPUs to hand out, one a worker.
         trial_time_limit: Seconds after which a command is ended.
         folders: Where each trial of a command has its own folder; temporary where left out.
-        example_inputs: What a PyTorch module is called with.
+        example_inputs: What a PyTorch module is called with; taken from the data where left out.
         command_line: The words of the command line, for the report.
         progress: Called after every trial with the comparison so far.
+        **training: How a PyTorch module is trained, as for `advise`.
 
     Returns:
         The comparison: for each question a gain with its interval, odds, a verdict, and always a lean.

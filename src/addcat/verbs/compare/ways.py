@@ -1,12 +1,12 @@
 """Which of the three ways in is asked for, and everything that it needs before the first trial."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from addcat.data import as_dataset, materialise, split
 from addcat.data.examples import Examples
-from addcat.doors.base import door_for
+from addcat.doors.base import door_for, framework_of, laboratory_for
 from addcat.errors import DataError, ModelError, OptionError
 from addcat.graph import Graph
 from addcat.trials.arms import arm_graph
@@ -22,6 +22,7 @@ from addcat.verbs.compare.questions import questions_of
 from addcat.verbs.compare.result import Comparison
 from addcat.verbs.compare.running import Progress, run
 
+NO_OPTIONS: Mapping[str, Any] = {}
 HELD_SHARE = 0.3
 FEWEST_FIT, FEWEST_HELD = 20, 10
 """Examples below which no interval would mean anything."""
@@ -46,6 +47,7 @@ def comparison(
     loss: Any,
     sites: Sequence[str] | str | None,
     example_inputs: Any,
+    training: Mapping[str, Any],
     **options: Any,
 ) -> Comparison | Planned:
     """Check everything, prepare it and run it; see `addcat.compare`."""
@@ -63,6 +65,7 @@ def comparison(
         limit=trial_time_limit,
         folders="" if folders is None else str(folders),
         example_inputs=example_inputs,
+        training=training,
     )
     if plan:
         return planned(prepared, places)
@@ -82,6 +85,7 @@ def prepare(
     limit: float | None = None,
     folders: str = "",
     example_inputs: Any = None,
+    training: Mapping[str, Any] = NO_OPTIONS,
 ) -> Prepared:
     """Everything of `compare` but the training.
 
@@ -106,11 +110,13 @@ def prepare(
         raise OptionError("Nothing to train. Pass a model and data, a build function with train, or a command.")
     if options.metric:
         raise OptionError("A model and data are judged by their loss. Pass train to decide by another metric.")
-    subject = _subject(model, data, validation, loss, options, example_inputs)
+    subject = _subject(model, data, validation, loss, options, example_inputs, training)
     return from_model(subject, questions_of(subject.graph, sites), options)
 
 
 def _is_model(model: Any, example_inputs: Any) -> bool:
+    if framework_of(model) == "torch":
+        return True
     try:
         door_for(model, needs="write", example_inputs=example_inputs)
     except ModelError:
@@ -146,8 +152,18 @@ def _model_and_train(model: Any, train: Any, sites: Any, options: Options, examp
     return prepared_functions(f"{graph.name}, {first.name}", options, execute, spec, train, build.graph)
 
 
-def _subject(model: Any, data: Any, validation: Any, loss: Any, options: Options, example_inputs: Any) -> Subject:
-    door = door_for(model, needs="train", example_inputs=example_inputs)
+def _subject(
+    model: Any,
+    data: Any,
+    validation: Any,
+    loss: Any,
+    options: Options,
+    example_inputs: Any,
+    training: Mapping[str, Any],
+) -> Subject:
+    door, data, validation = laboratory_for(
+        model, data, validation, example_inputs=example_inputs, options=dict(training)
+    )
     graph = door.read(model)
     fit, held = _examples(graph, data, validation, options.seed)
     _, words = door.resolve_loss(model, loss, fit.targets)

@@ -6,7 +6,7 @@ from typing import Any
 
 from addcat.data import as_dataset
 from addcat.doors.base import door_for, framework_of
-from addcat.errors import OptionError, RefusedError, SiteError, check_seed, nearest
+from addcat.errors import OptionError, RefusedError, check_seed
 from addcat.graph import Array, Edge, Graph, Refusal
 from addcat.graph.cost import tensor_bytes
 from addcat.graph.nested import flatten, subgraph
@@ -16,6 +16,7 @@ from addcat.switches.apply import Changed, Setting, current_rung, switch_site
 from addcat.switches.fresh import fresh_site
 from addcat.switches.ladder import RUNGS, Rung, parse_rung
 from addcat.verbs.switch.result import Footprint, Record, Step, footprint
+from addcat.verbs.switch.sites import require_sites
 from addcat.verbs.switch.verify import compare_outputs
 
 __all__ = ["RUNGS", "Record", "Step", "Switched", "switch"]
@@ -94,7 +95,7 @@ def switch(
     check_seed(drawn)
     graph = door.read(model)
     merges = {merge.site: merge for merge in find_merges(graph)}
-    _require_sites(list(wanted), list(merges))
+    require_sites(list(wanted), list(merges))
     batches = () if data is None else _batches(data, graph)
     setting = Setting(door, batches, widen, drawn)
     new_graph, steps, checks = _steps(graph, merges, wanted, setting, fresh=fresh)
@@ -106,16 +107,6 @@ def switch(
     rungs = {site: rung.text for site, rung in wanted.items()}
     record = Record(rungs, widen, drawn, fresh, tuple(steps), difference, _model_notes(model, new, new_graph))
     return Switched(new, record)
-
-
-def _require_sites(wanted: list[str], known: list[str]) -> None:
-    missing = [site for site in wanted if site not in known]
-    if not missing:
-        return
-    if not known:
-        raise SiteError(f"The model has no merge, so {missing[0]!r} cannot be switched.")
-    lines = [f"{site!r} is not a merge of this model. Nearest: {nearest(site, known)}." for site in missing]
-    raise SiteError("\n".join([*lines, "`inspect` lists every merge."]))
 
 
 def _batches(data: Any, graph: Graph) -> tuple[list[Array], ...]:

@@ -1,0 +1,89 @@
+"""Files of torch: weights are loaded without unpickling, exported programs without their pickled objects."""
+
+import os
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from addcat.doors.torch.examples import is_dict
+from addcat.doors.torch.record import first_line
+from addcat.errors import ModelError
+from addcat.frameworks import load, torch
+
+_torch: Any = torch()
+
+
+def load_weights(model: Any, path: Path) -> None:
+    """Load a state dict into a module, every key of it.
+
+    Raises:
+        ModelError: if the file is no state dict of the module, or holds more than tensors.
+    """
+    if not path.is_file():
+        raise ModelError(f"There is no file {str(path)!r} to load weights from. Give the path of a .pt or .pth file.")
+    try:
+        found = _torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:
+        raise ModelError(
+            f"{str(path)!r} cannot be loaded as weights: {first_line(error)}. Files are loaded with weights_only=True, "
+            "never unpickled: save them with torch.save(model.state_dict(), path)."
+        ) from error
+    if is_dict(found) and is_dict(found.get("state_dict")):
+        found = found["state_dict"]
+    try:
+        model.load_state_dict(found, strict=True)
+    except Exception as error:
+        lines = [line.strip() for line in str(error).splitlines()[1:4]]
+        said = " ".join(lines) or str(error)
+        raise ModelError(
+            f"The weights of {str(path)!r} are not those of {type(model).__name__}: {said.rstrip('.')}. "
+            "Give the weights of this model."
+        ) from error
+
+
+def load_exported(path: Path) -> tuple[Any, Any]:
+    """Load a `.pt2` file.
+
+    Returns:
+        Its module, and the example inputs that it was exported with.
+
+    Raises:
+        ModelError: if it is none, holds pickled objects, or no example inputs.
+    """
+    try:
+        with _without_pickles():
+            program = _torch.export.load(path)
+    except Exception as error:
+        raise ModelError(
+            f"{str(path)!r} cannot be loaded: {first_line(error)}. Save it anew with torch.export.save, tensors alone."
+        ) from error
+    if program.example_inputs is None:
+        raise ModelError(f"{str(path)!r} holds no example inputs. Export the model anew with torch.export.export.")
+    args, kwargs = program.example_inputs
+    return program.module(), kwargs if kwargs and not args else args
+
+
+@contextmanager
+def _without_pickles() -> Generator[None]:
+    """Within, torch loads tensors only: an exported program may come from anybody."""
+    package: Any = load("torch.export.pt2_archive._package", extra="torch")
+    name, before, pickles = "TORCH_FORCE_WEIGHTS_ONLY_LOAD", os.environ.get("TORCH_FORCE_WEIGHTS_ONLY_LOAD"), None
+    pickles, package.pickle = package.pickle, _Refusing
+    os.environ[name] = "1"
+    try:
+        yield
+    finally:
+        package.pickle = pickles
+        if before is None:
+            os.environ.pop(name, None)
+        else:
+            os.environ[name] = before
+
+
+class _Refusing:
+    """Stands for `pickle`."""
+
+    @staticmethod
+    def loads(_: bytes) -> Any:
+        raise ModelError("it holds a pickled object, which could run code")

@@ -1,0 +1,20 @@
+"""Names of merges, as a user gives them."""
+
+from collections.abc import Sequence
+
+from addcat.errors import SiteError, nearest
+
+
+def require_sites(wanted: Sequence[str], known: Sequence[str]) -> None:
+    """Every site that is asked for must exist.
+
+    Raises:
+        SiteError: if one does not; names the nearest.
+    """
+    missing = [site for site in wanted if site not in known]
+    if not missing:
+        return
+    if not known:
+        raise SiteError(f"The model has no merge, so {missing[0]!r} cannot be switched.")
+    lines = [f"{site!r} is not a merge of this model. Nearest: {nearest(site, known)}." for site in missing]
+    raise SiteError("\n".join([*lines, "`inspect` lists every merge."]))
