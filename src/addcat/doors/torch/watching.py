@@ -149,15 +149,22 @@ def _containers(module: Any) -> list[tuple[str, Any, Any]]:
 
 
 def _refill(containers: list[tuple[str, Any, Any]]) -> list[str]:
+    """Put back what was in lists and dicts; the names of those that had changed."""
     changed: list[str] = []
     for name, value, before in containers:
-        values = list(value.values()) if type(value) is dict else value
-        kept = list(before.values()) if type(before) is dict else before
-        if len(values) != len(kept) or any(a is not b for a, b in zip(values, kept, strict=True)):
-            changed.append(name)
-            value.clear()
-            value.update(before) if type(value) is dict else value.extend(before)
+        if _values(value, before):
+            continue
+        changed.append(name)
+        value.clear()
+        put: Any = value.update if hasattr(value, "update") else value.extend
+        put(before)
     return changed
+
+
+def _values(now: Any, before: Any) -> bool:
+    """Whether two lists, or two dicts, hold the same objects."""
+    one, other = (list(held.values()) if hasattr(held, "values") else held for held in (now, before))
+    return len(one) == len(other) and all(a is b for a, b in zip(one, other, strict=True))
 
 
 def _restore(module: Any, before: dict[str, Any]) -> list[str]:
