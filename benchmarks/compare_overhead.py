@@ -2,7 +2,8 @@
 
 A trial sleeps and gives a number. Every tool runs the same trials with two workers, in turns within one run; its
 overhead is what a trial took beyond its sleep, times the workers. Tools that keep results on disk do so: addcat and
-Optuna in SQLite, Ray Tune in its folder; joblib keeps nothing. Starting a tool is not counted: each warms up first.
+Optuna in SQLite, Ray Tune in its folder; joblib keeps nothing. "addcat, here" has one worker, in this process. Starting
+a tool is not counted: each warms up first.
 
     python benchmarks/compare_overhead.py        # needs optuna and ray[tune] (the extra "bench")
 """
@@ -15,6 +16,7 @@ import warnings
 from pathlib import Path
 
 from addcat.trials.engine import run_trials
+from addcat.trials.execute import share_threads
 from addcat.trials.functions import FunctionTrial
 from addcat.trials.store import Store
 from addcat.trials.trial import Key
@@ -38,11 +40,17 @@ def by_addcat(folder, trials):
     return sum(1 for _ in run_trials(keys, FunctionTrial(build, train), store=store, workers=Workers(WORKERS)))
 
 
+def here(folder, trials):
+    keys = [Key(arm, seed) for seed in range(trials // 2) for arm in ("add", "concat")]
+    return sum(1 for _ in run_trials(keys, FunctionTrial(build, train), store=Store(folder / "trials.db")))
+
+
 def by_joblib(folder, trials):
     import joblib
 
     calls = [joblib.delayed(train)("add", seed) for seed in range(trials)]
-    return len(joblib.Parallel(n_jobs=WORKERS, batch_size=1, pre_dispatch=WORKERS)(calls))
+    with joblib.parallel_config(backend="loky", inner_max_num_threads=share_threads(WORKERS)):  # as addcat's workers
+        return len(joblib.Parallel(n_jobs=WORKERS, batch_size=1, pre_dispatch=WORKERS)(calls))
 
 
 def by_optuna(folder, trials):
@@ -70,7 +78,8 @@ def by_ray_tune(folder, trials):
     return len(tuner.fit())
 
 
-TOOLS = {"addcat": by_addcat, "plain joblib": by_joblib, "Optuna": by_optuna, "Ray Tune": by_ray_tune}
+ALONE = "addcat, here"
+TOOLS = {"addcat": by_addcat, ALONE: here, "plain joblib": by_joblib, "Optuna": by_optuna, "Ray Tune": by_ray_tune}
 
 
 def main():
@@ -88,7 +97,7 @@ def main():
                 seconds = time.perf_counter() - start
             assert count == TRIALS
             if round_:  # the first starts workers
-                took[name].append(1000 * (WORKERS * seconds / TRIALS - SLEEP))
+                took[name].append(1000 * ((1 if name == ALONE else WORKERS) * seconds / TRIALS - SLEEP))
     ray.shutdown()
     print(f"{TRIALS} trials of {1000 * SLEEP:.0f} ms, {WORKERS} workers, {ROUNDS} rounds in turn; ms a trial beyond it")
     print(f"{'tool':<14}{'median':>8}{'least':>8}{'most':>8}")

@@ -157,7 +157,7 @@ def test_a_full_disk_keeps_what_is_there(tmp_path):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("addcat.trials.store.sqlite3.connect", small)
         with pytest.raises(OptionError, match="database or disk is full"):
-            store.put(big)
+            Store(store.path).put(big)
     assert list(store.trials()) == [KEY]
     store.put(big)
     assert len(store.trials()) == 2

@@ -90,6 +90,7 @@ def _claiming(store: Store) -> Generator[None]:
     def beat() -> None:
         while not ended.wait(BEAT):
             store.beat()
+        store.close()
 
     thread = threading.Thread(target=beat, daemon=True)
     thread.start()

@@ -13,6 +13,7 @@ import os
 import platform
 import secrets
 import sqlite3
+import threading
 import time
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
@@ -43,7 +44,7 @@ COLUMNS = "arm, seed, status, loss, losses, curve, metrics, seconds, host, versi
 
 
 class Store:
-    """Trials of one comparison; a connection is opened for each use, so any thread may call.
+    """Trials of one comparison; each thread has a connection of its own, so any may call.
 
     Args:
         path: The file; it is made where there is none, in a folder that exists.
@@ -55,6 +56,7 @@ class Store:
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
         self.spec = ""
+        self._local = threading.local()
         self.owner = f"{platform.node()}-{os.getpid()}-{secrets.token_hex(4)}"
         if self.path.is_dir():
             raise OptionError(f"The store cannot be {str(path)!r}: that is a folder. Give the name of a file.")
@@ -181,19 +183,28 @@ class Store:
         with self._writing() as connection:
             connection.execute("DELETE FROM claims WHERE owner = ?", (self.owner,))
 
+    def close(self) -> None:
+        """Close this thread's connection; the last one to close leaves a single file behind."""
+        connection = getattr(self._local, "connection", None)
+        if connection is not None:
+            connection.close()
+            del self._local.connection
+
     @contextmanager
     def _connected(self) -> Generator[sqlite3.Connection]:
-        connection = sqlite3.connect(self.path, timeout=WAIT, isolation_level=None)
         try:
-            connection.execute("PRAGMA journal_mode = WAL")
-            connection.execute("PRAGMA synchronous = NORMAL")
-            yield connection
+            if not hasattr(self._local, "connection"):
+                # opening and closing the last connection moves the whole log, which costs more than a short trial
+                connection = sqlite3.connect(self.path, timeout=WAIT, isolation_level=None)
+                self._local.connection = connection
+                connection.execute("PRAGMA journal_mode = WAL")
+                connection.execute("PRAGMA synchronous = NORMAL")
+            yield self._local.connection
         except sqlite3.DatabaseError as error:
+            self.close()
             raise OptionError(
                 f"The store {str(self.path)!r} cannot be used: {error}. What it holds is left as it is."
             ) from error
-        finally:
-            connection.close()
 
     @contextmanager
     def _writing(self) -> Generator[sqlite3.Connection]:

@@ -3,6 +3,7 @@
 import platform
 import sys
 from dataclasses import dataclass, field, replace
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from typing import Literal, NamedTuple
 
@@ -146,8 +147,13 @@ def loaded_versions() -> dict[str, str]:
     found = {"python": platform.python_version()}
     for package in PACKAGES:
         if package in sys.modules:
-            try:
-                found[package] = version(package)
-            except PackageNotFoundError:
-                found[package] = str(getattr(sys.modules[package], "__version__", "?"))
+            found[package] = _version(package)
     return found
+
+
+@cache
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return str(getattr(sys.modules[package], "__version__", "?"))

@@ -58,6 +58,8 @@ def run(
             if settings.stop == "sequential" and pairs > seen and conclude(settings, found).decided:
                 break
             seen = pairs
+    if store is not None:
+        store.close()
     return conclude(settings, found, store=path)
 
 
@@ -72,8 +74,9 @@ def stored(path: str) -> Comparison:
         DataError: if no comparison has begun in it.
     """
     store = Store.existing(path)
-    try:
-        settings = Settings.from_dict(store.settings())
-    except (KeyError, TypeError) as error:
-        raise OptionError(f"{path!r} was written by another version of addcat: {error}.") from None
-    return conclude(settings, store.trials(), store=path)
+    with closing(store):
+        try:
+            settings = Settings.from_dict(store.settings())
+        except (KeyError, TypeError) as error:
+            raise OptionError(f"{path!r} was written by another version of addcat: {error}.") from None
+        return conclude(settings, store.trials(), store=path)
