@@ -1,5 +1,6 @@
 """The live table of `addcat compare`: every arm, the last trials, the sequence closing; gone when the work is done."""
 
+import math
 import sys
 import time
 from collections.abc import Callable, Generator
@@ -67,13 +68,15 @@ def table(found: "Comparison", ended: "list[Trial]", seconds: float) -> Group:
         )
     lines = [_line(finding) for finding in found.findings[:LAST]]
     head = Text(f"{found.settings.question}  {rows.integer(len(ended))} of {rows.integer(total)} trials, {left} left")
-    return Group(head, ProgressBar(total=total, completed=len(ended), width=40), grid, *lines)
+    bar = Table.grid()  # a bar alone does not end its line
+    bar.add_row(ProgressBar(total=total, completed=len(ended), width=40))
+    return Group(head, bar, grid, *lines)
 
 
 def _line(finding: "Finding") -> Text:
     """A question so far: its sequence, or its interval."""
     gain = finding.sequence or finding.gain
-    if gain is None:
+    if gain is None or not math.isfinite(gain.high):
         return Text(f"{finding.name}: no interval yet")
     interval = rows.interval_text(gain.low, gain.high)
     return Text(f"{finding.name}: {rows.signed(gain.estimate)} {interval} after {rows.integer(gain.n)} pairs")

@@ -19,13 +19,13 @@ from addcat.verbs.compare.settings import Arm, Contrast, Settings
 BOLD = "<b>net</b>"
 
 
-def comparison(pairs=6, **options):
+def comparison(pairs=6, stop="fixed", **options):
     random = np.random.default_rng(0)
     arms = ("add", "concat", "concat, same parameters")
     contrasts = tuple(Contrast(f"{arm} over add", "add", arm, ("add", "concat")) for arm in arms[1:])
     settings = Settings(
         BOLD, "model", "Add or concat at the merge?", tuple(Arm(arm, arm, 10, 20, 40, 80, 0.001) for arm in arms),
-        contrasts, None, tuple(range(1, pairs + 1)), 0.02, "fixed", notes=("Loss: <mse>.",), command="addcat compare",
+        contrasts, None, tuple(range(1, pairs + 1)), 0.02, stop, notes=("Loss: <mse>.",), command="addcat compare",
         **options,
     )  # fmt: skip
     trials = {}
@@ -144,3 +144,13 @@ def test_a_self_check_says_what_it_is():
     settings, trials = comparison(self_check=True)
     settings = replace(settings, contrasts=settings.contrasts[:1])
     assert "the arm and itself" in document(conclude(settings, trials))
+
+
+@pytest.mark.parametrize("width", [80, 120])
+def test_the_page_is_as_it_was_read(golden, width):
+    from addcat.report.text import render
+
+    settings, trials = comparison(stop="sequential")
+    key = Key("concat", 2)
+    found = conclude(settings, {**trials, key: of_value(key, math.nan).stamped(1.0)})
+    golden.check(f"compare_{width}.txt", render(found.page(), width=width))
