@@ -1,6 +1,7 @@
 """Pairs: known answers, starts, what they cost, and that they add up."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from addcat.evidence.meter import Meter
 from addcat.evidence.pairs import Pairs, Stage
 from addcat.evidence.starts import starts_of
 from addcat.graph import Refusal
+from addcat.graph.cost import parameters
 
 RATE = keras.optimizers.Adam(0.05)
 
@@ -160,3 +162,16 @@ def test_no_two_seeds_of_a_user_share_a_seed_of_a_training(monkeypatch):
             pairs.run(Stage("fresh", 1.0, many))
     assert [len(seeds) for seeds in drawn.values()] == [32] * 3
     assert len({seed for seeds in drawn.values() for seed in seeds}) == 3 * 32
+
+
+def test_arms_with_as_many_parameters(clear):
+    x, y = Input((6,), name="x"), Input((6,), name="y")
+    merged = layers.Add(name="merge")([layers.Dense(8, name="a")(x), layers.Dense(8, name="b")(y)])
+    net = model([x, y], layers.Dense(2, name="head")(layers.Dense(16, activation="relu", name="reader")(merged)))
+    data = examples((np.zeros((40, 6)), np.zeros((40, 6))), np.zeros((40, 2)))
+    site = replace(problem(net, data, data), match="parameters")
+    arms = untrained_arms(site)
+    whole = parameters(arms["add"])
+    assert parameters(arms["concat"]) == pytest.approx(whole, rel=0.05)
+    assert parameters(untrained_arms(replace(site, match="widths"))["concat"]) == whole + 8 * 16
+    assert arms["concat"].nodes["reader"].channels < 16

@@ -32,6 +32,9 @@ def advise(
         str | None,
         typer.Option(help="Trainings of MODEL (0.5x) or time (90s, 10min); a minute or a quarter of a training."),
     ] = None,
+    match: Annotated[
+        str, typer.Option(help="What both arms have alike: widths, parameters or multiply_adds.")
+    ] = "widths",
     regret: Annotated[float, typer.Option(help="Expected loss given away, as a share, that is small enough.")] = 0.005,
     margin: Annotated[float, typer.Option(help="Share of the loss below which a gain does not count.")] = 0.02,
     seed: Annotated[int, typer.Option(help="Of everything drawn.")] = 0,
@@ -66,6 +69,7 @@ def advise(
             sites=site,
             effort=effort,
             budget=budget,
+            match=match,
             regret=regret,
             margin=margin,
             seed=seed,

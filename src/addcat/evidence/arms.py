@@ -7,6 +7,7 @@ from addcat.graph import Graph, Refusal
 from addcat.switches.apply import Changed, Setting, switch_site
 from addcat.switches.fresh import fresh_site
 from addcat.switches.ladder import Rung
+from addcat.trials.budgets import matched, total
 
 Switch = Callable[[Graph, str, Rung, Setting], Changed | Refusal]
 
@@ -18,11 +19,19 @@ def untrained_arms(problem: Problem) -> dict[str, Graph] | Refusal:
         problem: The merges, which switch together.
 
     Returns:
-        Graphs by "add" and "concat"; the network's own architecture is one of them.
+        Graphs by "add" and "concat"; the network's own architecture is one of them, unless the arms are matched by
+        something else than widths, for which the readers of a Concatenate are made narrower.
     """
     other = "concat" if problem.now == "add" else "add"
     found = _switched(problem, problem.root, other, fresh_site, Setting(problem.door, (), "project", problem.seed))
-    return found if isinstance(found, Refusal) else {problem.now: problem.root, other: found[0]}
+    if isinstance(found, Refusal):
+        return found
+    arms = {problem.now: problem.root, other: found[0]}
+    if problem.match != "widths":
+        sites = tuple(merge.site for merge in problem.merges)
+        target = total(arms["add"], problem.match) or 0
+        arms["concat"] = matched(arms["concat"], sites, target, problem.match).graph
+    return arms
 
 
 def opened_anew(problem: Problem, graph: Graph) -> Graph | Refusal:

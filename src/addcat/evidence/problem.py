@@ -29,6 +29,7 @@ class Problem:
         deadline: When to stop, in seconds of `time.monotonic`.
         tell: Called with what is being done, for a progress display.
         family: All merges that switch together; none where `merge` is asked about alone.
+        match: What both arms have alike: "widths", or "parameters" (see `addcat.trials.budgets`).
     """
 
     door: Laboratory
@@ -43,6 +44,7 @@ class Problem:
     deadline: float
     tell: Callable[[str], None]
     family: tuple[Merge, ...] = ()
+    match: str = "widths"
 
     @property
     def merges(self) -> tuple[Merge, ...]:

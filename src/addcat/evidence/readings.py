@@ -5,7 +5,8 @@ more than its noise, and sometimes says nothing at all. How much was measured on
 pairs, drawn at random from digits and teachers (own, shared and residual branches, two and three of them); other tasks
 judge the result. `docs/advise.md` has the tables.
 
-A stage of pairs reads g + noise + bias, and its bias is heavy-tailed and grows with what the run has still to go:
+A stage of pairs reads g + noise + bias, and its bias is heavy-tailed and grows with what the run has still to go; one
+of a share of the steps reads a range of gains around its own:
 
     variance = s² / pairs + v_examples + floor² + (way w)² + (tilt |gain|)²,
     w = log(loss of the run's own arm / loss of the given network), in [0, 1].
@@ -38,15 +39,18 @@ class Bias:
 
 BIASES: dict[tuple[str, float], Bias] = {
     ("fresh", 1.0): Bias(0.0, 0.0, 0.0, 0.0),
-    ("fresh", 0.33): Bias(0.03, 0.4, 0.5, 0.1),
-    ("tied", 1.0): Bias(0.012, 0.0, 0.3, 0.02),
-    ("tied", 0.33): Bias(0.03, 0.6, 0.5, 0.15),
-    ("warm", 0.2): Bias(0.03, 0.1, 0.8, 0.15),
-    ("warm", 0.1): Bias(0.03, 0.6, 0.8, 0.2),
+    ("fresh", 0.33): Bias(0.03, 0.4, 0.1, 0.05),
+    ("tied", 1.0): Bias(0.012, 0.0, 0.1, 0.02),
+    ("tied", 0.33): Bias(0.03, 0.6, 0.1, 0.1),
+    ("warm", 0.2): Bias(0.03, 0.1, 0.1, 0.05),
+    ("warm", 0.1): Bias(0.03, 0.6, 0.1, 0.15),
 }
 """By kind and share of the steps."""
 SEEDS, SEEDS_DEGREES = 0.035**2, 1.4
 """Variance of one pair between seeds, and how many observations that prior is worth; it serves where pairs are few."""
+LEAST_OF, MOST_OF = 0.5, 3.0
+"""A run of a share of the steps shows the side of the gain before its size: the gain of full runs lies between these
+multiples of what it shows."""
 BIAS_DEGREES = 4
 """The bias is heavy-tailed."""
 EXAMPLES_DEGREES = 500
@@ -71,7 +75,10 @@ def read_pairs(kind: str, share: float, found: Contrast, way: float) -> Reading:
     tilt = min(abs(found.gain), 1.0)
     more = bias.floor**2 + (bias.way * min(max(way, 0.0), 1.0)) ** 2 + (bias.tilt * tilt) ** 2
     noise = satterthwaite(seeds, Noise(found.examples, EXAMPLES_DEGREES), Noise(more, BIAS_DEGREES))
-    return Reading(found.gain, noise, bias.lapse)
+    if share >= 1:
+        return Reading(found.gain, noise, bias.lapse)
+    low, high = sorted((LEAST_OF * found.gain, MOST_OF * found.gain))
+    return Reading(low, noise, bias.lapse, high)
 
 
 SHARED = ((0.5, -0.025, 0.025), (0.42, 0.15, 0.15), (0.08, 0.6, 0.5))
@@ -82,36 +89,64 @@ OWN = ((0.7, 0.003, 0.015), (0.26, 0.06, 0.06), (0.04, 0.4, 0.4))
 PRIOR_DEGREES = 3
 
 
-def prior(*, shared: bool = False) -> Belief:
+NARROWER, LOOSER = 0.05, 0.06
+"""Where both arms have as many parameters, the readers of Concatenate are narrower: gains are lower by so much on
+average, and what is seen at equal widths says less. Reckoned, not fitted."""
+
+
+def prior(*, shared: bool = False, matched: bool = False) -> Belief:
     """What is believed of a merge before anything is measured.
 
     Args:
         shared: Whether its branches share their weights.
+        matched: Whether both arms have as many parameters, not the same widths.
     """
     parts = SHARED if shared else OWN
-    readings = [Reading(centre, Noise(spread**2, PRIOR_DEGREES)) for _, centre, spread in parts]
+    shift, more = (NARROWER, LOOSER) if matched else (0.0, 0.0)
+    readings = [Reading(c - shift, Noise(spread**2 + more**2, PRIOR_DEGREES)) for _, c, spread in parts]
     return Belief.around(*readings, weights=tuple(weight for weight, _, _ in parts))
 
 
-def read_score(gain: float, error: float) -> Reading:
+def at_equal_widths(reading: Reading) -> Reading:
+    """What a reading at equal widths says of arms with as many parameters."""
+    noise = Noise(reading.noise.variance + LOOSER**2, reading.noise.degrees)
+    upto = None if reading.upto is None else reading.upto - NARROWER
+    return Reading(reading.gain - NARROWER, noise, max(reading.lapse, 0.2), upto)
+
+
+FURTHEST = 2.0
+"""Log loss beyond which nothing is told apart."""
+
+
+def read_score(gain: float, error: float) -> Reading | None:
     """What the untying score says: a gain speaks for Concatenate, and none for nothing.
 
+    From here understates what training anew would gain, so a gain is a lower end and no estimate.
+
     Args:
-        gain: Predicted gain beyond the control's, as a share of the loss.
+        gain: Predicted gain, as a share of the loss.
         error: Its standard error, in the same unit.
+
+    Returns:
+        The reading; None where there is nothing to read.
     """
-    seen = -math.log1p(-min(max(gain, 0.0), 0.9))
-    return Reading(seen + 0.02, Noise(0.06**2 + (0.6 * seen) ** 2 + error**2, BIAS_DEGREES), 0.3)
+    if gain <= error:
+        return None
+    seen = -math.log1p(-min(gain, 0.9))
+    return Reading(0.2 * seen, Noise(0.03**2 + error**2, BIAS_DEGREES), 0.2, FURTHEST)
 
 
 def read_tie(rise: float, error: float) -> Reading:
     """What tying a Concatenate by regression says: the rise of its log loss, without training.
 
-    Where the rise is small, the Concatenate did not use what Add forgets; where it is large, Add may learn its way
-    around it, and only two thirds of the rise are left on average.
+    Where there is none, the Concatenate did not use what Add forgets. Where there is one, Add may learn its way around
+    it: the gain lies somewhere between a tenth of the rise and all of it.
 
     Args:
         rise: Of the logarithm of the loss.
         error: Its standard error.
     """
-    return Reading(0.65 * rise, Noise(0.033**2 + (0.37 * max(rise, 0.0)) ** 2 + error**2, BIAS_DEGREES), 0.05)
+    noise = Noise(0.03**2 + error**2, BIAS_DEGREES)
+    if rise <= 0:
+        return Reading(0.65 * rise, noise, 0.05)
+    return Reading(min(0.1 * rise, 0.1), noise, 0.05, min(rise, FURTHEST))

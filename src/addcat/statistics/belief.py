@@ -42,11 +42,13 @@ class Reading:
         gain: log(loss of Add / loss of Concatenate).
         noise: Variance of its error, with degrees of freedom.
         lapse: Probability that the reading has nothing to do with the gain.
+        upto: Where a method says no more than that the gain lies between `gain` and this, else None.
     """
 
     gain: float
     noise: Noise
     lapse: float = 0.0
+    upto: float | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -115,9 +117,11 @@ MOST = 2.0
 def _log_density(reading: Reading) -> Float64:
     """Logarithm of the density of what was read, for each gain."""
     variance, degrees = max(reading.noise.variance, 1e-12), min(reading.noise.degrees, 1e6)
+    upto = reading.gain if reading.upto is None else max(reading.gain, reading.upto)
+    away = np.maximum(np.maximum(reading.gain - POINTS, POINTS - upto), 0.0)
     log_scale = special.gammaln((degrees + 1) / 2) - special.gammaln(degrees / 2)
     log_scale -= 0.5 * np.log(degrees * np.pi * variance)
-    logs = log_scale - (degrees + 1) / 2 * np.log1p((POINTS - reading.gain) ** 2 / (variance * degrees))
+    logs = log_scale - (degrees + 1) / 2 * np.log1p(away**2 / (variance * degrees))
     if reading.lapse <= 0:
         return logs
     return np.logaddexp(logs + np.log1p(-reading.lapse), np.log(reading.lapse))

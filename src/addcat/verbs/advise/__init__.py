@@ -20,6 +20,7 @@ from addcat.graph.nested import subgraph
 from addcat.merges import Merge, find_merges
 from addcat.merges.families import families
 from addcat.merges.switchability import unswitchable
+from addcat.trials.budgets import check_budget
 from addcat.verbs.advise.budget import Budget, default_budget, parse_budget
 from addcat.verbs.advise.climb import EFFORTS, Climb, Climber, Wanted
 from addcat.verbs.advise.result import Advice, Gain, Look, More, Odds, Regret, Verdict
@@ -46,6 +47,7 @@ def advise(
     sites: Sequence[str] | str | None = None,
     effort: str = "auto",
     budget: str | None = None,
+    match: str = "widths",
     regret: float = 0.005,
     margin: float = 0.02,
     seed: int = 0,
@@ -64,10 +66,12 @@ def advise(
         sites: Names of merges to advise on one by one; where left out, merges are asked about by families, all members
             of which switch together.
         effort: "auto" climbs from cheap methods to dear ones as far as the expected regret is worth it; the name of a
-            method runs that one alone, merge by merge.
+            method runs that one alone, merge by merge, and a budget limits 'retrain' alone.
         budget: What may be spent: "0.5x" trainings of the given network, in arithmetic, evaluations counted; or "90s",
             "10min", "2h" of the clock, compilation counted. A minute or a quarter of a training, whichever is more, ten
             minutes at most, where left out; no limit for a named method.
+        match: "widths", where nothing but the merges differs; or "parameters" or "multiply_adds", where the readers of
+            Concatenate are made narrower until both arms have as many.
         regret: Expected loss given away, as a share of Add's loss, that is small enough to stop.
         margin: Share of Add's loss below which a gain does not count, because Add is cheaper.
         seed: Of everything drawn.
@@ -87,6 +91,7 @@ def advise(
         ModelError: if the model cannot be read.
     """
     _check_options(effort, margin, regret, seed)
+    check_budget(match)
     asked = None if budget is None else parse_budget(budget)
     start = time.monotonic()
     door, data, validation = laboratory_for(model, data, validation, example_inputs=example_inputs, options=training)
@@ -110,7 +115,9 @@ def advise(
         share = _share(meter, allowed, start, rest)
         lead, family = merges[0], merges if len(merges) > 1 else tuple[Merge, ...]()
         inside, _ = subgraph(graph, lead.site)
-        problem = Problem(door, graph, inside, lead, fit, held, losses, recipe, seed, share.deadline, tell, family)
+        problem = Problem(
+            door, graph, inside, lead, fit, held, losses, recipe, seed, share.deadline, tell, family, match
+        )
         certainty = 0.0 if allowed.given else meter.seconds + CERTAINTY * share.seconds_left
         climber = Climber(problem, share, Wanted(margin, regret, certainty), first.seconds, first.loss)
         made = climber.automatic() if effort == "auto" else climber.only(effort, named=sites is not None)

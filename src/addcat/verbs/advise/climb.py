@@ -22,7 +22,7 @@ from addcat.evidence.forward import forward
 from addcat.evidence.meter import Meter, relative_cost
 from addcat.evidence.pairs import Pairs, Stage
 from addcat.evidence.problem import Problem
-from addcat.evidence.readings import prior, read_pairs, read_score, read_tie
+from addcat.evidence.readings import at_equal_widths, prior, read_pairs, read_score, read_tie
 from addcat.evidence.refit import refit
 from addcat.evidence.result import METHODS, Evidence
 from addcat.evidence.score import PASSES, score
@@ -265,11 +265,11 @@ class Climber:
         self._readings[stage.kind] = reading
         method = "retrain" if full else METHOD[stage.kind]
         evidence = Evidence.of(
-            interval_of(reading, found.add, n=found.pairs),
+            interval_of(reading, found.gain, found.add, n=found.pairs),
             start=began,
             method=method,
             question="trained anew",
-            words=_words(stage, found, interval_of(reading, found.add)),
+            words=_words(stage, found, interval_of(reading, found.gain, found.add)),
             choice=side if full else None,
             reference_loss=found.add,
             constant_loss=float(constant.mean()),
@@ -306,13 +306,18 @@ class Climber:
             if found.method == "tie":
                 self._readings["tie"] = read_tie(float(found.facts["log_rise"]), error)
             else:
-                self._readings[found.method] = read_score(share, error)
+                reading = read_score(share, error)
+                if reading is not None:
+                    self._readings[found.method] = reading
         self._look(found.method)
 
     def _look(self, method: str) -> None:
         made = self.made
-        made.belief = prior(shared=bool(made.evidence[0].shared_branches))
-        for reading in self._readings.values():
+        matched = self._problem.match != "widths"
+        made.belief = prior(shared=bool(made.evidence[0].shared_branches), matched=matched)
+        for name, reading in self._readings.items():
+            if matched and name in ("score", "tie", "refit", "finetune"):
+                reading = at_equal_widths(reading)  # noqa: PLW2901
             made.belief = made.belief.told(reading)
         choice = made.proved or lean(made.belief)
         made.looks.append(
@@ -349,13 +354,14 @@ def _words(stage: Stage, found: Contrast, gain: Interval) -> str:
     many = "1 pair" if found.pairs == 1 else f"{found.pairs} pairs"
     return (
         f"{many} trained {STARTS[stage.kind]}{length}: Add {rows.decimal(found.add)}, Concatenate "
-        f"{rows.decimal(found.concat)}; in full a gain of {rows.signed(gain.estimate)} "
+        f"{rows.decimal(found.concat)}, a gain of {rows.signed(gain.estimate)}; in full "
         f"{rows.interval_text(gain.low, gain.high)}."
     )
 
 
-def interval_of(reading: Reading, loss: float, *, level: float = 0.95, n: int = 1) -> Interval:
-    """A reading in units of the loss."""
+def interval_of(reading: Reading, gain: float, loss: float, *, level: float = 0.95, n: int = 1) -> Interval:
+    """What a stage measured, and where the gain of full runs lies by its reading, in units of the loss."""
     half = t_quantile(level, reading.noise.degrees) * math.sqrt(reading.noise.variance)
-    ends = [float(share_of(value)) * abs(loss) for value in (reading.gain, reading.gain - half, reading.gain + half)]
+    upto = reading.gain if reading.upto is None else reading.upto
+    ends = [float(share_of(value)) * abs(loss) for value in (gain, reading.gain - half, upto + half)]
     return Interval(ends[0], ends[1], ends[2], level, n)

@@ -1,0 +1,66 @@
+"""Readings: what each figure may move, and what it may not."""
+
+import math
+
+import pytest
+
+from addcat.evidence.contrast import Contrast
+from addcat.evidence.readings import at_equal_widths, prior, read_pairs, read_score, read_tie
+
+
+def pairs(gain, pairs=2, seeds=0.03**2):
+    return Contrast(gain, seeds, 1e-6, pairs, 1.0, 1.0)
+
+
+def test_a_prior_leaves_both_open_and_shared_branches_more_so():
+    for shared in (True, False):
+        belief = prior(shared=shared)
+        assert 0.4 < belief.above(0.0) < 0.8
+        assert belief.regret("concat") < belief.regret("add")  # what Add cannot express weighs more than it is likely
+    assert prior(shared=True).above(0.1) > prior().above(0.1)
+    assert prior(matched=True).above(0.0) < prior().above(0.0)
+
+
+def test_a_score_speaks_for_concatenate_alone():
+    assert read_score(-0.3, 0.02) is None
+    assert read_score(0.01, 0.02) is None
+    strong = prior(shared=True).told(read_score(0.5, 0.05))
+    weak = prior(shared=True).told(read_score(0.05, 0.04))
+    assert strong.above(0.0) > weak.above(0.0) > prior(shared=True).above(0.0)
+    assert strong.above(0.0) > 0.85
+
+
+def test_a_tie_that_loses_nothing_speaks_for_add_and_one_that_loses_for_concatenate():
+    free, dear = (prior(shared=True).told(read_tie(rise, 0.01)) for rise in (-0.01, 1.0))
+    assert free.regret("add") < 0.01
+    assert free.above(0.05) < 0.1
+    assert dear.above(0.0) > 0.85
+    assert dear.regret("concat") < 0.01
+
+
+def test_full_pairs_need_no_bias_and_short_ones_show_the_side_before_the_size():
+    full, short = read_pairs("fresh", 1.0, pairs(0.1, 8), 0.0), read_pairs("warm", 0.2, pairs(0.1, 8), 0.0)
+    assert (full.gain, full.upto, full.lapse) == (0.1, None, 0.0)
+    assert (short.gain, short.upto) == (0.05, pytest.approx(0.3))
+    assert short.noise.variance > full.noise.variance
+    negative = read_pairs("warm", 0.2, pairs(-0.1, 8), 0.0)
+    assert (negative.gain, negative.upto) == (pytest.approx(-0.3), -0.05)
+
+
+def test_what_is_left_to_go_makes_a_short_run_say_less():
+    near, far = (read_pairs("fresh", 0.33, pairs(0.05), way) for way in (0.0, 0.8))
+    assert far.noise.variance > 10 * near.noise.variance
+    assert read_pairs("fresh", 0.33, pairs(0.05), 9.0).noise == read_pairs("fresh", 0.33, pairs(0.05), 1.0).noise
+
+
+def test_one_pair_takes_the_noise_of_others():
+    one = read_pairs("fresh", 1.0, pairs(0.05, 1, math.nan), 0.0)
+    assert 0.03 < one.noise.variance**0.5 < 0.04
+
+
+def test_arms_with_as_many_parameters_are_told_less_by_what_equal_widths_say():
+    reading = read_tie(0.5, 0.01)
+    other = at_equal_widths(reading)
+    assert other.gain == reading.gain - 0.05
+    assert other.noise.variance > reading.noise.variance
+    assert other.lapse > reading.lapse
