@@ -175,3 +175,21 @@ def test_arms_with_as_many_parameters(clear):
     assert parameters(arms["concat"]) == pytest.approx(whole, rel=0.05)
     assert parameters(untrained_arms(replace(site, match="widths"))["concat"]) == whole + 8 * 16
     assert arms["concat"].nodes["reader"].channels < 16
+
+
+def test_slow_pairs_stop_where_the_clock_ran_faster_than_was_reckoned(monkeypatch):
+    ran = []
+
+    def run_many(race, seeds, starts, shortened):
+        ran.extend(seeds)
+        return {name: [np.random.default_rng(seed).normal(1, 0.1, (1, 100)) for seed in seeds] for name in race.arms}
+
+    monkeypatch.setattr("addcat.trials.race.Race.run_many", run_many)
+    monkeypatch.setattr("addcat.trials.race.Race.step_seconds", lambda _: {"add": 1.0, "concat": 1.0})
+    pairs, meter = pairs_of(ordered_pair(steps=2))
+    meter.deadline = -math.inf
+    found = pairs.run(Stage("fresh", 1.0, 8))
+    assert (found.pairs, len(ran)) == (1, 1)  # it was reckoned to fit, so one is trained
+    meter.deadline = math.inf
+    monkeypatch.setattr(pairs, "_slower", 1.0)
+    assert pairs.run(Stage("fresh", 1.0, 3)).pairs == 3

@@ -5,7 +5,7 @@ of it add to the earlier ones.
 """
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,8 +30,10 @@ JUDGING, JUDGING_SHORT = 0.5, 0.1
 """An evaluation after each pass, as long as all of them cost at most so much of the steps; less of a short run."""
 BOTH = 0.75
 """Time of two arms at once, as a share of one after the other, on two cores."""
-CAREFUL = 1.25
+CAREFUL = 1.5
 """Predicted seconds are stretched so much before they are held against a deadline."""
+SLOW = 0.5
+"""Pairs that take longer than so many seconds are trained one by one, with a look at the clock before each."""
 COMPILING = 8.0
 """Seconds to compile the training of a network, in seconds that its first forward pass took."""
 SEEDS = 1000
@@ -119,7 +121,7 @@ class Pairs:
         return self._problem.recipe.steps * self._step[self._problem.now]
 
     def run(self, stage: Stage) -> Contrast:
-        """Train the stage's missing pairs.
+        """Train the stage's missing pairs, or as many of them as the clock allows, one at least.
 
         Args:
             stage: What to run.
@@ -130,26 +132,35 @@ class Pairs:
         Raises:
             DataError: if there are no such starts, or training went to NaN.
         """
-        problem, found = self._problem, self._found.setdefault((stage.kind, stage.share), {"add": [], "concat": []})
-        have = len(found["add"])
-        seeds = [problem.seed * SEEDS + number + 1 for number in range(have, stage.pairs)]
-        if seeds:
-            ready, run = self._ready(), self.plan(stage.share)
-            starts = self._starts(stage.kind, seeds)
-            cost, began = self.cost(stage), time.monotonic()
-            reckoned = BOTH * len(seeds) * run.steps * sum(self._step.values())
-            curves = ready.run_many(seeds, starts, run)
-            took = time.monotonic() - began
-            if (len(seeds) > 2) in self._compiled and reckoned > 0:
-                self._slower = max(took / reckoned, 0.05)
-            self._compiled.add(len(seeds) > 2)
-            self._meter.spent += cost
-            for name, runs in curves.items():
-                losses = [cross_fitted(curve) for curve in runs]
-                for one in losses:
-                    require_trained(one, problem.merge.site)
-                found[name] += losses
+        found = self._found.setdefault((stage.kind, stage.share), {"add": [], "concat": []})
+        while (missing := stage.pairs - self.pairs(stage)) > 0:
+            one = replace(stage, pairs=self.pairs(stage) + 1)
+            self._ready()
+            slow = self.running_seconds(one) > SLOW
+            if found["add"] and slow and CAREFUL * self.running_seconds(one) > self._meter.seconds_left:
+                break  # the clock ran faster than was reckoned
+            self._train(one if slow else stage, 1 if slow else missing)
         return self.contrast(stage)
+
+    def _train(self, stage: Stage, missing: int) -> None:
+        """Train the last `missing` pairs of a stage by one call."""
+        found = self._found[stage.kind, stage.share]
+        seeds = [self._problem.seed * SEEDS + number + 1 for number in range(stage.pairs - missing, stage.pairs)]
+        ready, run = self._ready(), self.plan(stage.share)
+        starts = self._starts(stage.kind, seeds)
+        cost, began = self.cost(stage), time.monotonic()
+        reckoned = BOTH * len(seeds) * run.steps * sum(self._step.values())
+        curves = ready.run_many(seeds, starts, run)
+        took = time.monotonic() - began
+        if (len(seeds) > 2) in self._compiled and reckoned > 0:
+            self._slower = max(took / reckoned, 0.05)
+        self._compiled.add(len(seeds) > 2)
+        self._meter.spent += cost
+        for name, runs in curves.items():
+            losses = [cross_fitted(curve) for curve in runs]
+            for one in losses:
+                require_trained(one, self._problem.merge.site)
+            found[name] += losses
 
     def contrast(self, stage: Stage) -> Contrast:
         """What all pairs of the stage's kind and share say."""

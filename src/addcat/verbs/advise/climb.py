@@ -39,6 +39,8 @@ EFFORTS = ("auto", *METHODS)
 
 FULL = tuple(Stage("fresh", 1.0, pairs) for pairs in (4, 8, 16, 32))
 """Looks at full pairs; few looks have to share the error."""
+FEWEST_PAIRS = 8
+"""Full pairs below which a small expected regret alone does not end the climb."""
 WARM = Stage("warm", 0.2, 2)
 PLANS: tuple[tuple[Stage, ...], ...] = (
     (WARM, Stage("fresh", 1.0, 2)),
@@ -295,7 +297,7 @@ class Climber:
         made, loss = self.made, abs(self._given) or 1.0
         made.evidence.append(found)
         lowest = self._problem.door.lowest_loss(self._problem.losses)
-        if beyond(found, self._given, lowest):
+        if found.method != "tie" and beyond(found, self._given, lowest):  # a tie may ruin a network without bound
             made.path.append(
                 f"The estimate by {found.method}, {rows.signed(found.estimate)}, is more than all of the loss, "
                 f"{rows.decimal(self._given)}, which cannot go below zero; so it says nothing."
@@ -335,10 +337,16 @@ class Climber:
         return self.made.belief.regret(self.made.proved or lean(self.made.belief))
 
     def _enough(self) -> bool:
-        """Whether the regret is small enough, and the verdict certain or not to be had cheaply."""
+        """Whether the regret is small enough, and the verdict certain or not to be had cheaply.
+
+        Seeds of networks that learn all or nothing differ more than four pairs show, so four do not end it without
+        proof.
+        """
         if self._regret() > self._wanted.regret:
             return False
-        return self.made.proved is not None or self._meter.seconds > self._wanted.certainty
+        full = self.made.get("retrain")
+        few = full is not None and full.n < FEWEST_PAIRS
+        return self.made.proved is not None or (not few and self._meter.seconds > self._wanted.certainty)
 
 
 def sureness(belief: Belief, choice: Choice) -> float:
