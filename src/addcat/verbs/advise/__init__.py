@@ -105,11 +105,7 @@ def advise(
     first = _first_look(door, graph, losses, held, meter)
     allowed = asked or (default_budget(first.training(recipe)) if effort == "auto" else Budget())
     verdicts: list[Verdict] = []
-
-    def tell(words: str) -> None:
-        if progress is not None:
-            progress(words, time.monotonic() - start, allowed.seconds)
-
+    tell = _teller(progress, start, allowed)
     for place, (name, merges) in enumerate(questions):
         rest = len(questions) - place
         share = _share(meter, allowed, start, rest)
@@ -134,6 +130,19 @@ def advise(
         trainings=meter.spent,
         budget=allowed.words,
     )
+
+
+Progress = Callable[[str, float, float], None]
+
+
+def _teller(progress: Progress | None, start: float, allowed: Budget) -> Callable[[str], None]:
+    """Tells what is being done, with the seconds spent and allowed."""
+
+    def tell(words: str) -> None:
+        if progress is not None:
+            progress(words, time.monotonic() - start, allowed.seconds)
+
+    return tell
 
 
 @dataclass(frozen=True, slots=True)
