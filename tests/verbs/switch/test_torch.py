@@ -108,6 +108,29 @@ def test_several_merges_at_once_and_one_after_the_other():
         model = after
 
 
+def test_merges_that_read_one_another_are_switched_at_once():
+    class Chain(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.layers, self.head = nn.ModuleList(nn.Linear(4, 4) for _ in range(4)), nn.Linear(4, 2)
+
+        def forward(self, x):
+            total = torch.relu(self.layers[0](x) + self.layers[1](x))
+            return self.head(sum(layer(total) for layer in self.layers))
+
+    torch.manual_seed(0)
+    model, args = Chain().eval(), (torch.randn(3, 4),)
+    sites = [merge.site for merge in addcat.inspect(model, example_inputs=args).merges]
+    assert len(sites) == 4
+    done = addcat.switch(model, dict.fromkeys(sites, "concat"), example_inputs=args)
+    torch.testing.assert_close(done.model(*args), model(*args))
+    preact = nn.Sequential(*(modules.PreActBlock(4) for _ in range(3)), nn.Conv2d(4, 2, 1)).eval()
+    image = (torch.randn(2, 4, 6, 6),)
+    done = addcat.switch(preact, {f"{i}.add": "concat" for i in range(3)}, example_inputs=image)
+    assert [step.rule for step in done.record.steps] == ["project", "project", "tie"]
+    torch.testing.assert_close(done.model(*image), preact(*image))
+
+
 @pytest.mark.parametrize("fresh", [False, True])
 @pytest.mark.parametrize(
     ("name", "site", "rung"),

@@ -86,6 +86,13 @@ class _Planner:
             for was, now in zip(before, after, strict=True):
                 if moved.setdefault(was, now) != now:
                     raise ModelError(f"Readers of {was.node!r} would read several tensors in its place.")
+        for name, node in self.new.nodes.items():  # merges that have changed too read what changed before them
+            before = self.old.nodes.get(name)
+            if before is None or node.native is before.native or len(node.inputs) != len(before.inputs):
+                continue
+            for was, now in zip(before.inputs, node.inputs, strict=True):
+                if was != now and now.node not in self.old.nodes and not now.node.startswith(f"{name}_"):
+                    moved.setdefault(was, now)
         return moved
 
     def _replace(self, before: Node, node: Node | None, now: Edge) -> None:
@@ -110,14 +117,11 @@ class _Planner:
 
     def _value(self, edge: Edge, site: Node, owner: str) -> Apply | Read:
         """A tensor of the new graph in terms of what the old call reads."""
-        places = [operand.edge for operand in self.calls[site.name].operands]
-        if edge in places:
-            return Read(self._site(self.calls[site.name]), places.index(edge))
-        stack = site.attrs.get("stack")
-        if stack is not None:
-            places = [operand.edge for operand in self.calls[stack].operands]
+        for name in (site.name, *([str(site.attrs["stack"])] if "stack" in site.attrs else [])):
+            operands = self.calls[name].operands
+            places = [operand.edge and self.moved.get(operand.edge, operand.edge) for operand in operands]
             if edge in places:
-                return Read(self._site(self.calls[stack]), places.index(edge))
+                return Read(self._site(self.calls[name]), places.index(edge))
         node = self.new.nodes.get(edge.node)
         mine = node is not None and (node.name == site.name or node.name not in self.old.nodes)
         if node is None or not mine:

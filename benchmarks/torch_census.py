@@ -1,0 +1,141 @@
+"""Which PyTorch networks can be read, and which of their merges switched and switched back?
+
+Own networks of the tests, and those of libraries where they are installed: pip install 'addcat[census]'. For each:
+whether torch.fx.symbolic_trace and torch.export.export capture it; seconds to inspect it and of a forward pass; its
+Adds and Concatenates, and of these how many are switched exactly to the other one and back, all at once, and how many
+are refused, with the codes of the reasons. Run: python benchmarks/torch_census.py [library ...]
+"""
+
+import argparse
+import copy
+import logging
+import signal
+import sys
+import time
+import warnings
+from collections import Counter
+from contextlib import contextmanager
+from pathlib import Path
+
+import torch
+
+import addcat
+from addcat.graph import Refusal
+
+sys.path.insert(0, str(Path(__file__).parent))
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+SECONDS = 120
+
+
+@contextmanager
+def at_most(seconds):
+    def stop(*_):
+        raise TimeoutError(f"more than {seconds} s")
+
+    signal.signal(signal.SIGALRM, stop)
+    signal.alarm(seconds)
+    try:
+        yield
+    finally:
+        signal.alarm(0)
+
+
+def attempt(function):
+    """Whether it went well: "yes", or the class of what went wrong."""
+    try:
+        with at_most(60):
+            function()
+    except Exception as error:
+        return type(error).__name__
+    return "yes"
+
+
+def called(inputs):
+    return ((), inputs) if isinstance(inputs, dict) else (inputs, {})
+
+
+def row(name, build):
+    torch.manual_seed(0)
+    model, inputs = build()
+    model.eval()
+    args, kwargs = called(inputs)
+    with torch.no_grad():
+        model(*args, **kwargs)
+        start = time.perf_counter()
+        model(*args, **kwargs)
+        forward = time.perf_counter() - start
+    fx = attempt(lambda: torch.fx.symbolic_trace(copy.deepcopy(model)))
+    export = attempt(lambda: torch.export.export(copy.deepcopy(model), args, kwargs, strict=False))
+    start = time.perf_counter()
+    found = addcat.inspect(model, example_inputs=inputs)
+    seconds = time.perf_counter() - start
+    merges = [merge for merge in found.merges if merge.merge.adds or merge.merge.op == "concat"]
+    refused = Counter(merge.switch.code for merge in merges if isinstance(merge.switch, Refusal))
+    wanted = {m.site: "concat" if m.merge.adds else "add" for m in merges if not isinstance(m.switch, Refusal)}
+    there = back = "-"
+    if wanted:
+        try:
+            with at_most(SECONDS):
+                done = addcat.switch(model, wanted, example_inputs=inputs)
+                there = f"{len(wanted)}"
+                other = {site: "add" if rung == "concat" else "concat" for site, rung in wanted.items()}
+                addcat.switch(done.model, other, example_inputs=inputs)
+                back = f"{len(other)}"
+        except Exception as error:
+            said = f"{type(error).__name__}: {str(error).splitlines()[0][:90]}"
+            there, back = (said, "-") if there == "-" else (there, said)
+    reasons = ", ".join(f"{code} {count}" for code, count in sorted(refused.items())) or "-"
+    adds = sum(merge.merge.adds for merge in merges)
+    return [
+        name,
+        fx,
+        export,
+        f"{forward:.3f}",
+        f"{seconds:.2f}",
+        str(adds),
+        str(len(merges) - adds),
+        there,
+        back,
+        reasons,
+    ]
+
+
+HEADER = ["network", "fx", "export", "forward s", "inspect s", "Add", "Concat", "switched", "back", "refused"]
+
+
+def networks(libraries):
+    import modules
+    import torch_networks
+
+    def own(name):
+        def build():
+            model, args, kwargs = modules.build(name)
+            return model, args or kwargs
+
+        return build
+
+    if not libraries or "own" in libraries:
+        yield from ((name, own(name)) for name in modules.NETWORKS)
+    for name, (library, build) in torch_networks.NETWORKS.items():
+        if not libraries or library in libraries:
+            yield name, build
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("libraries", nargs="*", help="own, monai, transformers, diffusers, timm, smp; all if left out")
+    warnings.filterwarnings("ignore")
+    logging.disable(logging.CRITICAL)
+    torch.set_num_threads(1)
+    print(" | ".join(HEADER))
+    for name, build in networks(parser.parse_args().libraries):
+        try:
+            print(" | ".join(row(name, build)), flush=True)
+        except ModuleNotFoundError as missing:
+            print(f"{name} | not installed: {missing.name}", flush=True)
+        except Exception as error:
+            print(f"{name} | {type(error).__name__}: {str(error).splitlines()[0][:100]}", flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,201 @@
+"""PyTorch networks of others for the census, small, with random weights: name -> (library, builder of (model, inputs)).
+
+timm and segmentation-models-pytorch import torchvision; nothing of it is used here, so a stand-in will do.
+"""
+
+import importlib.util
+import sys
+import types
+
+import torch
+
+
+def image(*sizes):
+    return torch.randn(sizes)
+
+
+def without_torchvision():
+    """Modules by the names that timm and segmentation-models-pytorch import; whatever they ask for is a class."""
+    if importlib.util.find_spec("torchvision") or "torchvision" in sys.modules:
+        return
+
+    class Anything(types.ModuleType):
+        def __getattr__(self, name):
+            if name.startswith("__"):
+                raise AttributeError(name)
+            return type(name, (), {"BICUBIC": 3, "BILINEAR": 2, "NEAREST": 0})
+
+    for name in (
+        "",
+        ".ops",
+        ".ops.misc",
+        ".transforms",
+        ".transforms.functional",
+        ".datasets",
+        ".models",
+        ".models.feature_extraction",
+        ".datasets.folder",
+        ".datasets.utils",
+    ):
+        module = Anything(f"torchvision{name}")
+        module.__path__, module.__version__ = [], "0.0"
+        module.__spec__ = importlib.util.spec_from_loader(f"torchvision{name}", None)
+        sys.modules[f"torchvision{name}"] = module
+        parent, _, last = f"torchvision{name}".rpartition(".")
+        if parent:
+            setattr(sys.modules[parent], last, module)
+
+
+def monai(cls, shape, *args, **kwargs):
+    from monai.networks import nets
+
+    return getattr(nets, cls)(*args, **kwargs), (image(*shape),)
+
+
+def hugging_face(model, config, inputs, **kwargs):
+    import transformers
+
+    return getattr(transformers, model)(getattr(transformers, config)(**kwargs)), inputs
+
+
+def diffusers_model(cls, inputs, *args, **kwargs):
+    import diffusers
+
+    return getattr(diffusers, cls)(*args, **kwargs), inputs
+
+
+def timm_model(name, size=64, **kwargs):
+    without_torchvision()
+    import timm
+
+    return timm.create_model(name, num_classes=3, **kwargs), (image(2, 3, size, size),)
+
+
+def smp_model(cls):
+    without_torchvision()
+    import segmentation_models_pytorch
+
+    model = getattr(segmentation_models_pytorch, cls)(encoder_name="tu-resnet18", encoder_weights=None)
+    return model, (image(2, 3, 64, 64),)
+
+
+pixels = {"pixel_values": torch.randn(2, 3, 32, 32)}
+tokens = torch.randint(0, 50, (2, 7))
+two_d = (2, 1, 32, 32)
+common = {"num_hidden_layers": 2, "num_attention_heads": 2, "hidden_size": 16, "intermediate_size": 32}
+levels = {"block_out_channels": (8, 16), "norm_num_groups": 4, "layers_per_block": 1}
+
+NETWORKS = {
+    "UNet": ("monai", lambda: monai("UNet", two_d, 2, 1, 2, (4, 8, 16), (2, 2), num_res_units=2)),
+    "BasicUNet": ("monai", lambda: monai("BasicUNet", two_d, 2, 1, 2, features=(4, 4, 8, 8, 16, 4))),
+    "SegResNet": ("monai", lambda: monai("SegResNet", two_d, 2, 8, 1, 2)),
+    "DenseNet": (
+        "monai",
+        lambda: monai("DenseNet", two_d, 2, 1, 3, init_features=8, growth_rate=4, block_config=(2, 3, 2)),
+    ),
+    "UNETR": (
+        "monai",
+        lambda: monai(
+            "UNETR", two_d, 1, 2, (32, 32), feature_size=4, hidden_size=24, mlp_dim=32, num_heads=2, spatial_dims=2
+        ),
+    ),
+    "AttentionUnet": ("monai", lambda: monai("AttentionUnet", two_d, 2, 1, 2, (4, 8, 16), (2, 2))),
+    "VNet": ("monai", lambda: monai("VNet", two_d, 2, 1, 2)),
+    "ResNet (HF)": (
+        "transformers",
+        lambda: hugging_face(
+            "ResNetForImageClassification",
+            "ResNetConfig",
+            pixels,
+            embedding_size=8,
+            hidden_sizes=[8, 16],
+            depths=[1, 1],
+            layer_type="basic",
+        ),
+    ),
+    "ConvNext": (
+        "transformers",
+        lambda: hugging_face(
+            "ConvNextForImageClassification",
+            "ConvNextConfig",
+            pixels,
+            hidden_sizes=[8, 16],
+            depths=[1, 1],
+            num_stages=2,
+        ),
+    ),
+    "ViT": (
+        "transformers",
+        lambda: hugging_face("ViTForImageClassification", "ViTConfig", pixels, image_size=32, patch_size=8, **common),
+    ),
+    "BERT": (
+        "transformers",
+        lambda: hugging_face(
+            "BertForSequenceClassification", "BertConfig", {"input_ids": tokens}, vocab_size=50, **common
+        ),
+    ),
+    "GPT-2": (
+        "transformers",
+        lambda: hugging_face(
+            "GPT2LMHeadModel",
+            "GPT2Config",
+            {"input_ids": tokens, "use_cache": False},
+            vocab_size=50,
+            n_embd=16,
+            n_layer=2,
+            n_head=2,
+            n_positions=32,
+        ),
+    ),
+    "Segformer": (
+        "transformers",
+        lambda: hugging_face(
+            "SegformerForSemanticSegmentation",
+            "SegformerConfig",
+            pixels,
+            num_encoder_blocks=2,
+            depths=[1, 1],
+            sr_ratios=[2, 1],
+            hidden_sizes=[8, 16],
+            patch_sizes=[7, 3],
+            strides=[4, 2],
+            num_attention_heads=[1, 2],
+            mlp_ratios=[2, 2],
+            decoder_hidden_size=16,
+        ),
+    ),
+    "UNet2DModel": (
+        "diffusers",
+        lambda: diffusers_model(
+            "UNet2DModel",
+            (image(2, 3, 16, 16), torch.tensor([5, 7])),
+            16,
+            3,
+            3,
+            down_block_types=("DownBlock2D", "AttnDownBlock2D"),
+            up_block_types=("AttnUpBlock2D", "UpBlock2D"),
+            attention_head_dim=8,
+            **levels,
+        ),
+    ),
+    "AutoencoderKL": (
+        "diffusers",
+        lambda: diffusers_model(
+            "AutoencoderKL",
+            (image(2, 3, 16, 16),),
+            3,
+            3,
+            down_block_types=("DownEncoderBlock2D",) * 2,
+            up_block_types=("UpDecoderBlock2D",) * 2,
+            **levels,
+        ),
+    ),
+    "resnet18": ("timm", lambda: timm_model("resnet18", drop_path_rate=0.1)),
+    "hrnet_w18_small": ("timm", lambda: timm_model("hrnet_w18_small")),
+    "convnext_atto": ("timm", lambda: timm_model("convnext_atto")),
+    "efficientnet_b0": ("timm", lambda: timm_model("efficientnet_b0")),
+    "vit_tiny": ("timm", lambda: timm_model("vit_tiny_patch16_224", 224, depth=2)),
+    "densenet121": ("timm", lambda: timm_model("densenet121")),
+    "dla34": ("timm", lambda: timm_model("dla34")),
+    **{f"{cls} (smp)": ("smp", lambda cls=cls: smp_model(cls)) for cls in ("Unet", "FPN", "Linknet", "DeepLabV3Plus")},
+}
