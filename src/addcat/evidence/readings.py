@@ -149,4 +149,4 @@ def read_tie(rise: float, error: float) -> Reading:
     noise = Noise(0.03**2 + error**2, BIAS_DEGREES)
     if rise <= 0:
         return Reading(0.65 * rise, noise, 0.05)
-    return Reading(min(0.1 * rise, 0.1), noise, 0.05, min(rise, FURTHEST))
+    return Reading(min(0.1 * rise, 0.1), noise, 0.2, min(rise, FURTHEST))  # symmetric targets deceive it

@@ -306,7 +306,8 @@ class Climber:
             error = ((found.high or 0.0) - (found.low or 0.0)) / 4 / loss
             share = found.estimate / loss
             if found.method == "tie":
-                self._readings["tie"] = read_tie(float(found.facts["log_rise"]), error)
+                tied = abs(1 + found.estimate / loss) or 1.0  # of a logarithm: the error as a share of the tied loss
+                self._readings["tie"] = read_tie(float(found.facts["log_rise"]), error / tied)
             else:
                 reading = read_score(share, error)
                 if reading is not None:
