@@ -37,7 +37,7 @@ class Place:
     Attributes:
         owner: Path of the module whose own `forward` makes it; "" for the model itself.
         number: In which call of the owner, from 1.
-        order: How many torch functions the owner's own code has called before it.
+        order: Which of the owner's own calls of that function, from 1.
         hook: Whether a hook makes it, not the owner's `forward`.
     """
 

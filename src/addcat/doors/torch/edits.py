@@ -12,7 +12,7 @@ class Site:
     """A call in a module's own code.
 
     Attributes:
-        order: Which of its functions that give a tensor; 0 for a submodule.
+        order: Which of its calls of that function, from 1; 0 for a submodule. Modes differ in the calls between.
         word: Name of the function, or path of the submodule.
     """
 
@@ -73,25 +73,22 @@ class Rounds:
 
     def __init__(self, rounds: tuple[Edits, ...]) -> None:
         self._rounds = [{edit.site: edit for edit in edits} for edits in rounds]
-        self._orders = [0] * len(rounds)
+        self._orders: list[dict[str, int]] = [{} for _ in rounds]
 
     def function(self, word: str) -> tuple[int, Edit] | None:
         """The edit of the function that is about to run, and the round whose code its value belongs to."""
         for level, edits in enumerate(self._rounds):
-            edit = next((edit for site, edit in edits.items() if site.order == self._orders[level] + 1), None)
-            if edit is not None and edit.site.word == word:
+            edit = edits.get(Site(self._orders[level].get(word, 0) + 1, word))
+            if edit is not None:
                 for passed in range(level + 1):
-                    self._orders[passed] += 1
+                    self._orders[passed][word] = self._orders[passed].get(word, 0) + 1
                 return level + 1, edit
         return None
 
     def count(self, word: str) -> None:
         """A function ran that no edit is about."""
-        for level, edits in enumerate(self._rounds):
-            self._orders[level] += 1
-            for site in edits:
-                if site.order == self._orders[level]:
-                    raise Unwritable(f"computes {word!r} where it computed {site.word!r} when it was switched")
+        for orders in self._orders:
+            orders[word] = orders.get(word, 0) + 1
 
     def module(self, path: str, level: int) -> tuple[int, Edit] | None:
         """The edit of a submodule's call, in the code that `level` rounds have left."""
@@ -103,10 +100,13 @@ class Rounds:
 
     def sites(self, word: str) -> list[tuple[int, Site]]:
         """Where the function that just ran is known, in each round's code."""
-        return [(level, Site(order, word)) for level, order in enumerate(self._orders)]
+        return [(level, Site(orders.get(word, 0), word)) for level, orders in enumerate(self._orders)]
 
     def missed(self) -> list[str]:
         """Words of the edits whose function was never reached."""
         return [
-            site.word for level, edits in enumerate(self._rounds) for site in edits if site.order > self._orders[level]
+            site.word
+            for level, edits in enumerate(self._rounds)
+            for site in edits
+            if site.order > self._orders[level].get(site.word, 0)
         ]

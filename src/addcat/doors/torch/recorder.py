@@ -52,6 +52,7 @@ class Frame:
     number: int
     hook: bool = False
     order: int = 0
+    counts: dict[str, int] = field(default_factory=dict[str, int])
     arguments: set[int] = field(default_factory=set[int])
 
 
@@ -144,7 +145,8 @@ class Recorder(_Mode):
         versions = [_version(value) for value in read]
         word = function_word(func)
         out = func(*args, **kwargs)
-        frame.order += gives_tensor(func, out)
+        if gives_tensor(func, out):
+            frame.order = frame.counts[word] = frame.counts.get(word, 0) + 1
         live = [value for value in read if id(value) in self._edges]
         if live and word in READS_VALUES:
             self._owner().note(f"looks at the values of a tensor ({word})")
