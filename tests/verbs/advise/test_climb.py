@@ -141,7 +141,7 @@ def test_time_is_never_overrun_as_far_as_it_was_reckoned(instant):
 
 def test_it_stops_where_the_expected_regret_is_small_enough(instant):
     instant["tie"] = -0.5
-    made, _ = climb(encoded_pair("concat"), wanted=Wanted(regret=0.05))
+    made, _ = climb(encoded_pair("concat"), wanted=Wanted(regret=0.5))
     assert module.Pairs.ran == []
     assert made.path[-1].startswith("The expected regret, ")
     assert made.path[-1].endswith(" of the loss, is small enough.")

@@ -39,6 +39,8 @@ EFFORTS = ("auto", *METHODS)
 
 FULL = tuple(Stage("fresh", 1.0, pairs) for pairs in (4, 8, 16, 32))
 """Looks at full pairs; few looks have to share the error."""
+UNTRAINED = 0.2
+"""What one network says can deceive: without pairs, the regret has to be this share of what is small enough."""
 FEWEST_PAIRS = 8
 """Full pairs below which a small expected regret alone does not end the climb."""
 WARM = Stage("warm", 0.2, 2)
@@ -203,7 +205,7 @@ class Climber:
         made, meter = self.made, self._meter
         full = Stage("fresh", 1.0, 1)
         made.pair_cost = pairs.cost(full)
-        if self._enough():
+        if self._regret() <= self._wanted.regret * UNTRAINED and self._enough():
             made.path.append(f"The expected regret, {rows.percent(self._regret())} of the loss, is small enough.")
             return
         if not meter.affords(0.0, pairs.seconds(full)):
