@@ -58,8 +58,14 @@ def test_functions_of_a_module(command, capsys):
 @pytest.mark.parametrize(
     ("words", "text"),
     [
-        (["--csv", "no/x.csv"], "The trials cannot be written to 'no/x.csv': there is no folder 'no'. Make it first."),
-        (["--csv", "."], "The trials cannot be written to '.': that is a folder. Give the name of a file."),
+        (["--csv", "no/x.csv"], "The trials cannot be saved as 'no/x.csv': there is no folder 'no'. Make it first."),
+        (["--csv", "x.txt"], "The trials cannot be saved as 'x.txt': its file must end in '.csv'."),
+        (["--html", "no/x.html"], "The report cannot be saved as 'no/x.html': there is no folder 'no'. Make it first."),
+        (
+            ["--html", "m.html", "m.html", "--data", "digits"],
+            "The report cannot be saved as 'm.html': the model was loaded from there, and the original is never "
+            "replaced. Give another name.",
+        ),
         (["--learning-rates", "fast"], "--learning-rates takes factors, such as 0.5,1,2. Got 'fast'."),
         (
             ["mine_to_compare:build", "--train", "mine_to_compare:train()"],

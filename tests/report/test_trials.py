@@ -5,9 +5,10 @@ from contextlib import contextmanager
 
 import pytest
 
+from addcat.doors.save import save_trials
 from addcat.errors import MissingExtraError
 from addcat.report.mlflow import log_trials
-from addcat.report.trials import write_csv
+from addcat.report.trials import csv_text
 
 TRIALS = [
     {
@@ -38,7 +39,7 @@ TRIALS = [
 def test_a_line_a_trial(tmp_path):
     path = tmp_path / "trials.csv"
     path.write_text("old")
-    write_csv(TRIALS, path)
+    save_trials(csv_text(TRIALS), path)
     assert path.read_text() == (
         "arm,seed,status,loss,seconds,host,accuracy\n"
         '"add, twice",1,done,0.5,2.0,here,0.75\n'

@@ -12,7 +12,7 @@ import typer
 
 from addcat import __version__
 from addcat.cli.advise import advise as advise_verb
-from addcat.cli.common import BAD_INPUT, REFUSED, say_error
+from addcat.cli.common import BAD_INPUT, REFUSED, WORDS, say_error
 from addcat.cli.compare import compare as compare_verb
 from addcat.cli.demo import demo as demo_verb
 from addcat.cli.explain import explain as explain_verb
@@ -72,6 +72,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")  # pyright: ignore[reportAttributeAccessIssue, reportUnknownMemberType]
     try:
+        WORDS.set(tuple(sys.argv[1:] if arguments is None else arguments))
         app(args=arguments, prog_name="addcat")
     except SystemExit as stop:
         return stop.code if isinstance(stop.code, int) else 0

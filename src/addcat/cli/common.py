@@ -4,7 +4,9 @@ A verb is one function that parses, calls the library and hands the result to `g
 """
 
 import json
+import shlex
 import sys
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Annotated
 
@@ -19,6 +21,14 @@ REFUSED = 1
 BAD_INPUT = 2
 
 _CODE = "package.module:function, or package.module:Class(arg=literal)."
+WORDS: ContextVar[tuple[str, ...]] = ContextVar("the words after `addcat` of the command line that runs", default=())
+
+
+def command_line() -> str:
+    """The command line that runs, as it could be typed again."""
+    return shlex.join(["addcat", *WORDS.get()])
+
+
 Model = Annotated[str, typer.Argument(metavar="MODEL", help=f"A .keras file, or {_CODE}")]
 AnyModel = Annotated[str, typer.Argument(metavar="MODEL", help=f"A .onnx or .keras file, or {_CODE}")]
 Weights = Annotated[

@@ -1,14 +1,12 @@
 """`addcat compare`: train both, in pairs, and say which is better."""
 
-import shlex
-import sys
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from addcat.cli.advise import DATA
-from addcat.cli.common import Json, Unsafe, give
+from addcat.cli.common import Json, Unsafe, command_line, give
 from addcat.cli.live import live
 from addcat.errors import OptionError
 
@@ -115,17 +113,16 @@ def _compare(
     as_json: bool,
     **options: Any,
 ) -> None:
+    from addcat.doors.save import report_target, require_targets, save_report, save_trials, trials_target  # noqa: PLC0415
     from addcat.report.mlflow import log_trials  # noqa: PLC0415
-    from addcat.report.trials import check_csv, write_csv  # noqa: PLC0415  (loads what --help does not need)
+    from addcat.report.trials import csv_text  # noqa: PLC0415  (loads what --help does not need)
     from addcat.verbs.compare import compare as compare_arms  # noqa: PLC0415
     from addcat.verbs.compare import plan as plan_arms  # noqa: PLC0415
-    from addcat.verbs.compare.html.document import check_html, write_report  # noqa: PLC0415
+    from addcat.verbs.compare.html.document import document  # noqa: PLC0415
     from addcat.verbs.compare.running import stored  # noqa: PLC0415
 
-    if csv is not None:
-        check_csv(csv)
-    if html is not None:
-        check_html(html)
+    targets = None if csv is None else trials_target(csv), None if html is None else report_target(html)
+    require_targets(*targets, source=options["model"] or "")
     if plan:
         give(plan_arms(**_read(options)), as_json=as_json)
         return
@@ -134,11 +131,11 @@ def _compare(
     else:
         given = _read(options)
         with live() as progress:
-            found = compare_arms(**given, command_line=shlex.join(["addcat", *sys.argv[1:]]), progress=progress)
+            found = compare_arms(**given, command_line=command_line(), progress=progress)
     if csv is not None:
-        write_csv(found.to_dict()["trials"], csv)
+        save_trials(csv_text(found.to_dict()["trials"]), csv)
     if html is not None:
-        write_report(found, html)
+        save_report(document(found), html)
     if mlflow is not None:
         log_trials(found.to_dict()["trials"], mlflow, f"addcat compare {found.settings.title}")
     give(found, as_json=as_json)

@@ -47,6 +47,11 @@ def report_target(path: Path) -> Target:
     return Target(path, REPORT_ENDINGS, "report")
 
 
+def trials_target(path: Path) -> Target:
+    """A table of trials, comma-separated."""
+    return Target(path, (".csv",), "trials")
+
+
 def require_targets(*targets: Target | None, source: str | Path = "", reads: Collection[Path] = ()) -> None:
     """Ask before the work whether its results could be saved.
 
@@ -162,11 +167,8 @@ def save_record(record: Mapping[str, Any], path: str | Path) -> Path:
         OptionError: if the path will not do; see `require_targets`.
         SaveError: if it cannot be written; nothing is left behind.
     """
-    target = Target(Path(path), (".json",), "record")
-    require_targets(target)
-    with _whole(target) as partial:
-        partial.write_text(json.dumps(record, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-    return target.path
+    text = json.dumps(record, indent=2, ensure_ascii=False) + "\n"
+    return _save_text(text, Target(Path(path), (".json",), "record"))
 
 
 def save_report(text: str, path: str | Path) -> Path:
@@ -183,7 +185,27 @@ def save_report(text: str, path: str | Path) -> Path:
         OptionError: if the path will not do; see `require_targets`.
         SaveError: if it cannot be written; nothing is left behind.
     """
-    target = report_target(Path(path))
+    return _save_text(text, report_target(Path(path)))
+
+
+def save_trials(text: str, path: str | Path) -> Path:
+    """Write a table of trials; the file appears only once it is whole.
+
+    Args:
+        text: The whole table, comma-separated.
+        path: Where to; ends in `.csv`. An existing file is replaced.
+
+    Returns:
+        The path.
+
+    Raises:
+        OptionError: if the path will not do; see `require_targets`.
+        SaveError: if it cannot be written; nothing is left behind.
+    """
+    return _save_text(text, trials_target(Path(path)))
+
+
+def _save_text(text: str, target: Target) -> Path:
     require_targets(target)
     with _whole(target) as partial:
         partial.write_text(text, encoding="utf-8")

@@ -4,14 +4,10 @@ One file without scripts that loads nothing: a browser shows it in light or dark
 """
 
 import math
-import os
-import secrets
 from functools import cache
 from html import escape
 from importlib.resources import files
-from pathlib import Path
 
-from addcat.errors import OptionError
 from addcat.report import html, rows
 from addcat.report.page import Bullets, Heading, Page, Paragraph, Table
 from addcat.verbs.compare.html.plot import Plot, around
@@ -24,38 +20,6 @@ COLOURS = 6
 MOST_ARMS = 12
 """Arms whose curves are drawn; a design of many rows would only be a tangle."""
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
-
-
-def check_html(path: Path) -> None:
-    """Refuse a place before the work begins.
-
-    Raises:
-        OptionError: if it is a folder, or its folder is missing.
-    """
-    if path.is_dir():
-        raise OptionError(f"The report cannot be written to {str(path)!r}: that is a folder. Give the name of a file.")
-    if not path.parent.is_dir():
-        raise OptionError(
-            f"The report cannot be written to {str(path)!r}: there is no folder {str(path.parent)!r}. Make it first."
-        )
-
-
-def write_report(found: Comparison, path: Path) -> None:
-    """Write the report; the file appears only once it is complete.
-
-    Args:
-        found: The comparison.
-        path: Where to; an existing file is replaced.
-    """
-    partial = path.with_name(f".{path.name}-{secrets.token_hex(4)}")
-    try:
-        with partial.open("w", encoding="utf-8") as file:
-            file.write(document(found))
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def document(found: Comparison) -> str:

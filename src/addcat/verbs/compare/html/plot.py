@@ -117,7 +117,7 @@ def ticks(low: float, high: float, *, whole: bool = False) -> list[float]:
     power = 10.0 ** math.floor(math.log10(raw))
     step = next(factor * power for factor in (1, 2, 5, 10) if factor * power >= raw * 0.999)
     if whole:
-        step = max(1.0, round(step))
+        step = float(max(1, round(step)))
     first = math.ceil(low / step - 1e-9)
     return [round(n * step, 12) for n in range(first, math.floor(high / step + 1e-9) + 1)]
 
