@@ -87,6 +87,13 @@ def test_the_words_on_nothing_learnt():
         "neither network, trained anew over 8 pairs, does better than a constant output: Add reaches 1.46, Concatenate "
         "1.36, the constant 1.02. There is nothing to decide here."
     )
+    found = evidence(
+        "retrain", "trained anew", 0.163, -0.2, 0.5, n=2, reference_loss=0.708, constant_loss=0.693, learnt=False
+    )
+    assert nothing_learnt(found) == (
+        "neither network, trained anew over 2 pairs, does better than a constant output beyond noise: Add reaches "
+        "0.708, Concatenate 0.545, the constant 0.693. More pairs would tell."
+    )
     assert nothing_learnt(evidence("refit", "from here", 0.1, 0.05, 0.15, reference_loss=1.46, learnt=False)) == (
         "neither network, trained from here, does better than a constant output: Add reaches 1.46, Concatenate "
         "1.36, the constant ?. There is nothing to decide here."

@@ -64,9 +64,13 @@ def nothing_learnt(found: Evidence) -> str:
     assert found.estimate is not None  # noqa: S101
     add, concat = found.reference_loss, found.reference_loss - found.estimate
     how = f"trained anew over {found.n} pairs" if found.question == "trained anew" else "trained from here"
+    constant = found.constant_loss
+    better = constant is not None and min(add, concat) < constant  # on average, though not beyond the noise of so few
+    does = "does better than a constant output beyond noise" if better else "does better than a constant output"
+    then = "More pairs would tell." if better else "There is nothing to decide here."
     return (
-        f"neither network, {how}, does better than a constant output: Add reaches {rows.decimal(add)}, Concatenate "
-        f"{rows.decimal(concat)}, the constant {rows.decimal(found.constant_loss)}. There is nothing to decide here."
+        f"neither network, {how}, {does}: Add reaches {rows.decimal(add)}, Concatenate "
+        f"{rows.decimal(concat)}, the constant {rows.decimal(constant)}. {then}"
     )
 
 

@@ -8,7 +8,7 @@ import time
 
 import numpy as np
 
-from addcat.errors import DataError
+from addcat.errors import DataError, ModelError
 from addcat.evidence.problem import Problem
 from addcat.evidence.result import Evidence
 from addcat.evidence.structure import shares_weights
@@ -28,7 +28,8 @@ def swap(problem: Problem) -> Evidence:
         takes the place of the one before it.
 
     Raises:
-        DataError: if the merge is no Concatenate, or its branches do not share their weights.
+        DataError: if the merge is no Concatenate, or its branches do not share their weights, or the door
+            cannot exchange them.
     """
     start = time.perf_counter()
     site = problem.merge.site
@@ -41,7 +42,11 @@ def swap(problem: Problem) -> Evidence:
     changed = with_subgraph(problem.root, problem.merge.site, problem.graph.edit(put=[turned]))
     door, held = problem.door, problem.held
     before = door.losses_of(door.write(problem.root), problem.losses, held)
-    after = door.losses_of(door.write(changed), problem.losses, held)
+    try:
+        exchanged = door.write(changed)
+    except ModelError as error:
+        raise DataError(f"The branches of {site!r} cannot be exchanged: {error}") from error
+    after = door.losses_of(exchanged, problem.losses, held)
     rise = t_interval(after - before)
     words = (
         f"Exchanging the branches changes the loss by {rows.signed(rise.estimate)} "

@@ -285,3 +285,42 @@ def test_it_is_exported_to_onnx(name, site, tmp_path):
     larger = [torch.cat([value, value]) for value in args]
     feed = {put.name: value.numpy() for put, value in zip(session.get_inputs(), larger, strict=True)}
     np.testing.assert_allclose(session.run(None, feed)[0], made(*larger).detach().numpy(), rtol=1e-4, atol=1e-5)
+
+
+class Towers(nn.Module):
+    """Two inputs through one tower, concatenated."""
+
+    def __init__(self):
+        super().__init__()
+        self.tower, self.head = nn.Linear(3, 4), nn.Linear(8, 2)
+
+    def forward(self, left, right):
+        return self.head(torch.cat((self.tower(left), self.tower(right)), dim=-1))
+
+
+def test_a_merge_reads_its_branches_in_another_order():
+    model, left, right = Towers(), torch.randn(5, 3), torch.randn(5, 3)
+    graph = TorchDoor(Example((left, right), {})).read(model)
+    node = graph.nodes["cat"]
+    made = write(graph.edit(put=[node.edit(inputs=node.inputs[::-1])]))
+    torch.testing.assert_close(made(left, right), model(right, left))
+    torch.testing.assert_close(made(right, left), model(left, right))
+
+
+@pytest.mark.parametrize("rung", ["concat", "low_rank:2"])
+def test_new_layers_leave_the_callers_generator_as_it_is(rung):
+    model, call = nn.Sequential(nn.Linear(4, 4), Residual()), (torch.randn(5, 4),)
+    before = torch.get_rng_state()
+    assert addcat.switch(model, {"1.add": rung}, example_inputs=call).record.steps[0].exact
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+class Residual(nn.Module):
+    """Read by a ReLU, so that a Concatenate needs a projection."""
+
+    def __init__(self):
+        super().__init__()
+        self.block = nn.Linear(4, 4)
+
+    def forward(self, x):
+        return torch.relu(x + self.block(x))

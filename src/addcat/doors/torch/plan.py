@@ -6,6 +6,7 @@
 | a merge that is a module, replaced by another one | a new module under its path |
 | a module that is gone, whose readers take its input | `nn.Identity` under its path |
 | a function that is gone or another one now | its owner's code written anew (`Edit`), new modules as its children |
+| a merge that reads the same tensors in another order | the same |
 """
 
 from dataclasses import dataclass, field
@@ -62,7 +63,11 @@ class _Planner:
     def plan(self) -> Plan:
         for name, node in self.new.nodes.items():
             before = self.old.nodes.get(name)
-            if before is not None and node.native is before.native and node.op == before.op and node.edited:
+            if before is None or node.native is not before.native:
+                continue
+            if _reordered(before, node):
+                self._edit(before, Edge(name))
+            elif node.op == before.op and node.edited:
                 self.made.changed.append(node)
         for name, before in self.old.nodes.items():
             node = self.new.nodes.get(name)
@@ -79,6 +84,7 @@ class _Planner:
             (self.old.nodes[name].inputs, node.inputs, name)
             for name, node in self.new.nodes.items()
             if name in self.old.nodes and node.native is not None and node.native is self.old.nodes[name].native
+            if not _reordered(self.old.nodes[name], node)
         ]
         for before, after, name in [*readers, (self.old.outputs, self.new.outputs, "the output")]:
             if len(before) != len(after):
@@ -106,6 +112,11 @@ class _Planner:
             return
         if node is None and now == Edge(before.name):
             return  # nobody reads it: its module is left to what its owner does
+        self._edit(before, now)
+
+    def _edit(self, before: Node, now: Edge) -> None:
+        """Have the owner of an old call compute a tensor of the new graph in its place."""
+        call = self.calls[before.name]
         owner = call.place.owner
         value = self._value(now, before, owner)
         if isinstance(value, Read):  # an identity of its name keeps the names of what follows
@@ -158,3 +169,8 @@ class _Planner:
 
     def _path(self, owner: str, child: str) -> str:
         return f"{owner}.{child}" if owner else child
+
+
+def _reordered(before: Node, node: Node) -> bool:
+    """Whether a node reads what it read, in another order."""
+    return node.inputs != before.inputs and sorted(node.inputs, key=str) == sorted(before.inputs, key=str)

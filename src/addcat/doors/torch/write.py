@@ -40,7 +40,8 @@ def write(
     """
     recording: Recording = graph.native
     made = _copied(recording.model)
-    _carry_out(plan(graph_of(recording), graph), made, recording)
+    with _torch.random.fork_rng(devices=[]):  # constructors draw, on the CPU; the caller's generator is not theirs
+        _carry_out(plan(graph_of(recording), graph), made, recording)
     if not weights:
         redraw(made, 0 if seed is None else seed, factory)
     return made
