@@ -1,5 +1,7 @@
 """Networks that learn nothing decide nothing: against the best constant, by the words, and on pure noise."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from advices import evidence
@@ -93,6 +95,11 @@ def test_the_words_on_nothing_learnt():
     assert nothing_learnt(found) == (
         "neither network, trained anew over 2 pairs, does better than a constant output beyond noise: Add reaches "
         "0.708, Concatenate 0.545, the constant 0.693. More pairs would tell."
+    )
+    short = replace(found, facts={"share_of_steps": 0.125}, estimate=-0.1)
+    assert nothing_learnt(short) == (
+        "neither network, trained anew over 2 pairs for 12 % of the steps, does better than a constant output: Add "
+        "reaches 0.708, Concatenate 0.808, the constant 0.693. Longer trainings would tell."
     )
     assert nothing_learnt(evidence("refit", "from here", 0.1, 0.05, 0.15, reference_loss=1.46, learnt=False)) == (
         "neither network, trained from here, does better than a constant output: Add reaches 1.46, Concatenate "

@@ -63,11 +63,14 @@ def nothing_learnt(found: Evidence) -> str:
     assert found.reference_loss is not None  # noqa: S101  (whoever sets `learnt` trained Add)
     assert found.estimate is not None  # noqa: S101
     add, concat = found.reference_loss, found.reference_loss - found.estimate
+    share = float(found.facts.get("share_of_steps", 1.0))
     how = f"trained anew over {found.n} pairs" if found.question == "trained anew" else "trained from here"
+    how += f" for {rows.percent(share)} of the steps" if share < 1 else ""
     constant = found.constant_loss
     better = constant is not None and min(add, concat) < constant  # on average, though not beyond the noise of so few
     does = "does better than a constant output beyond noise" if better else "does better than a constant output"
     then = "More pairs would tell." if better else "There is nothing to decide here."
+    then = "Longer trainings would tell." if share < 1 else then
     return (
         f"neither network, {how}, {does}: Add reaches {rows.decimal(add)}, Concatenate "
         f"{rows.decimal(concat)}, the constant {rows.decimal(constant)}. {then}"

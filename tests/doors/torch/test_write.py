@@ -324,3 +324,34 @@ class Residual(nn.Module):
 
     def forward(self, x):
         return torch.relu(x + self.block(x))
+
+
+class Photograph(nn.Module):
+    """A padded convolution, batch norm, a layer normalised by its own parameter, and a residual merge."""
+
+    def __init__(self):
+        super().__init__()
+        self.stem = nn.Sequential(nn.Conv2d(1, 4, 3, padding=1, bias=False), nn.BatchNorm2d(4), nn.ReLU())
+        self.shift = nn.Parameter(torch.randn(4, 1, 1))
+        self.block = nn.Conv2d(4, 4, 3, padding=1)
+        self.weight = nn.Parameter(torch.randn(3, 4))
+
+    def forward(self, x):
+        x = self.stem(x) + self.shift
+        x = torch.relu(x + self.block(x))
+        return nn.functional.linear(x.mean((2, 3)), self.weight)
+
+
+def test_layers_of_another_copy_are_taken_over_with_all_that_they_hold():
+    x = torch.randn(5, 1, 6, 6)
+    trained, fresh = Photograph(), Photograph()
+    trained(x)  # batch-norm statistics
+    door = TorchDoor(Example((x,), {}))
+    source, target = door.read(trained.eval()), door.read(fresh.eval())
+    with_values = [node for node in source.nodes.values() if node.weights]
+    made = write(target.edit(put=with_values))
+    assert_equal(trained.state_dict(), made.state_dict())
+    assert torch.equal(made(x), trained(x))
+    stem = write(target.edit(put=[node for node in with_values if node.name.startswith("stem")])).state_dict()
+    for name, value in stem.items():
+        assert torch.equal(value, (trained if name.startswith("stem") else fresh).state_dict()[name])

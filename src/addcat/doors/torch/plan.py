@@ -3,13 +3,14 @@
 | difference | what is done |
 | --- | --- |
 | a module of `torch.nn` with other weights or sizes | changed where it is |
+| a layer of another copy of the model, in its own place | its values are taken over |
 | a merge that is a module, replaced by another one | a new module under its path |
 | a module that is gone, whose readers take its input | `nn.Identity` under its path |
 | a function that is gone or another one now | its owner's code written anew (`Edit`), new modules as its children |
 | a merge that reads the same tensors in another order | the same |
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from addcat.doors.torch.calls import Call
 from addcat.doors.torch.edits import Apply, Edit, Read, Site
@@ -24,12 +25,14 @@ class Plan:
 
     Attributes:
         changed: Nodes whose module is given other weights, by path of the module; functions under their name.
+        taken: Nodes of another copy of the model, whose values are taken over.
         replaced: Nodes that become a new module, by path.
         passed: Paths of modules that become an identity.
         edits: By path of the owner.
     """
 
     changed: list[Node] = field(default_factory=list[Node])
+    taken: list[Node] = field(default_factory=list[Node])
     replaced: dict[str, Node | None] = field(default_factory=dict[str, "Node | None"])
     passed: list[str] = field(default_factory=list[str])
     edits: dict[str, list[Edit]] = field(default_factory=dict[str, list[Edit]])
@@ -37,7 +40,7 @@ class Plan:
     @property
     def empty(self) -> bool:
         """Whether nothing has to be done."""
-        return not (self.changed or self.replaced or self.passed or self.edits)
+        return not (self.changed or self.taken or self.replaced or self.passed or self.edits)
 
 
 def plan(old: Graph, new: Graph) -> Plan:
@@ -55,7 +58,8 @@ def plan(old: Graph, new: Graph) -> Plan:
 
 class _Planner:
     def __init__(self, old: Graph, new: Graph) -> None:
-        self.old, self.new, self.made = old, new, Plan()
+        self.made = Plan()
+        self.old, self.new = old, self._with_own_calls(old, new)
         self.recording: Recording = old.native
         self.calls: dict[str, Call] = {call.name: call for call in self.recording.calls}
         self.moved = self._moved()
@@ -76,6 +80,16 @@ class _Planner:
             if not same or now != Edge(name):
                 self._replace(before, node, now)
         return self.made
+
+    def _with_own_calls(self, old: Graph, new: Graph) -> Graph:
+        """Layers of another copy of the model become our own ones, with the values of those."""
+        own: list[Node] = []
+        for name, node in new.nodes.items():
+            before = old.nodes.get(name)
+            if before is not None and node.native is not before.native and _same_place(before, node):
+                self.made.taken.append(node)
+                own.append(replace(node, native=before.native, edited=False))
+        return new.edit(put=own) if own else new
 
     def _moved(self) -> dict[Edge, Edge]:
         """For each tensor that readers no longer take, the one that they take now."""
@@ -174,3 +188,13 @@ class _Planner:
 def _reordered(before: Node, node: Node) -> bool:
     """Whether a node reads what it read, in another order."""
     return node.inputs != before.inputs and sorted(node.inputs, key=str) == sorted(before.inputs, key=str)
+
+
+def _same_place(before: Node, node: Node) -> bool:
+    """Whether a node is the call of the same layer in a copy of the model."""
+    one, other = before.native, node.native
+    return (
+        isinstance(one, Call)
+        and isinstance(other, Call)
+        and (one.path, one.word, type(one.module), before.op) == (other.path, other.word, type(other.module), node.op)
+    )

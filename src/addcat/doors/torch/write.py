@@ -7,6 +7,7 @@ from typing import Any
 
 from addcat.doors.torch.build import change_module, new_module, put
 from addcat.doors.torch.calls import Call
+from addcat.doors.torch.examples import array_of
 from addcat.doors.torch.plan import Plan, plan
 from addcat.doors.torch.read import graph_of
 from addcat.doors.torch.record import Recording
@@ -64,6 +65,8 @@ def _copied(model: Any) -> Any:
 
 def _carry_out(todo: Plan, made: Any, recording: Recording) -> None:
     calls = {call.name: call for call in recording.calls}
+    for node in todo.taken:
+        _take(node, calls[node.name], made)
     for node in todo.changed:
         _change(node, calls[node.name], made)
     like = next(made.parameters(), _torch.zeros(()))
@@ -101,6 +104,26 @@ def _put_module(root: Any, path: str, module: Any) -> None:
     parent, _, name = path.rpartition(".")
     owner = root.get_submodule(parent)
     owner._modules[name] = module.train(owner.training)
+
+
+def _take(node: Node, call: Call, made: Any) -> None:
+    """Give a layer the values, and the sizes, of the same layer in a copy of the model."""
+    if call.module is None:
+        _take_parameters(node, made)
+        return
+    module, source = made.get_submodule(call.path), node.native.module.state_dict()
+    if node.edited or any(source[name].shape != value.shape for name, value in module.state_dict().items()):
+        change_module(node, module)
+    else:
+        module.load_state_dict(source)
+
+
+def _take_parameters(node: Node, made: Any) -> None:
+    for operand in node.native.operands:
+        for path, value in ((operand.path, operand.value), *operand.sources):
+            if path and value is not None:
+                parent, _, name = path.rpartition(".")
+                put(made.get_submodule(parent), name, array_of(value))
 
 
 def _change(node: Node, call: Call, made: Any) -> None:
