@@ -101,6 +101,7 @@ def test_the_words_on_nothing_learnt():
         "neither network, trained anew over 2 pairs for 12 % of the steps, does better than a constant output: Add "
         "reaches 0.708, Concatenate 0.808, the constant 0.693. Longer trainings would tell."
     )
+    assert "trained anew over 1 pair for 12 % of" in nothing_learnt(replace(short, n=1))
     assert nothing_learnt(evidence("refit", "from here", 0.1, 0.05, 0.15, reference_loss=1.46, learnt=False)) == (
         "neither network, trained from here, does better than a constant output: Add reaches 1.46, Concatenate "
         "1.36, the constant ?. There is nothing to decide here."

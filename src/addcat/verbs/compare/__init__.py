@@ -117,11 +117,8 @@ def plan(model: Any = None, data: Any = None, **options: Any) -> Planned:
     Returns:
         The plan.
     """
-    defaults = {
-        name: parameter.default
-        for name, parameter in inspect.signature(compare).parameters.items()
-        if name not in ("model", "data")
-    }
-    found = comparison(model, data, **{**defaults, **options}, plan=True)
+    asked = inspect.signature(compare).bind(model, data, **options)
+    asked.apply_defaults()
+    found = comparison(**asked.arguments, plan=True)
     assert isinstance(found, Planned)  # noqa: S101  (a plan was asked for)
     return found
