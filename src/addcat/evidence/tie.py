@@ -15,8 +15,18 @@ from addcat.graph import Refusal
 from addcat.report import rows
 from addcat.statistics import t_interval
 
-FITTED = 4
-"""Passes that fitting makes over an example: both networks up to the consumer, and what judging adds."""
+MOST_SITES = 16
+"""Merges of a family are tied one behind the other, each of them compiled anew; more are not worth their time."""
+
+
+def tying(merges: int) -> float:
+    """Passes that tying makes over an example: both networks up to each merge's consumers, and two that judge.
+
+    Examples:
+        >>> tying(1), tying(4)
+        (4.0, 10.0)
+    """
+    return 2.0 + 2.0 * merges
 
 
 def tie(problem: Problem, *, most: int | None = None) -> Evidence:

@@ -13,6 +13,7 @@ from problems import encoded_pair, linear_pair, problem, set_weights, two_inputs
 from addcat.errors import DataError
 from addcat.evidence.contrast import Contrast
 from addcat.evidence.meter import Meter
+from addcat.graph import Refusal
 from addcat.verbs.advise.climb import EFFORTS, FULL, PLANS, Climber, Wanted
 
 module = sys.modules["addcat.verbs.advise.climb"]
@@ -113,6 +114,34 @@ def test_all_looks_are_taken_where_nothing_decides(instant):
     assert module.Pairs.ran == list(FULL)
     assert (made.get("retrain").n, made.proved, made.path) == (32, None, ["All stages are done."])
     assert methods(made).count("retrain") == 1
+
+
+def family(merges):
+    """So many Concatenates in a row, as a family; the cheap methods stand in for those of a large network."""
+    one = site(linear_pair("concat", 4))
+    return replace(one, family=(one.merge,) * merges)
+
+
+def test_tying_costs_and_lasts_as_long_as_its_merges(instant, monkeypatch):
+    monkeypatch.setattr(module, "untrained_arms", lambda _: Refusal("AC102", "m", "none"))
+
+    def tied(merges, *, seconds=math.inf):
+        one = family(merges)
+        meter = Meter(one.recipe, math.inf, time.monotonic() + seconds)
+        return Climber(one, meter, Wanted(), 1.0, 1.0).automatic(), meter.spent
+
+    (_, single), (four, family_of_four) = tied(1), tied(4)
+    assert "tie" in methods(four)
+    assert family_of_four == pytest.approx(2.5 * single)  # (2 + 2 * 4) passes to 4
+    assert "tie" in methods(tied(4, seconds=30)[0])
+    hasty, _ = tied(4, seconds=6)
+    assert (methods(hasty), hasty.path[0]) == (
+        ["structure"],
+        "The time does not allow to measure the network as it is.",
+    )
+    large, spent = tied(58)
+    assert (methods(large), spent) == (["structure"], 0.0)
+    assert large.path[0] == "58 merges are too many to tie one by one."
 
 
 @pytest.mark.parametrize("trainings", [0.01, 0.05, 0.3, 0.5, 0.9, 1.0, 2.0, 4.0, 7.9, 20.0])

@@ -28,7 +28,7 @@ from addcat.evidence.result import METHODS, Evidence
 from addcat.evidence.score import PASSES, score
 from addcat.evidence.structure import structure
 from addcat.evidence.swap import swap
-from addcat.evidence.tie import FITTED, tie
+from addcat.evidence.tie import MOST_SITES, tie, tying
 from addcat.graph import Refusal
 from addcat.report import rows
 from addcat.statistics.belief import Belief, Reading, share_of
@@ -187,11 +187,14 @@ class Climber:
             shared: Whether the branches share their weights.
         """
         problem, meter = self._problem, self._meter
-        if not meter.affords(0.0, 4 * self._first_pass):
+        add, merges = problem.now == "add", len(problem.merges)
+        if not meter.affords(0.0, (4 if add else 3 + merges) * self._first_pass):
             self.made.path.append("The time does not allow to measure the network as it is.")
             return
-        add = problem.now == "add"
-        method, passes = (score, PASSES * relative) if add else (tie, float(FITTED))
+        if not add and merges > MOST_SITES:
+            self.made.path.append(f"{rows.integer(merges)} merges are too many to tie one by one.")
+            return
+        method, passes = (score, PASSES * relative) if add else (tie, tying(merges))
         whole = problem.held.count if add else max(problem.data.count, problem.held.count)
         allowance = meter.left if meter.left < PAIRS_FROM else CHEAP * meter.left
         most = min(meter.examples_for(allowance, passes), max(problem.held.count, MOST_TIED))
