@@ -154,3 +154,13 @@ def test_advise_iterates_a_loader(folder, capsys):
     assert main([*words, *more]) == 0
     found = json.loads(capsys.readouterr().out)
     assert found["notes"][0] == "Training recipe: AdamW, cosine decay, 2 epochs, 6 steps."
+
+
+def test_advise_takes_the_inputs_from_a_loader_and_names_a_file_that_switch_writes(folder, capsys):
+    tmp_path, name = folder
+    words = ["advise", f"{name}:model", "--data", f"{name}:loader", "--validation", f"{name}:loader"]
+    assert main([*words, "--effort", "structure", "--json"]) == 0
+    (verdict,) = json.loads(capsys.readouterr().out)["verdicts"]
+    assert (verdict["choice"], verdict["command"]) == ("concat", "addcat switch MODEL --set add=concat -o switched.pt")
+    assert main([*verdict["command"].replace("MODEL", f"{name}:pair").split()[1:]]) == 0
+    assert (tmp_path / "switched.pt").exists()

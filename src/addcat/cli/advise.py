@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -55,7 +56,8 @@ def advise(
 
     require_targets(None if html is None else report_target(html), source=model)
     # how it was trained is part of the question, unless the user says what it is to be judged by
-    how = {"unsafe": unsafe, "custom": custom or [], "compiled": loss is None, "say": say_note}
+    how: dict[str, Any] = {"unsafe": unsafe, "custom": custom or [], "compiled": loss is None, "say": say_note}
+    how["example_of"] = partial(_first_of, data)
     network, example = _opened(model, weights, input_shapes or [], how)
     graph, read, measure = _given(network, example, loss)
     with _progress() as progress:
@@ -87,6 +89,16 @@ def _opened(model: str, weights: Path | None, shapes: list[str], how: dict[str, 
     from addcat.verbs.inspect import parse_input_shapes  # noqa: PLC0415
 
     return load_subject(model, weights=weights, shapes=parse_input_shapes(shapes), **how)
+
+
+def _first_of(data: str, network: Any) -> Any:
+    """What a PyTorch module is called with, of the data where they are code; arrays are read by its shapes."""
+    if not is_lookup(data):
+        return None
+    from addcat.doors.torch.data import first_call  # noqa: PLC0415  (loads torch)
+
+    call = first_call(network, look_up(data, error=DataError), None)
+    return call.args or call.kwargs
 
 
 def _given(network: Any, example: Any, loss: str | None) -> tuple[Graph, Callable[[str], Any], Any]:

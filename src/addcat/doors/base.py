@@ -6,7 +6,7 @@ cannot do.
 """
 
 from collections.abc import Callable, Sequence
-from typing import Any, Literal, Protocol, overload, runtime_checkable
+from typing import Any, ClassVar, Literal, Protocol, overload, runtime_checkable
 
 from numpy.typing import NDArray
 
@@ -37,7 +37,13 @@ class Reader(Protocol):
 
 @runtime_checkable
 class Writer(Protocol):
-    """Makes a model of a graph."""
+    """Makes a model of a graph.
+
+    Attributes:
+        SUFFIX: What the name of a file ends in to which such a model is written.
+    """
+
+    SUFFIX: ClassVar[str]
 
     def write(self, graph: Graph, *, weights: bool = True, seed: int | None = None) -> Any:
         """A new model that computes what the graph says and shares nothing with the one it was read from."""

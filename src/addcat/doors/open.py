@@ -98,6 +98,7 @@ def load_subject(
     custom: Sequence[str] = (),
     compiled: bool = False,
     say: Callable[[str], None] = lambda _: None,
+    example_of: Callable[[Any], Any] = lambda _: None,
 ) -> tuple[Any, Any]:
     """Load a model together with what it is called with, where its framework keeps no inputs.
 
@@ -109,6 +110,7 @@ def load_subject(
         custom: As for `load_model`.
         compiled: As for `load_model`.
         say: As for `load_model`.
+        example_of: Gives the example inputs of a PyTorch module where neither code nor shapes do; None if it cannot.
 
     Returns:
         The model, and the example inputs of a PyTorch module; None for others, and where none are known.
@@ -139,6 +141,8 @@ def load_subject(
         from addcat.frameworks import torch  # noqa: PLC0415
 
         example = tuple(torch().zeros([size or 1 for size in shape]) for shape in shapes)
+    if example is None:
+        example = example_of(model)
     if example is None:
         raise ModelError(
             f"{str(reference)!r} gives a PyTorch module, which keeps no input shapes. Say them, as in "

@@ -114,12 +114,18 @@ def test_runs_start_from_the_given_weights_and_repeat():
 
 
 def test_training_leaves_the_callers_generators_alone():
-    made = trainer(network(dropout=0.5), Training(loader=loader()))
+    own = torch.Generator().manual_seed(5)
+    data, state = loader(generator=own), own.get_state()
+    model = network(dropout=0.5)
+    made = trainer(model, Training(loader=data))
     torch.manual_seed(3)
     np.random.seed(3)
     random.seed(3)
     before = torch.get_rng_state(), np.random.get_state()[1].tolist(), random.getstate()
     made.run(1)
+    first_call(model, data, lambda batch: ((batch[0],), batch[1]))
+    sampled(data, lambda batch: ((batch[0],), batch[1]), seed=0)
+    assert torch.equal(own.get_state(), state)
     assert torch.equal(torch.get_rng_state(), before[0])
     assert np.random.get_state()[1].tolist() == before[1]
     assert random.getstate() == before[2]

@@ -9,7 +9,10 @@ from addcat.doors.keras.run import predictor, probe, random_inputs
 from addcat.doors.keras.training import at_learning_rate, recipe_of, trainer
 from addcat.doors.keras.write import write
 
+SUFFIX = ".keras"
+
 __all__ = [
+    "SUFFIX",
     "assign",
     "at_learning_rate",
     "bench_of",

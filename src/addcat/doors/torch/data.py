@@ -39,7 +39,7 @@ def first_call(model: Any, data: Any, unpack: Unpack) -> Example:
         DataError: if they are empty, or no inputs are found in them.
     """
     if is_loader(data):
-        batch = Generators(0).fetch(lambda: next(iter(data), None))
+        batch = Generators(0, data).fetch(lambda: next(iter(data), None))
         if batch is None:
             raise DataError("The data are empty: the loader gave no batch. Pass at least one.")
         return _called(batch, unpack)[0]
@@ -84,7 +84,7 @@ def sampled(loader: Any, unpack: Unpack, *, seed: int) -> tuple[Examples, int]:
     Raises:
         DataError: if batches differ in shape, or the target is no tensor.
     """
-    generators = Generators(seed)
+    generators = Generators(seed, loader)
     batches = generators.fetch(lambda: iter(loader))
     kept: list[list[Array]] = []
     count = size = inputs = 0

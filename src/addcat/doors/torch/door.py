@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,6 +39,8 @@ class TorchDoor:
         training: How it is trained.
     """
 
+    SUFFIX: ClassVar[str] = ".pt"
+
     example: Example
     factory: Callable[[], Any] | None = None
     training: Training = field(default_factory=Training)
@@ -53,8 +55,7 @@ class TorchDoor:
 
     def write(self, graph: Graph, *, weights: bool = True, seed: int | None = None) -> Any:
         """See `addcat.doors.torch.write.write`."""
-        if graph.native is None:
-            raise DataError(f"{graph.name!r} is a part of a network, and a PyTorch module is not cut into parts.")
+        _require_whole(graph)
         made = writing.write(graph, weights=weights, seed=seed, factory=self.factory)
         measuring.remember(made, graph)
         return made
@@ -69,6 +70,7 @@ class TorchDoor:
 
     def probe(self, graph: Graph, edges: list[Edge]) -> Run:
         """See `addcat.doors.torch.run.probe`."""
+        _require_whole(graph)
         return running.probe(graph, edges, self.example)
 
     def outputs_of(self, model: Any) -> Outputs:
@@ -119,3 +121,8 @@ class TorchDoor:
     ) -> ArmTrainer:
         """See `addcat.doors.torch.training.trainer.TorchTrainer`."""
         return TorchTrainer(model, self.example, losses[0], recipe, plan, data, held)
+
+
+def _require_whole(graph: Graph) -> None:
+    if graph.native is None:
+        raise DataError(f"{graph.name!r} is a part of a network, and a PyTorch module is not cut into parts.")

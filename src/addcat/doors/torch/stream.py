@@ -25,39 +25,43 @@ Ready = tuple[Example, Any]
 
 
 class Generators:
-    """Torch's, numpy's and Python's global generators, as the data see them."""
+    """Torch's, numpy's and Python's global generators and those that a loader was made with, as the data see them."""
 
-    def __init__(self, seed: int) -> None:
-        self._state = _state()
+    def __init__(self, seed: int, loader: Any = None) -> None:
+        self._own = _own_generators(loader)
+        self._state = self._now()
         with self._swapped():
+            for generator in self._own:
+                generator.manual_seed(seed)
             _torch.manual_seed(seed)
             np.random.seed(seed % 2**32)  # what a user's transforms draw from
             random.seed(seed)
 
     @contextmanager
     def _swapped(self) -> Generator[None]:
-        mine = _state()
-        _set(self._state)
+        mine = self._now()
+        self._set(self._state)
         try:
             yield
         finally:
-            self._state = _state()
-            _set(mine)
+            self._state = self._now()
+            self._set(mine)
 
     def fetch(self, function: Callable[[], Any]) -> Any:
         """Call a function with the data's generators in place."""
         with self._swapped():
             return function()
 
+    def _now(self) -> tuple[Any, Any, Any, list[Any]]:
+        own = [generator.get_state() for generator in self._own]
+        return _torch.get_rng_state(), np.random.get_state(), random.getstate(), own
 
-def _state() -> tuple[Any, Any, Any]:
-    return _torch.get_rng_state(), np.random.get_state(), random.getstate()
-
-
-def _set(state: tuple[Any, Any, Any]) -> None:
-    _torch.set_rng_state(state[0])
-    np.random.set_state(state[1])
-    random.setstate(state[2])
+    def _set(self, state: tuple[Any, Any, Any, list[Any]]) -> None:
+        _torch.set_rng_state(state[0])
+        np.random.set_state(state[1])
+        random.setstate(state[2])
+        for generator, one in zip(self._own, state[3], strict=True):
+            generator.set_state(one)
 
 
 def of_arrays(examples: Examples, plan: Plan, seed: int, example: Example, device: Any) -> Iterator[Ready]:
@@ -78,9 +82,7 @@ def call_of(batch: Examples, example: Example, device: Any) -> Ready:
 
 def of_loader(loader: Any, seed: int, unpack: Callable[[Any], Any], device: Any) -> Iterator[Ready]:
     """Batches of a loader, pass after pass, without end."""
-    generators = Generators(seed)
-    for generator in _own_generators(loader):
-        generator.manual_seed(seed)
+    generators = Generators(seed, loader)
     passes = 0
     while True:
         sampler: Any = getattr(loader, "sampler", None)
@@ -99,7 +101,7 @@ def _own_generators(loader: Any) -> list[Any]:
     """Generators that a loader or its samplers were made with."""
     holders = (loader, getattr(loader, "sampler", None), getattr(loader, "batch_sampler", None))
     found = [getattr(holder, "generator", None) for holder in holders]
-    return [generator for generator in found if isinstance(generator, _torch.Generator)]
+    return list({id(one): one for one in found if isinstance(one, _torch.Generator)}.values())
 
 
 def unpacked(batch: Any, unpack: Callable[[Any], Any], device: Any) -> Ready:

@@ -128,7 +128,7 @@ def _command(problem: Problem, choice: str) -> str:
     if choice == problem.now:
         return ""
     sets = " ".join(f"--set {merge.site}={choice}" for merge in problem.merges)
-    return f"addcat switch MODEL {sets} -o switched.keras"
+    return f"addcat switch MODEL {sets} -o switched{problem.door.SUFFIX}"
 
 
 def _reason(problem: Problem, made: Climb, verdict: Verdict) -> str:
