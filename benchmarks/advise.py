@@ -1,16 +1,18 @@
-"""How often is `advise` right, and what does it cost, against rules of thumb and zero-cost proxies?
+"""What does following `advise` give away, and what does it cost, against rules of thumb and zero-cost proxies?
 
     python benchmarks/advise.py BANK [--json FILE]
 
 BANK holds one folder a task with `add.keras`, `concat.keras`, `train.npz` and `calibration.npz`, and `truth.json` with
-the losses of both arms trained over paired seeds. A task counts where the whole interval of the true gain lies on one
-side of 2 % of Add's loss. Rules of thumb and proxies see the same files: always Add, always Concatenate, more
-parameters, the norm of the gradient, SNIP (Lee et al. 2019) and synflow (Tanaka et al. 2020) of both arms, at fresh
-weights.
+the losses of both arms trained over paired seeds. Regret is the loss that following a recommendation gives away, as a
+share of Add's, the mean over all tasks and both networks of each. A task is clear where the whole interval of the true
+gain lies on one side of 2 % of Add's loss. Rules of thumb and proxies see the same files: always Add, always
+Concatenate, more parameters, the norm of the gradient, SNIP (Lee et al. 2019) and synflow (Tanaka et al. 2020) of both
+arms, at fresh weights.
 """
 
 import argparse
 import json
+import sys
 import time
 from pathlib import Path
 
@@ -41,11 +43,14 @@ def judged(folder, arm, row, name):
     found = []
     for method, choose in METHODS.items():
         start = time.perf_counter()
-        said = choose(model, data, held)
+        said, certain, trainings = choose(model, data, held)
+        gain = row["gain"]["mean"] / row["reference"]
         found.append(
-            {"task": name, "arm": arm, "method": method, "truth": label(row), "said": said,
+            {"task": name, "arm": arm, "method": method, "truth": label(row), "said": said, "certain": certain,
+             "regret": max(0.0, gain if said == "add" else -gain), "trainings": trainings,
              "seconds": time.perf_counter() - start}
         )  # fmt: skip
+        print(*found[-1].values(), file=sys.stderr, flush=True)
     return found
 
 
@@ -62,8 +67,16 @@ def load(path):
     return (inputs if len(inputs) > 1 else inputs[0]), file["y"]
 
 
-def by_advice(model, data, held):
-    return advise(model, data, validation=held).verdicts[0].choice
+def by_advice(budget):
+    def choose(model, data, held):
+        advice = advise(model, data, validation=held, budget=budget)
+        return advice.verdicts[0].choice, advice.verdicts[0].certain, advice.trainings
+
+    return choose
+
+
+def always(choice):
+    return lambda *_: (choice, False, 0.0)
 
 
 def arms(model):
@@ -76,11 +89,14 @@ def larger(scores):
 
 
 def by_parameters(model, data, held):
-    return larger({rung: arm.count_params() for rung, arm in arms(model).items()})
+    return larger({rung: arm.count_params() for rung, arm in arms(model).items()}), False, 0.0
 
 
 def by_proxy(score):
-    return lambda model, data, held: larger({rung: score(arm, model, data) for rung, arm in arms(model).items()})
+    def choose(model, data, held):
+        return larger({rung: score(arm, model, data) for rung, arm in arms(model).items()}), False, 0.0
+
+    return choose
 
 
 def gradients(arm, model, data, rows=256):
@@ -123,9 +139,11 @@ def synflow(arm, model, data):
 
 
 METHODS = {
-    "advise": by_advice,
-    "always add": lambda *_: "add",
-    "always concat": lambda *_: "concat",
+    "advise": by_advice(None),
+    "advise, 1x": by_advice("1x"),
+    "advise, 0.05x": by_advice("0.05x"),
+    "always add": always("add"),
+    "always concat": always("concat"),
     "more parameters": by_parameters,
     "gradient norm": by_proxy(gradient_norm),
     "SNIP": by_proxy(snip),
@@ -134,17 +152,16 @@ METHODS = {
 
 
 def print_table(rows):
-    print(f"{'method':16s} {'from Add':>12s} {'from Concat':>12s} {'undecided':>10s} {'seconds':>9s}")
+    titles = ("regret", "clear: right", "certain: right", "trainings", "seconds")
+    print("method          ", *(f"{title:>{width}s}" for title, width in zip(titles, (7, 13, 15, 10, 8), strict=True)))
     for method in METHODS:
-        cells = []
-        for arm in ("add", "concat"):
-            known = [r for r in rows if r["method"] == method and r["arm"] == arm and r["truth"] != "open"]
-            said = [r for r in known if r["said"] != "undecided"]
-            cells.append(f"{sum(r['said'] == r['truth'] for r in said)}/{len(said)}")
         mine = [r for r in rows if r["method"] == method]
-        open_ = sum(r["said"] == "undecided" for r in mine if r["truth"] != "open")
-        seconds = sorted(r["seconds"] for r in mine)[len(mine) // 2]
-        print(f"{method:16s} {cells[0]:>12s} {cells[1]:>12s} {open_:>10d} {seconds:>9.2f}")
+        clear = [r for r in mine if r["truth"] != "open"]
+        certain = [r for r in clear if r["certain"]]
+        right, sure = (f"{sum(r['said'] == r['truth'] for r in some)}/{len(some)}" for some in (clear, certain))
+        regret = sum(r["regret"] for r in mine) / len(mine)
+        trainings, seconds = (sorted(r[key] for r in mine)[len(mine) // 2] for key in ("trainings", "seconds"))
+        print(f"{method:16s} {regret:7.4f} {right:>13s} {sure:>15s} {trainings:10.2f} {seconds:8.2f}")
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ from addcat.verbs.compare.settings import Settings
 FINDINGS = (
     Column("question", whole=False),
     Column("verdict"),
-    Column("lean", whole=False),
+    Column("lean"),
     Column("gain", number=True),
     Column("95 % interval"),
     Column("margin", number=True, at_least=90),
