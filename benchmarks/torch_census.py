@@ -50,6 +50,12 @@ def attempt(function):
     return "yes"
 
 
+def said(error):
+    """Class and first line of an exception, whose text may be empty."""
+    first = next(iter(str(error).splitlines()), "")
+    return f"{type(error).__name__}: {first[:100]}".rstrip(": ")
+
+
 def called(inputs):
     return ((), inputs) if isinstance(inputs, dict) else (inputs, {})
 
@@ -82,8 +88,8 @@ def row(name, build):
                 addcat.switch(done.model, other, example_inputs=inputs)
                 back = f"{len(other)}"
         except Exception as error:
-            said = f"{type(error).__name__}: {str(error).splitlines()[0][:90]}"
-            there, back = (said, "-") if there == "-" else (there, said)
+            what = said(error)
+            there, back = (what, "-") if there == "-" else (there, what)
     reasons = ", ".join(f"{code} {count}" for code, count in sorted(refused.items())) or "-"
     adds = sum(merge.merge.adds for merge in merges)
     return [
@@ -134,7 +140,7 @@ def main():
         except ModuleNotFoundError as missing:
             print(f"{name} | not installed: {missing.name}", flush=True)
         except Exception as error:
-            print(f"{name} | {type(error).__name__}: {str(error).splitlines()[0][:100]}", flush=True)
+            print(f"{name} | {said(error)}", flush=True)
 
 
 if __name__ == "__main__":

@@ -166,7 +166,7 @@ def contents(folder):
     ],
 )
 def test_outputs_are_refused_before_anything_is_read(run_line, tmp_path, monkeypatch, words, said):
-    monkeypatch.setattr("addcat.cli.optimize.load_model", lambda *_, **__: pytest.fail("the model was read"))
+    monkeypatch.setattr("addcat.cli.optimize.load_subject", lambda *_, **__: pytest.fail("the model was read"))
     before = contents(tmp_path)
     assert run_line(*words.split()) == (2, "", f"Error: {said}\n")
     assert contents(tmp_path) == before

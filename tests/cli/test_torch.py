@@ -164,3 +164,31 @@ def test_advise_takes_the_inputs_from_a_loader_and_names_a_file_that_switch_writ
     assert (verdict["choice"], verdict["command"]) == ("concat", "addcat switch MODEL --set add=concat -o switched.pt")
     assert main([*verdict["command"].replace("MODEL", f"{name}:pair").split()[1:]]) == 0
     assert (tmp_path / "switched.pt").exists()
+
+
+def test_optimize_writes_an_onnx_file(folder, capsys):
+    import importlib
+
+    import onnxruntime
+
+    tmp_path, name = folder
+    trained = importlib.import_module(name).Residual()
+    torch.save(trained.state_dict(), tmp_path / "trained.pth")
+    words = ["optimize", f"{name}:model", "--weights", "trained.pth", "--input", "1x4", "-o", "fast.onnx"]
+    assert main([*words, "--goal", "parameters", "--no-measure"]) == 0
+    said = capsys.readouterr()
+    assert said.err == ""
+    assert "Residual was exported to ONNX by torch.onnx.export" in " ".join(said.out.split())
+    x = torch.randn(3, 4)
+    session = onnxruntime.InferenceSession(tmp_path / "fast.onnx", providers=["CPUExecutionProvider"])
+    torch.testing.assert_close(torch.as_tensor(session.run(None, {"x": x.numpy()})[0]), trained(x).detach())
+    both = ["--input", "1x4", "--shape", "x=1x4"]
+    assert main(["optimize", f"{name}:pair", "-o", "both.onnx", *both]) == 2
+    assert " ".join(capsys.readouterr().err.split()) == (
+        "Error: --input gives the shape of every input in order, --shape of one by name. Give one of them."
+    )
+    assert main(["optimize", f"{name}:pair", "-o", "fast.keras", "--goal", "parameters"]) == 2
+    assert " ".join(capsys.readouterr().err.split()) == (
+        "Error: A PyTorch module cannot become a Keras model. Name a .onnx file as output."
+    )
+    assert {path.name for path in tmp_path.iterdir() if path.is_file()} == {f"{name}.py", "fast.onnx", "trained.pth"}

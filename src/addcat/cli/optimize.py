@@ -8,11 +8,11 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from addcat.cli.common import AnyModel, Custom, Html, Json, Unsafe, give, say_note
+from addcat.cli.common import AnyModel, Custom, Html, Json, Shapes, Unsafe, Weights, give, say_note
 from addcat.data.files import load_arrays
 from addcat.doors.base import framework_of
 from addcat.doors.lookup import is_lookup, parse
-from addcat.doors.open import load_model
+from addcat.doors.open import load_subject
 from addcat.doors.save import (
     MODEL_ENDINGS,
     Target,
@@ -26,6 +26,7 @@ from addcat.errors import ModelError, OptionError
 from addcat.graph import Shape
 from addcat.merges.shapes import parse_shape
 from addcat.report.html import document
+from addcat.verbs.inspect import parse_input_shapes
 from addcat.verbs.optimize import check_options
 from addcat.verbs.optimize import optimize as optimize_model
 from addcat.verbs.optimize.result import Optimized
@@ -59,6 +60,8 @@ def optimize(
     measure: Annotated[
         bool, typer.Option("--measure/--no-measure", help="Measure, or trust the cost model alone.")
     ] = True,
+    input_shapes: Shapes = None,
+    weights: Weights = None,
     html: Html = None,
     unsafe: Unsafe = False,
     custom: Custom = None,
@@ -69,25 +72,25 @@ def optimize(
     Example: addcat optimize unet.onnx -o fast.onnx --goal latency
     """
     check_options(goal, threads, tolerance, time_limit)
-    shapes, modules = _shapes(shape or []), custom or []
+    named, sizes = _both_shapes(shape or [], input_shapes or [])
     targets = Target(output, tuple(MODEL_ENDINGS.values())), None if html is None else report_target(html)
-    require_targets(*targets, source=model)
+    given = () if weights is None else (weights,)
+    require_targets(*targets, source=model, reads=given)
     arrays = None if inputs is None else load_arrays(inputs)
-    network = load_model(model, unsafe=unsafe, custom=modules, say=say_note)
-    reads = files_read(network)
+    network, call = load_subject(model, weights=weights, shapes=sizes, unsafe=unsafe, custom=custom or [], say=say_note)
+    reads = (*files_read(network), *given)
     require_targets(*targets, source=model, reads=reads)
-    if is_lookup(model):
-        modules = [*modules, parse(model, error=ModelError).module]
     result = _run(
-        _in_form(network, output, modules),
+        _in_form(network, output, model, custom or []),
         goal=goal,
         runtime=runtime,
         threads=threads,
-        shapes=shapes,
+        shapes=named or sizes or None,
         inputs=arrays,
         tolerance=tolerance,
         time_limit=time_limit,
         measure=measure,
+        example_inputs=call,
     )
     save_model(result.model, output, source=model, reads=reads)
     give(result, as_json=as_json)
@@ -95,15 +98,17 @@ def optimize(
         save_report(document(result.page(), f"{output.name}: optimised for {goal}"), html)
 
 
-def _in_form(network: Any, output: Path, modules: Sequence[str]) -> Any:
+def _in_form(network: Any, output: Path, model: str, modules: Sequence[str]) -> Any:
     """The model in the form in which it is to be saved: a Keras model is exported where an ONNX file is asked for."""
     keras, to_onnx = framework_of(network) == "keras", output.suffix.lower() == ".onnx"
     if not keras and not to_onnx:
-        raise OptionError("An ONNX model cannot become a Keras model. Name a .onnx file as output.")
+        kind = "A PyTorch module" if framework_of(network) == "torch" else "An ONNX model"
+        raise OptionError(f"{kind} cannot become a Keras model. Name a .onnx file as output.")
     if keras and to_onnx:
         from addcat.doors.keras.export import exported  # noqa: PLC0415  (loads Keras)
 
-        return exported(network, custom=modules)
+        code = [parse(model, error=ModelError).module] if is_lookup(model) else []
+        return exported(network, custom=[*modules, *code])
     return network
 
 
@@ -114,6 +119,13 @@ def _run(source: Any, **options: Any) -> Optimized:
         return optimize_model(source, **options)
     with console.status("reading") as status:
         return optimize_model(source, progress=status.update, **options)
+
+
+def _both_shapes(named: list[str], ordered: list[str]) -> tuple[dict[str, Shape] | None, tuple[Shape, ...]]:
+    """Shapes of inputs by name, or in order; not both."""
+    if named and ordered:
+        raise OptionError("--input gives the shape of every input in order, --shape of one by name. Give one of them.")
+    return _shapes(named), parse_input_shapes(ordered)
 
 
 def _shapes(texts: list[str]) -> dict[str, Shape] | None:

@@ -191,7 +191,7 @@ PASS: dict[Capability, str] = {
     "read": _KERAS,
     "write": _KERAS,
     "train": _KERAS,
-    "bench": "Pass an ONNX model, a Keras model, or a path of one.",
+    "bench": "Pass an ONNX model, a Keras model, a path of one, or a PyTorch module with example_inputs.",
 }
 
 

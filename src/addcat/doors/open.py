@@ -92,6 +92,7 @@ def load_model(
 def load_subject(
     reference: str | Path,
     *,
+    example: Any = None,
     weights: Path | None = None,
     shapes: Sequence[Sequence[int | None]] = (),
     unsafe: bool = False,
@@ -104,6 +105,7 @@ def load_subject(
 
     Args:
         reference: As for `load_model`, or a `.pt2` file. Code may give a PyTorch module, or (module, example inputs).
+        example: What a PyTorch module is called with, before what the code gives.
         weights: A state dict for a PyTorch module.
         shapes: Of its inputs, batch first, where the code gives none.
         unsafe: As for `load_model`.
@@ -113,26 +115,27 @@ def load_subject(
         example_of: Gives the example inputs of a PyTorch module where neither code nor shapes do; None if it cannot.
 
     Returns:
-        The model, and the example inputs of a PyTorch module; None for others, and where none are known.
+        The model, and the example inputs of a PyTorch module; of others what was passed, which no door takes.
 
     Raises:
         ModelError: as `load_model`, and if the weights do not fit.
     """
-    example: Any = None
+    given = None
     if isinstance(reference, str) and is_lookup(reference):
         made = look_up(reference, error=ModelError)
-        made, example = _with_example(made)
+        made, given = _with_example(made)
         model = _model_of(made, reference)
     else:
         path = Path(reference)
         _require_file(path)
         model = OPENERS[path.suffix.lower()](path, Opening(unsafe, custom, compiled, say))
         if path.suffix.lower() == ".pt2":
-            model, example = model
+            model, given = model
     if framework_of(model) != "torch":
         if weights is not None:
             raise ModelError("--weights is for PyTorch modules; other models come with their own. Leave it out.")
-        return model, None
+        return model, example
+    example = given if example is None else example
     if weights is not None:
         from addcat.doors.torch.files import load_weights  # noqa: PLC0415  (loads torch)
 

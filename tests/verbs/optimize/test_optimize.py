@@ -273,7 +273,10 @@ def test_size_that_is_not_known():
 def test_other_things_are_refused():
     with pytest.raises(ModelError) as caught:
         optimize(3)
-    text = "No door takes a builtins.int. Pass an ONNX model, a Keras model, or a path of one."
+    text = (
+        "No door takes a builtins.int. Pass an ONNX model, a Keras model, a path of one, or a PyTorch module with "
+        "example_inputs."
+    )
     assert str(caught.value) == text
 
 

@@ -9,6 +9,8 @@ from numpy.typing import NDArray
 
 from addcat.data.dataset import Outputs
 from addcat.data.examples import Arrays, Examples
+from addcat.doors.bench import Bench
+from addcat.doors.inputs import Inputs, Shapes
 from addcat.doors.recipe import ArmTrainer, Plan, Recipe
 from addcat.doors.torch import losses as judging
 from addcat.doors.torch import measure as measuring
@@ -121,6 +123,21 @@ class TorchDoor:
     ) -> ArmTrainer:
         """See `addcat.doors.torch.training.trainer.TorchTrainer`."""
         return TorchTrainer(model, self.example, losses[0], recipe, plan, data, held)
+
+    def bench_of(
+        self,
+        model: Any,
+        *,
+        runtime: str = "onnxruntime",
+        threads: int = 1,
+        shapes: Shapes = None,
+        inputs: Inputs = None,
+        passed: Any = None,
+    ) -> Bench:
+        """See `addcat.doors.torch.bench.bench_of`."""
+        from addcat.doors.torch.bench import bench_of  # noqa: PLC0415  (loads onnx)
+
+        return bench_of(model, self.example, runtime=runtime, threads=threads, shapes=shapes, inputs=inputs)
 
 
 def _require_whole(graph: Graph) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 from addcat.doors.base import door_for
 from addcat.doors.bench import Bench
 from addcat.doors.inputs import Inputs, Shapes
-from addcat.doors.open import load_model
+from addcat.doors.open import load_subject
 from addcat.errors import OptionError, check_seed
 from addcat.graph import Refusal
 from addcat.rules import Goal, rules_for
@@ -47,12 +47,13 @@ def optimize(
     progress: Progress | None = None,
     unsafe: bool = False,
     custom: Sequence[str] = (),
+    example_inputs: Any = None,
 ) -> Optimized:
     """Rewrite a model so that it computes the same with less.
 
     Args:
-        model: The path of an .onnx or .keras file, `package.module:function`, an `onnx.ModelProto`, an `onnx_ir.Model`
-            or a Keras model; it is not touched.
+        model: The path of an .onnx or .keras file, `package.module:function`, an `onnx.ModelProto`, an `onnx_ir.Model`,
+            a Keras model, or a PyTorch module, which is exported to ONNX; it is not touched.
         goal: "latency", "memory" (peak of live activations), "parameters", or "all" for the set of models of which none
             is better than another in everything.
         runtime: "onnxruntime" or "openvino": where an ONNX model is measured and verified.
@@ -68,18 +69,24 @@ def optimize(
         progress: Called with a few words on what is being done.
         unsafe: Whether a .keras file may run code that is stored in it.
         custom: Modules that define classes and functions of a .keras file.
+        example_inputs: What a PyTorch module is called with: a tuple of arguments, or a dict of keyword arguments. It
+            is exported, measured and verified at their sizes.
 
     Returns:
-        The new model, of the kind that was passed (a path gives an `onnx.ModelProto` or a Keras model), and the record.
+        The new model, of the kind that was passed (a path gives an `onnx.ModelProto` or a Keras model, and a PyTorch
+        module an `onnx.ModelProto`), and the record.
         Where nothing improves the goal it is the original.
 
     Raises:
-        ModelError: if the model cannot be read or run.
+        ModelError: if the model cannot be read, exported or run.
+        MissingExtraError: if what that needs is not installed.
         OptionError: if an option is outside its choices, or a size of an input is not known.
     """
     check_options(goal, threads, tolerance, time_limit, seed)
-    opened = load_model(model, unsafe=unsafe, custom=custom) if isinstance(model, str | Path) else model
-    door = door_for(opened, needs="bench")
+    opened = model
+    if isinstance(model, str | Path):
+        opened, example_inputs = load_subject(model, example=example_inputs, unsafe=unsafe, custom=custom)
+    door = door_for(opened, needs="bench", example_inputs=example_inputs)
     bench = door.bench_of(opened, runtime=runtime, threads=threads, shapes=shapes, inputs=inputs, passed=model)
     if bench.timing is None and measure and goal in ("latency", "all"):
         raise OptionError(
