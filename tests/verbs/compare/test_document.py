@@ -136,3 +136,11 @@ def test_the_page_is_as_it_was_read(golden, width):
     key = Key("concat", 2)
     found = conclude(settings, {**trials, key: of_value(key, math.nan).stamped(1.0)})
     golden.check(f"compare_{width}.txt", render(found.page(), width=width))
+
+
+def test_the_words_on_the_margin_are_not_where_those_on_the_mean_are():
+    figure = document(conclude(*comparison())).split("Paired differences")[1]
+    found = re.findall(r'text-anchor="(start|end)">(margin|mean)', figure)
+    assert ("start", "margin") in found
+    assert ("end", "mean") in found
+    assert ("end", "margin") not in found

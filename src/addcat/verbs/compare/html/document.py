@@ -133,7 +133,7 @@ def _sequence(settings: Settings, finding: Finding) -> str:
 
 def _margins(plot: Plot, finding: Finding) -> None:
     plot.level(0.0, "zero")
-    plot.level(finding.margin, "margin", "margin")
+    plot.level(finding.margin, "margin", "margin", at_start=True)  # at the end stands the mean, which may be as large
     plot.level(-finding.margin, "margin")
 
 

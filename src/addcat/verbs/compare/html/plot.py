@@ -53,14 +53,14 @@ class Plot:
         place = f'cx="{self.across(x):.1f}" cy="{self.up(self.cut(y)):.1f}" r="4.5"'
         self.parts.append(f'<circle class="{kind}" {place}><title>{escape(words)}</title></circle>')
 
-    def level(self, y: float, kind: str, words: str = "") -> None:
-        """A horizontal line across the plot, with words at its end."""
+    def level(self, y: float, kind: str, words: str = "", *, at_start: bool = False) -> None:
+        """A horizontal line across the plot, with words at its end or its start."""
         if not self.y[0] <= y <= self.y[1]:
             return
         place = f'x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{self.up(y):.1f}" y2="{self.up(y):.1f}"'
         self.parts.append(f'<line class="{kind}" {place}/>')
         if words:
-            self.words(self.x[1], y, words, "end", -4)
+            self.words(self.x[0 if at_start else 1], y, words, "start" if at_start else "end", -4)
 
     def words(self, x: float, y: float, text: str, anchor: str = "start", shift: float = 0.0) -> None:
         """Words in the plot."""
