@@ -7,7 +7,7 @@ from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
 import addcat
-from addcat.errors import DataError, ModelError, OptionError
+from addcat.errors import DataError, OptionError
 
 torch.set_num_threads(1)
 
@@ -99,11 +99,6 @@ def test_branches_of_a_concatenate_are_exchanged_and_refit_says_that_it_does_not
     assert found.verdicts[0].evidence[-1].method == "swap"
     found = addcat.advise(Apart(), task(), effort="refit", **HOW)
     assert found.verdicts[0].path[-1] == "'suffix' is a part of a network, and a PyTorch module is not cut into parts."
-
-
-def test_what_is_not_done_is_said_before_inputs_are_asked_for():
-    with pytest.raises(ModelError, match=r"^This is a PyTorch module, which cannot be optimised\.$"):
-        addcat.optimize(Towers())
 
 
 @pytest.mark.parametrize("budget", ["0.3x", "1x"])
