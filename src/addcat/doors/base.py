@@ -232,7 +232,7 @@ def door_for(model: Any, needs: Capability = "read", *, example_inputs: Any = No
 
         return _require(door, "an ONNX model", needs)
     if framework == "torch":
-        return _torch_door(model, example_inputs, needs)
+        return _torch_door(model, example_inputs)
     raise ModelError(f"No door takes a {type(model).__module__}.{type(model).__name__}. {PASS[needs]}")
 
 
@@ -246,10 +246,9 @@ def framework_of(model: Any) -> Literal["keras", "onnx", "torch", ""]:
     return "torch" if "torch" in homes and hasattr(model, "forward") else ""
 
 
-def _torch_door(model: Any, example_inputs: Any, needs: Capability) -> Any:
+def _torch_door(model: Any, example_inputs: Any) -> Any:
     from addcat.doors.torch import Example, TorchDoor  # noqa: PLC0415  (loads torch)
 
-    _require(TorchDoor, "a PyTorch module", needs)  # before inputs are asked for, which would not help
     if example_inputs is None:
         raise ModelError(
             f"{type(model).__name__} is a PyTorch module, which keeps no input shapes. Pass what it is called with: "

@@ -10,7 +10,7 @@ from torch import nn
 from torch.nn import functional as F  # noqa: N812
 
 import addcat
-from addcat.doors.base import Reader, door_for
+from addcat.doors.base import NEEDS, Reader, door_for
 from addcat.doors.torch import Example, TorchDoor
 from addcat.errors import ModelError, OptionError
 from addcat.merges import find_merges
@@ -242,3 +242,7 @@ def test_modules_of_their_own_classes_are_opened():
 
     graph = graph_of(nn.Sequential(Standardised(3, 4, 1)), modules.image())
     assert [node.op for node in graph.nodes.values()] == ["input", "opaque"]
+
+
+def test_the_door_has_every_capability():
+    assert all(isinstance(TorchDoor, capability) for wanted in NEEDS.values() for capability in wanted)
