@@ -67,6 +67,8 @@ def compute(node: Node, inputs: Arrays) -> Arrays:
         return [_pointwise(node, inputs[0])]
     if node.op == "global_pool":
         return [_global_pool(node, inputs[0])]
+    if node.op == "add_map":
+        return [inputs[0] + _weight(node, "map")]
     if node.op == "interpolate":
         return [sum(_weight(node, f"rows{i}") @ x @ _weight(node, f"columns{i}").T for i, x in enumerate(inputs))]
     assert node.channel_axis is not None

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from rules.checks import ops, proposals, reasons, rewritten
 
 from addcat.graph import Edge, Graph
+from addcat.rules import border
 from addcat.rules.compose import COMPOSE
 from addcat.rules.nearest_conv import NEAREST_CONV
 from addcat.rules.phases import PHASES_EACH, PHASES_ONE
@@ -49,10 +50,11 @@ def test_a_pointwise_map_before_taps(seed: int, first: bool, padding: Any, bias:
     inner = sketch.conv(sketch.input(3), 4, 1, bias=bias, name="inner")
     sketch.conv(inner, 2, 3, op=op, padding=padding, strides=(2, 1), name="outer")
     graph = sketch.graph()
-    if bias and (transposed or padding != "valid"):
+    if bias and transposed:
         assert reasons(COMPOSE, graph) == ["'outer' pads with zeros, which the bias of 'inner' does not pass"]
     else:
-        assert ops(rewritten(COMPOSE, graph)) == [op]
+        more = ["add_map"] if bias and padding != "valid" else []
+        assert ops(rewritten(COMPOSE, graph)) == [op, *more]
 
 
 @pytest.mark.parametrize(("inner", "outer", "size"), list(product(["conv", "dense"], ["conv", "dense"], [(4, 5)])))
@@ -105,9 +107,50 @@ def test_a_convolution_after_a_transposed_one(
     sketch.conv(up, 2, outer_taps, padding=padding, dilation=dilation, activation="relu", name="conv")
     graph = sketch.graph()
     if bias and padding != "valid":
-        assert reasons(TRANSPOSED_COMPOSE, graph) == ["'conv' pads with zeros, which the bias of 'up' does not pass"]
+        assert reasons(TRANSPOSED_COMPOSE, graph) == [
+            "'conv' pads with zeros, which the bias of 'up' does not pass before relu"
+        ]
     else:
         assert ops(rewritten(TRANSPOSED_COMPOSE, graph)) == ["conv_transpose"]
+
+
+@given(
+    seed=st.integers(0, 99),
+    first=st.booleans(),
+    inner_taps=st.sampled_from([2, 3]),
+    outer_taps=st.sampled_from([2, 3, (1, 3)]),
+    padding=st.sampled_from(["same", ((1, 0), (0, 1))]),
+    dilation=st.sampled_from([(1, 1), (1, 2)]),
+    outer_bias=st.booleans(),
+)
+def test_what_a_bias_gives_behind_a_padded_convolution_is_a_map(
+    seed: int, first: bool, inner_taps: int, outer_taps: Any, padding: Any, dilation: Any, outer_bias: bool
+) -> None:
+    assume(outer_taps != (1, 3) or padding == "same")
+
+    def sketched(known: bool) -> Graph:
+        sketch = Sketch(seed, first=first, known=known)
+        settings = {"op": "conv_transpose", "strides": (2, 2), "padding": "valid", "name": "up"}
+        up = sketch.conv(sketch.input(3, (3, 4)), 4, inner_taps, **settings)
+        sketch.conv(up, 2, outer_taps, padding=padding, dilation=dilation, bias=outer_bias, name="conv")
+        return sketch.graph()
+
+    (found,) = proposals(TRANSPOSED_COMPOSE, sketched(True))
+    assert found.words == ("make one transposed convolution of 'up' and 'conv', and add what the bias gives as a map")
+    result = rewritten(TRANSPOSED_COMPOSE, sketched(True))
+    assert ops(result) == ["conv_transpose", "add_map"]
+    assert reasons(TRANSPOSED_COMPOSE, sketched(False)) == [
+        "'conv' pads with zeros, which the bias of 'up' does not pass"
+    ]
+
+
+def test_a_map_of_a_bias_is_not_made_where_it_would_be_large(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(border, "MOST", 2 * 5 * 6 - 1)
+    sketch = Sketch()
+    sketch.conv(sketch.conv(sketch.input(3, (5, 6)), 4, 1, name="inner"), 2, 3, name="outer")
+    assert reasons(COMPOSE, sketch.graph()) == [
+        "'outer' pads with zeros, which the bias of 'inner' does not pass; a map of it would hold more than 59 numbers"
+    ]
 
 
 def test_words_and_refusals_after_a_transposed_convolution() -> None:

@@ -13,6 +13,7 @@ names too; kernels are laid out `(out, in, *taps)`:
 | batch_norm | scale, offset, mean, variance, each (channels,) | epsilon, axis |
 | activation | | function |
 | shift, gain | value (channels,) or (): x + value, x * value | |
+| add_map | map: x + map, the same for every example | |
 | pool | | kind_of_pool ("average" or "max"), size, strides, padding, counts_padding (average: zeros count; else not) |
 | global_pool | | kind_of_pool, keepdims |
 | resize | | factor, method ("nearest", "bilinear", ...) |
@@ -86,6 +87,7 @@ OPS: dict[str, Op] = {
     "embedding": Op(label="Embedding"),
     "shift": Op(channelwise="affine", label="Add of a constant"),
     "gain": Op(channelwise="linear", label="Multiply by a constant"),
+    "add_map": Op(label="Add of a constant map"),
     "add": Op(merge=True, label="Add"),
     "concat": Op(merge=True, label="Concatenate"),
     "average": Op(merge=True, label="Average"),

@@ -18,7 +18,7 @@ from addcat.graph.core import Edge, Graph
 from addcat.graph.order import Sizes, chained, orders, sizes
 
 POWER = 32
-IN_PLACE = ("activation", "shift", "gain", "add", "subtract", "multiply", "maximum", "minimum")
+IN_PLACE = ("activation", "shift", "gain", "add_map", "add", "subtract", "multiply", "maximum", "minimum")
 NEAR = 0.9
 """Steps with this share of the peak are where a search for less memory looks."""
 

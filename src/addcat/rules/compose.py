@@ -1,13 +1,13 @@
 """Compose: W (E h + e) + b = (W E) h + (W e + b), for two linear maps in a row of which one has a single tap.
 
 The product keeps the taps, the stride and the padding of the one that has them. Where W has taps and pads with zeros,
-the bias e would have to be there in the padding too, so it must be zero.
+the bias e is not there in the padding, so what it gives is no constant, and is added behind as a map.
 """
 
-from addcat.algebra import Linear, compose, constant_passes
+from addcat.algebra import Linear, compose, constant_passes, rounded
 from addcat.graph import Blocked, Edge, Graph, Node
 from addcat.graph.windows import misses_taps
-from addcat.rules import building, guards
+from addcat.rules import border, building, guards
 from addcat.rules.base import Plan, Role, Rule
 
 COMPOSABLE = ("dense", "conv", "conv_transpose")
@@ -31,26 +31,31 @@ def plan(graph: Graph, node: Node) -> Plan | None:
         keep, gone = inner, node
     elif guards.is_pointwise(inner):
         keep, gone = node, inner
-        _border(graph, inner, node)
     else:
         raise Blocked(f"{inner.name!r} and {node.name!r} both have several taps or strides")
+    bordered = keep is node and _is_bordered(graph, inner, node)
+    if bordered:
+        border.require_map(graph, inner, node)
+    more = ", and add what the bias gives as a map" if bordered else ""
     return Plan(
         (node.name, inner.name),
-        f"make one map of {inner.name!r} and {node.name!r}, in the place of {keep.name!r}",
-        lambda: _change(graph, node, inner, keep, gone),
+        f"make one map of {inner.name!r} and {node.name!r}, in the place of {keep.name!r}{more}",
+        lambda: _change(graph, node, inner, keep, gone, bordered=bordered),
     )
 
 
-def _border(graph: Graph, inner: Node, outer: Node) -> None:
-    """Block where the inner bias meets a border that pads with zeros."""
+def _is_bordered(graph: Graph, inner: Node, outer: Node) -> bool:
+    """Whether the inner bias meets a border that pads with zeros."""
     bias = guards.linear(inner).bias if "bias" in inner.weights else None
-    if not constant_passes(bias, padded=misses_taps(graph, outer)):
-        raise Blocked(f"{outer.name!r} pads with zeros, which the bias of {inner.name!r} does not pass")
+    return not constant_passes(bias, padded=misses_taps(graph, outer))
 
 
-def _change(graph: Graph, node: Node, inner: Node, keep: Node, gone: Node) -> Graph:
-    # the border was checked in the plan, so whatever constant there is passes
-    both = compose(guards.linear(node), guards.linear(inner), padded=misses_taps(graph, node))
+def _change(graph: Graph, node: Node, inner: Node, keep: Node, gone: Node, *, bordered: bool) -> Graph:
+    old = guards.linear(inner)
+    # whatever constant is left passes the border
+    both = compose(
+        guards.linear(node), Linear(old.kernel) if bordered else old, padded=not bordered and misses_taps(graph, node)
+    )
     taps = keep.weights["kernel"].shape[2:]
     shaped = Linear(both.kernel.reshape(*both.kernel.shape[:2], *taps), both.bias)
     new = keep.edit(
@@ -59,7 +64,11 @@ def _change(graph: Graph, node: Node, inner: Node, keep: Node, gone: Node) -> Gr
         inputs=inner.inputs,
         outputs=node.outputs,
     )
-    return graph.edit(put=[new], remove=[gone.name], rewire={Edge(node.name): Edge(keep.name)})
+    if not bordered or old.bias is None:
+        return graph.edit(put=[new], remove=[gone.name], rewire={Edge(node.name): Edge(keep.name)})
+    value = rounded(border.bias_map(graph, node, old.bias), old.kernel, node.weight("kernel"))
+    added = border.with_map(node, graph.fresh_name(f"{node.name}_bias"), new.name, value)
+    return graph.edit(put=[new, added], remove=[gone.name], rewire={Edge(node.name): Edge(added.name)})
 
 
 COMPOSE = Rule("compose", "AC312", ("latency", "memory", "parameters"), plan, role=Role.SAVING)

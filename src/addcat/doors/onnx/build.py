@@ -146,6 +146,10 @@ def _gain(node: Node, inputs: "Sequence[Value]", builder: Builder) -> "Value":
     return builder.emit("Mul", [inputs[0], builder.weight(node, "value", _along_channels(node))], {})
 
 
+def _add_map(node: Node, inputs: "Sequence[Value]", builder: Builder) -> "Value":
+    return builder.emit("Add", [inputs[0], builder.weight(node, "map")], {})
+
+
 def _add(node: Node, inputs: "Sequence[Value]", builder: Builder) -> "Value":
     # Runtimes fuse a binary Add into the convolution before it; Sum stays on its own.
     total = inputs[0]
@@ -292,6 +296,7 @@ _BUILDERS: "dict[str, Callable[[Node, Sequence[Value], Builder], Value | list[Va
     "batch_norm": _batch_norm,
     "shift": _shift,
     "gain": _gain,
+    "add_map": _add_map,
     "add": _add,
     "concat": _concat,
     **dict.fromkeys(_MERGES, _merge),
