@@ -204,3 +204,27 @@ def test_the_installed_command(program):
     assert (code, text) == (2, "")
     assert errors.startswith("Error: explain takes two shapes or more")
     assert "Traceback" not in errors
+
+
+@pytest.mark.parametrize("width", [80, 120])
+def test_the_page_of_a_code(run, golden, width):
+    code, text, errors = run("explain", "ac109", width=width)
+    assert (code, errors) == (0, "")
+    assert max(map(len, text.splitlines())) <= width
+    golden.check(f"explain_code_{width}.txt", text)
+
+
+def test_json_of_a_code_has_the_fields_of_the_library(run):
+    import addcat
+
+    code, text, errors = run("explain", "AC104", "--json")
+    assert (code, errors) == (0, "")
+    assert json.loads(text) == addcat.explain("AC104").to_dict()
+
+
+def test_a_code_that_does_not_exist_is_one_message(run):
+    message = (
+        "'AC412' is not a code of addcat. Nearest: AC312 (compose: two linear layers in a row are not made one); "
+        "AC212 (a Stack that is summed); AC112 (a rung's scale does not fold into its branch)."
+    )
+    assert run("explain", "AC412") == (2, "", f"Error: {message}\n")

@@ -1,4 +1,4 @@
-"""`explain`: what Add and Concatenate make of some shapes, from the shapes alone.
+"""`explain`: what Add and Concatenate make of some shapes, from the shapes alone; and what a printed code means.
 
 No model and no framework: the shape rules, the price of the layer behind the merge, and the identity
 W [x; y] = W1 x + W2 y in the words of these shapes.
@@ -7,8 +7,9 @@ W [x; y] = W1 x + W2 y in the words of these shapes.
 from collections.abc import Sequence
 from math import prod
 from operator import index
+from typing import overload
 
-from addcat.errors import ShapeError
+from addcat.errors import OptionError, ShapeError
 from addcat.graph import Shape
 from addcat.merges.mismatch import ADD_RULE, differing_axes
 from addcat.merges.shapes import (
@@ -20,20 +21,32 @@ from addcat.merges.shapes import (
     normalise_axis,
     parse_shape,
 )
+from addcat.verbs.explain.codes import Code, find_code, looks_like_code
 from addcat.verbs.explain.consumer import Consumer, check_rank, note_on, parse_consumer, read
+from addcat.verbs.explain.guide import line_for
 from addcat.verbs.explain.identity import identity
 from addcat.verbs.explain.result import AxisReason, Consumers, Explanation, LayerCost, Outcome, Way
 from addcat.verbs.explain.ways import projection, reason_of, ways_to_add, ways_to_concat
 
 FLOAT32_BYTES = 4
 
-__all__ = ["Explanation", "explain"]
+__all__ = ["Code", "Explanation", "explain"]
+
+
+@overload
+def explain(shapes: str) -> Code: ...  # pyright: ignore[reportOverlappingOverload]  (a str is a sequence of str)
+
+
+@overload
+def explain(
+    shapes: Sequence[str | Sequence[int | None]], *, axis: int | None = None, consumer: str | None = None
+) -> Explanation: ...
 
 
 def explain(
-    shapes: Sequence[str | Sequence[int | None]], *, axis: int | None = None, consumer: str | None = None
-) -> Explanation:
-    """Say what Add and Concatenate make of some shapes, and what the choice means.
+    shapes: str | Sequence[str | Sequence[int | None]], *, axis: int | None = None, consumer: str | None = None
+) -> Explanation | Code:
+    """Say what Add and Concatenate make of some shapes, and what the choice means; or what a printed code means.
 
     In front of a linear layer W, Concatenate is W [x; y] = W1 x + W2 y and Add is W (x + y): the same layer with
     W1 = W2. The answer says whether each merge is possible, what it gives, what the layer behind it costs, and what
@@ -41,16 +54,19 @@ def explain(
 
     Args:
         shapes: Two shapes or more, without batch: sizes, None where unknown, or text such as "64x128x128" and "?x16".
+            Or one code as text, such as "AC104", that a refusal or a finding carries.
         axis: The axis that Concatenate joins, counted on these shapes. Left out, it is the only axis on which the
             sizes differ, or else the last, which is Keras' default.
         consumer: The layer behind the merge: "dense:N", or "convKxK:N" with an optional "/stride"; with bias.
 
     Returns:
-        The explanation. Memory in bytes, for one example in float32; multiply-adds for one example.
+        The explanation. Memory in bytes, for one example in float32; multiply-adds for one example. For a code, its
+        entry.
 
     Raises:
         ShapeError: if there are fewer than two shapes, one is not a shape, or the axis is out of range.
-        OptionError: if the consumer cannot be read or has another number of taps than the shapes have axes.
+        OptionError: if the consumer cannot be read or has another number of taps than the shapes have axes; if there
+            is no such code.
 
     Examples:
         >>> explained = explain(["64x128x128", "32x128x128"])
@@ -63,7 +79,14 @@ def explain(
 
         >>> explain([(8, 8, 64), (8, 8, 64)], consumer="conv3x3:64").consumer.ratio()["weights"]
         2.0
+
+        What a code says that `inspect`, `switch` or `optimize` printed:
+
+        >>> explain("AC206").title
+        'a Concatenate joins the batch'
     """
+    if isinstance(shapes, str) and looks_like_code(shapes):
+        return _explain_code(shapes, axis, consumer)
     read_shapes = _read_shapes(shapes)
     layer = None if consumer is None else parse_consumer(consumer)
     chosen, why = _choose_axis(read_shapes, axis)
@@ -74,10 +97,22 @@ def explain(
     add = _add(read_shapes, aligned, chosen, concat)
     consumers = None if layer is None else _consumers(layer, aligned, chosen, add, concat)
     said = identity(aligned, chosen, add, concat, consumers)
-    return Explanation(read_shapes, chosen, why, add, concat, consumers, said)
+    line = line_for(aligned, chosen, add, consumers)
+    return Explanation(read_shapes, chosen, why, add, concat, consumers, said, line)
+
+
+def _explain_code(text: str, axis: int | None, consumer: str | None) -> Code:
+    found = find_code(text)
+    if axis is not None or consumer is not None:
+        raise OptionError(f"{found.code} is a code, which has no axis and no consumer. Leave them out.")
+    return found
 
 
 def _read_shapes(shapes: Sequence[str | Sequence[int | None]]) -> tuple[Shape, ...]:
+    named = [shape for shape in shapes if isinstance(shape, str) and looks_like_code(shape)]
+    if named and not isinstance(shapes, str):
+        given = ", ".join(map(repr, shapes))
+        raise OptionError(f"explain takes shapes, or one code alone, and got {given}. Ask for {named[0]!r} alone.")
     if isinstance(shapes, str) or len(shapes) < 2:
         given = repr(shapes) if isinstance(shapes, str) else f"{len(shapes)}: {list(shapes)}"
         raise ShapeError(

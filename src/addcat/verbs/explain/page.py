@@ -4,7 +4,7 @@ from addcat.graph import Shape
 from addcat.merges.mismatch import differing_axes, join_words
 from addcat.report.page import Bullets, Cell, Column, Heading, Page, Paragraph, Table
 from addcat.report.rows import NONE, bytes_text, count, integer, ratio, shape_text, size_text
-from addcat.verbs.explain.result import Arm, Consumers, Explanation, Outcome
+from addcat.verbs.explain.result import Arm, Consumers, Explanation, GuideLine, Outcome
 
 
 def page_of(explanation: Explanation) -> Page:
@@ -19,7 +19,13 @@ def page_of(explanation: Explanation) -> Page:
         *(_consumers(consumer) if consumer else ()),
         Heading("What it means"),
         Bullets(explanation.identity),
+        Heading(f"The guide: {explanation.guide.what}"),
+        Paragraph(_guide(explanation.guide)),
     )
+
+
+def _guide(line: GuideLine) -> str:
+    return f'{line.text} More: docs/answer.md, "{line.heading}".' if line.heading else line.text
 
 
 def axis_sentence(explanation: Explanation) -> str:

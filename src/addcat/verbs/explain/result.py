@@ -1,6 +1,6 @@
 """What `explain` gives: for each merge whether it is possible, what comes out and what it costs."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from addcat.graph import Shape
@@ -179,6 +179,27 @@ class Consumers:
 
 
 @dataclass(frozen=True, slots=True)
+class GuideLine:
+    """What the guide says of a kind of shapes.
+
+    Attributes:
+        case: Name of the kind, such as "vectors".
+        what: The kind in words.
+        text: What the guide says, in a few sentences.
+        heading: The heading of docs/answer.md that says more; "" where there is none.
+    """
+
+    case: str
+    what: str
+    text: str
+    heading: str
+
+    def to_dict(self) -> dict[str, Any]:
+        """The line as JSON has it."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
 class Explanation:
     """What Add and Concatenate make of some shapes. Print it to read it.
 
@@ -190,6 +211,7 @@ class Explanation:
         concat: What Concatenate makes of them.
         consumer: The layer behind them, where one was asked for.
         identity: What the choice means for these shapes, in sentences.
+        guide: The line of the guide that fits them.
     """
 
     shapes: tuple[Shape, ...]
@@ -199,6 +221,7 @@ class Explanation:
     concat: Outcome
     consumer: Consumers | None
     identity: tuple[str, ...]
+    guide: GuideLine
 
     def to_dict(self) -> dict[str, Any]:
         """The explanation as JSON has it."""
@@ -211,6 +234,7 @@ class Explanation:
             "concat": self.concat.to_dict(),
             "consumer": self.consumer.to_dict() if self.consumer else None,
             "identity": list(self.identity),
+            "guide": self.guide.to_dict(),
         }
 
     def page(self) -> Page:
