@@ -6,6 +6,7 @@ from typing import Any, Literal
 from addcat.evidence.result import Evidence
 from addcat.merges.price import Price
 from addcat.report.page import Page
+from addcat.report.printed import Printed
 from addcat.verbs.inspect.result import Inspection
 
 Choice = Literal["add", "concat"]
@@ -172,7 +173,7 @@ EITHER = 0.95
 
 
 @dataclass(frozen=True, slots=True)
-class Advice:
+class Advice(Printed):
     """Verdicts for the merges of one model.
 
     Attributes:
@@ -215,8 +216,3 @@ class Advice:
         from addcat.verbs.advise.page import advice_page  # noqa: PLC0415  (nouns come before pages)
 
         return advice_page(self)
-
-    def _repr_html_(self) -> str:
-        from addcat.report.html import fragment  # noqa: PLC0415
-
-        return fragment(self.page())

@@ -6,6 +6,7 @@ from typing import Any
 
 from addcat.report import rows
 from addcat.report.page import Bullets, Column, Heading, Page, Paragraph, Table
+from addcat.report.printed import Printed
 from addcat.statistics.few_pairs import few_pairs_bound
 from addcat.statistics.interval import t_quantile
 from addcat.trials.model import ModelTrial
@@ -26,7 +27,7 @@ ARMS = (
 
 
 @dataclass(frozen=True, slots=True)
-class Planned:
+class Planned(Printed):
     """A comparison before it runs.
 
     Attributes:

@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from addcat.report.page import Page
+from addcat.report.printed import Printed
 from addcat.statistics import Interval
 from addcat.trials.trial import Trial
 from addcat.verbs.compare.settings import Settings
@@ -135,7 +136,7 @@ class ArmResult:
 
 
 @dataclass(frozen=True, slots=True)
-class Comparison:
+class Comparison(Printed):
     """A comparison, as far as its trials go.
 
     Attributes:
@@ -203,11 +204,6 @@ class Comparison:
         from addcat.verbs.compare.page import comparison_page  # noqa: PLC0415  (nouns come before pages)
 
         return comparison_page(self)
-
-    def _repr_html_(self) -> str:
-        from addcat.report.html import fragment  # noqa: PLC0415
-
-        return fragment(self.page())
 
 
 def trial_dict(trial: Trial) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from typing import Any
 
 from addcat.errors import OptionError
 from addcat.report.page import Bullets, Heading, Page, Paragraph
-from addcat.report.text import render
+from addcat.report.printed import Printed
 
 FAMILIES = {
     "switching": "AC1xx: a merge cannot be switched",
@@ -26,7 +26,7 @@ FAMILIES = {
 
 
 @dataclass(frozen=True, slots=True)
-class Code:
+class Code(Printed):
     """One code, explained. Print it to read it.
 
     Attributes:
@@ -63,9 +63,6 @@ class Code:
             Heading("As it is printed"),
             Bullets((self.example,)),
         )
-
-    def __str__(self) -> str:
-        return render(self.page()).rstrip("\n")
 
 
 @cache

@@ -5,7 +5,7 @@ from typing import Any, Literal
 
 from addcat.graph import Shape
 from addcat.report.page import Page
-from addcat.report.text import render
+from addcat.report.printed import Printed
 
 AxisReason = Literal["given", "differs", "last"]
 
@@ -200,7 +200,7 @@ class GuideLine:
 
 
 @dataclass(frozen=True, slots=True)
-class Explanation:
+class Explanation(Printed):
     """What Add and Concatenate make of some shapes. Print it to read it.
 
     Attributes:
@@ -242,6 +242,3 @@ class Explanation:
         from addcat.verbs.explain.page import page_of  # noqa: PLC0415  (the page reads these nouns)
 
         return page_of(self)
-
-    def __str__(self) -> str:
-        return render(self.page()).rstrip("\n")

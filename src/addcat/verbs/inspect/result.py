@@ -9,6 +9,7 @@ from addcat.merges.consumers import Consumer
 from addcat.merges.oddities import Finding
 from addcat.merges.price import Cost, Price
 from addcat.report.page import Page
+from addcat.report.printed import Printed
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +102,7 @@ class Totals:
 
 
 @dataclass(frozen=True, slots=True)
-class Inspection:
+class Inspection(Printed):
     """Every merge of a model.
 
     Attributes:
@@ -138,8 +139,3 @@ class Inspection:
         from addcat.verbs.inspect.page import inspection_page  # noqa: PLC0415  (nouns come before pages)
 
         return inspection_page(self)
-
-    def _repr_html_(self) -> str:
-        from addcat.report.html import fragment  # noqa: PLC0415
-
-        return fragment(self.page())

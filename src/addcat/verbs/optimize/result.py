@@ -7,6 +7,7 @@ from typing import Any
 from addcat.doors.timing import Ratio
 from addcat.graph import Refusal
 from addcat.report.page import Page
+from addcat.report.printed import Printed
 
 KEPT, REFUSED, SKIPPED, WRONG = "kept", "refused", "not measured", "wrong"
 OUTCOMES: Mapping[str, str] = {
@@ -146,7 +147,7 @@ class OptimizeRecord:
 
 
 @dataclass(frozen=True, slots=True)
-class Optimized:
+class Optimized(Printed):
     """The result of `optimize`.
 
     Attributes:

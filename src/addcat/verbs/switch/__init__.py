@@ -12,6 +12,8 @@ from addcat.graph.cost import tensor_bytes
 from addcat.graph.nested import flatten, subgraph
 from addcat.graph.operations import OPS
 from addcat.merges import Merge, find_merges
+from addcat.report.page import Page
+from addcat.report.printed import Printed
 from addcat.switches.apply import Changed, Setting, current_rung, switch_site
 from addcat.switches.fresh import fresh_site
 from addcat.switches.ladder import RUNGS, Rung, parse_rung
@@ -28,7 +30,7 @@ BATCHES = 64
 
 
 @dataclass(frozen=True, slots=True)
-class Switched:
+class Switched(Printed):
     """A model with other merges.
 
     Attributes:
@@ -38,6 +40,10 @@ class Switched:
 
     model: Any
     record: Record
+
+    def page(self) -> Page:
+        """The record for people."""
+        return self.record.page()
 
 
 def switch(

@@ -7,6 +7,7 @@ from addcat.graph import Graph, Refusal
 from addcat.graph.cost import live_peak, parameters, total_multiply_adds
 from addcat.report import rows
 from addcat.report.page import Bullets, Column, Heading, Page, Paragraph, Table
+from addcat.report.printed import Printed
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +85,7 @@ class Difference:
 
 
 @dataclass(frozen=True, slots=True)
-class Record:
+class Record(Printed):
     """Everything that a switch did; enough to repeat it.
 
     Attributes:
