@@ -39,6 +39,9 @@ def advise(
     regret: Annotated[float, typer.Option(help="Expected loss given away, as a share, that is small enough.")] = 0.005,
     margin: Annotated[float, typer.Option(help="Share of the loss below which a gain does not count.")] = 0.02,
     seed: Annotated[int, typer.Option(help="Of everything drawn.")] = 0,
+    plan: Annotated[
+        bool, typer.Option("--plan", help="Say what would be run, what it costs and what it buys; train nothing.")
+    ] = False,
     html: Html = None,
     epochs: Annotated[int | None, typer.Option(help="Of a PyTorch module's training.", show_default=False)] = None,
     input_shapes: Shapes = None,
@@ -51,8 +54,10 @@ def advise(
 
     Example: addcat advise model.keras --data train.npz --validation held.npz --html report.html
     """
-    from addcat.doors.save import report_target, require_targets  # noqa: PLC0415
-    from addcat.verbs.advise import advise as advise_model  # noqa: PLC0415  (loads scipy, which --help does not need)
+    from addcat.doors.save import report_target, require_targets, save_report  # noqa: PLC0415
+    from addcat.report.html import document  # noqa: PLC0415
+    from addcat.verbs.advise import Planned  # noqa: PLC0415  (loads scipy, which --help does not need)
+    from addcat.verbs.advise import advise as advise_model  # noqa: PLC0415
 
     require_targets(None if html is None else report_target(html), source=model)
     # how it was trained is part of the question, unless the user says what it is to be judged by
@@ -75,10 +80,15 @@ def advise(
             regret=regret,
             margin=margin,
             seed=seed,
+            plan=plan,
             progress=progress,
         )
     give(advice, as_json=as_json)
-    if html is not None:
+    if html is None:
+        return
+    if isinstance(advice, Planned):
+        save_report(document(advice.page(), f"Plan: {graph.name}"), html)
+    else:
         from addcat.verbs.advise.html.document import write_report  # noqa: PLC0415  (loads jinja2)
 
         write_report(advice, graph, html)

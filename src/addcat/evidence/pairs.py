@@ -104,11 +104,13 @@ class Pairs:
         """What it is reckoned to take; compiling included, where that is still to be done."""
         missing = max(0, stage.pairs - self.pairs(stage))
         if self._race is None:
-            compiling = 2 * COMPILING * max(self._first_pass, 0.1)
-            return CAREFUL * compiling
-        running = self.running_seconds(stage)
-        fresh = 0.0 if (missing > 2) in self._compiled else COMPILING * max(self._first_pass, 0.1)
-        return CAREFUL * running + fresh
+            return CAREFUL * 2 * self.compiling_seconds()
+        fresh = 0.0 if (missing > 2) in self._compiled else self.compiling_seconds()
+        return CAREFUL * self.running_seconds(stage) + fresh
+
+    def compiling_seconds(self) -> float:
+        """What it is reckoned to take to compile the training of one arm."""
+        return COMPILING * max(self._first_pass, 0.1)
 
     def running_seconds(self, stage: Stage) -> float:
         """What the stage's missing pairs take to run, once all is compiled and a step was timed."""

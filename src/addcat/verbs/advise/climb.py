@@ -25,36 +25,23 @@ from addcat.evidence.problem import Problem
 from addcat.evidence.readings import at_equal_widths, prior, read_pairs, read_score, read_tie
 from addcat.evidence.refit import refit
 from addcat.evidence.result import METHODS, Evidence
-from addcat.evidence.score import PASSES, score
+from addcat.evidence.score import score
 from addcat.evidence.structure import structure
 from addcat.evidence.swap import swap
-from addcat.evidence.tie import MOST_SITES, tie, tying
+from addcat.evidence.tie import tie
 from addcat.graph import Refusal
 from addcat.report import rows
 from addcat.statistics.belief import Belief, Reading, share_of
 from addcat.statistics.interval import Interval, t_quantile
 from addcat.verbs.advise.result import Choice, Look
+from addcat.verbs.advise.rungs import FULL, PLANS, probe_of, stages_within
 
 EFFORTS = ("auto", *METHODS)
 
-FULL = tuple(Stage("fresh", 1.0, pairs) for pairs in (4, 8, 16, 32))
-"""Looks at full pairs; few looks have to share the error."""
 UNTRAINED = 0.2
 """What one network says can deceive: without pairs, the regret has to be this share of what is small enough."""
 FEWEST_PAIRS = 8
 """Full pairs below which a small expected regret alone does not end the climb."""
-WARM = Stage("warm", 0.2, 2)
-PLANS: tuple[tuple[Stage, ...], ...] = (
-    (WARM, Stage("fresh", 1.0, 2)),
-    (WARM, Stage("fresh", 0.33, 2)),
-    (WARM,),
-    (Stage("warm", 0.2, 1),),
-)
-"""What to run where four full pairs cannot be paid: the first that can."""
-PAIRS_FROM, CHEAP = 0.45, 0.1
-"""From so many trainings on pairs can be paid, and what is cheap may take this share of the budget; all of it below."""
-MOST_TIED = 2000
-"""Examples that are enough to tie a Concatenate by regression."""
 METHOD = {"fresh": "short", "tied": "tied", "warm": "warm"}
 """Names of stages that are no full pairs."""
 
@@ -187,19 +174,13 @@ class Climber:
             shared: Whether the branches share their weights.
         """
         problem, meter = self._problem, self._meter
-        add, merges = problem.now == "add", len(problem.merges)
-        if not meter.affords(0.0, (4 if add else 3 + merges) * self._first_pass):
-            self.made.path.append("The time does not allow to measure the network as it is.")
+        probe = probe_of(problem, meter, relative, self._first_pass)
+        if isinstance(probe, str):
+            self.made.path.append(probe)
             return
-        if not add and merges > MOST_SITES:
-            self.made.path.append(f"{rows.integer(merges)} merges are too many to tie one by one.")
-            return
-        method, passes = (score, PASSES * relative) if add else (tie, tying(merges))
-        whole = problem.held.count if add else max(problem.data.count, problem.held.count)
-        allowance = meter.left if meter.left < PAIRS_FROM else CHEAP * meter.left
-        most = min(meter.examples_for(allowance, passes), max(problem.held.count, MOST_TIED))
-        problem.tell(f"{problem.merge.site}: {method.__name__}")
-        self._try(lambda: method(problem, most=most), meter.passes(min(most, whole), passes))
+        problem.tell(f"{problem.merge.site}: {probe.name}")
+        method = score if probe.name == "score" else tie
+        self._try(lambda: method(problem, most=probe.most), probe.cost)
         exchanging = meter.passes(2 * problem.held.count)
         if shared and problem.now == "concat" and meter.affords(exchanging):
             self._try(lambda: swap(problem), exchanging)
@@ -222,14 +203,10 @@ class Climber:
             return
         pairs.training_seconds()
         made.pair_seconds = pairs.running_seconds(full)
-        if meter.affords(pairs.cost(FULL[0]), pairs.seconds(FULL[0])):
-            self._stages(pairs, FULL, self._enough)
+        stages = stages_within(pairs, meter)
+        if stages:
+            self._stages(pairs, stages, self._enough)
             return
-        for plan in PLANS:
-            cost, seconds = sum(map(pairs.cost, plan)), sum(map(pairs.seconds, plan))
-            if meter.affords(cost, seconds):
-                self._stages(pairs, plan, self._enough)
-                return
         made.path.append("What is left does not allow to train pairs.")
 
     def _stages(self, pairs: Pairs, stages: tuple[Stage, ...], enough: Callable[[], bool]) -> None:

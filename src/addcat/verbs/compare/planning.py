@@ -5,7 +5,8 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from addcat.report import rows
-from addcat.report.page import Bullets, Column, Heading, Page, Paragraph, Table
+from addcat.report.page import Column, Page, Table
+from addcat.report.plans import plan_page
 from addcat.report.printed import Printed
 from addcat.statistics.few_pairs import few_pairs_bound
 from addcat.statistics.interval import t_quantile
@@ -65,19 +66,12 @@ class Planned(Printed):
         ]
         pairs = rows.integer(len(self.settings.seeds))
         cost = "unknown before the first trial" if self.seconds is None else f"about {rows.seconds_text(self.seconds)}"
-        return Page.of(
-            Heading(f"Plan: {self.settings.question}"),
-            Bullets(
-                (
-                    f"{pairs} pairs, {rows.integer(self.trials)} trials; time: {cost}.",
-                    f"Interval to expect: +-{rows.percent(self.half_width)} of the loss, if pairs vary by "
-                    f"{rows.percent(NOISE)} of it, as small networks do.",
-                )
-            ),
-            Table(ARMS, tuple(listed)),
-            Bullets(self.settings.notes) if self.settings.notes else None,
-            Paragraph("Nothing was trained.", "muted"),
+        sentences = (
+            f"{pairs} pairs, {rows.integer(self.trials)} trials; time: {cost}.",
+            f"Interval to expect: +-{rows.percent(self.half_width)} of the loss, if pairs vary by "
+            f"{rows.percent(NOISE)} of it, as small networks do.",
         )
+        return plan_page(self.settings.question, sentences, Table(ARMS, tuple(listed)), self.settings.notes)
 
 
 def planned(prepared: Prepared, workers: Workers) -> Planned:

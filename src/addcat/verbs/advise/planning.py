@@ -1,0 +1,276 @@
+"""`plan=True`: the rungs that `advise` would climb, their cost, what each is expected to buy; nothing is trained."""
+
+import math
+import time
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+from addcat.errors import OptionError
+from addcat.evidence.arms import untrained_arms
+from addcat.evidence.expected import Step, expected, of_pairs, of_score, of_tie
+from addcat.evidence.meter import STEP, Meter
+from addcat.evidence.pairs import CAREFUL, Pairs, Stage
+from addcat.evidence.problem import Problem
+from addcat.evidence.readings import prior
+from addcat.evidence.structure import structure
+from addcat.graph import Graph, Refusal
+from addcat.merges import Merge
+from addcat.report import rows
+from addcat.report.page import Cell, Column, Page, Table
+from addcat.report.plans import plan_page
+from addcat.statistics.belief import Belief
+from addcat.verbs.advise.prepared import Prepared
+from addcat.verbs.advise.rungs import FULL, probe_of, stages_within
+from addcat.verbs.advise.verdict import question_of
+
+RUNGS = (
+    Column("question", whole=False),
+    Column("rung"),
+    Column("trainings", number=True),
+    Column("time", number=True),
+    Column("right", number=True),
+    Column("regret", number=True),
+    Column("budget"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Rung:
+    """One step of evidence before it is taken.
+
+    Attributes:
+        name: What would be run.
+        trainings: Spent by then, in trainings of the given network; the earlier rungs are in it.
+        seconds: Spent by then, compiling included; None where no step could be timed within the budget.
+        probability: That the recommendation after it is right, on average over what is believed now.
+        regret: Expected after it, as a share of Add's loss, on the same average.
+        within: Whether the budget allows it.
+    """
+
+    name: str
+    trainings: float
+    seconds: float | None
+    probability: float
+    regret: float
+    within: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Course:
+    """The rungs of one question.
+
+    Attributes:
+        site: The merge, or the family's name where it has several.
+        sites: The merges that the question is about.
+        question: What it asks, in words.
+        rungs: In the order in which they would be taken.
+        why: Why there are no more of them; "" where nothing is in the way.
+        training_seconds: Of one training of the given network, from a few timed steps; None where none was timed.
+    """
+
+    site: str
+    sites: tuple[str, ...]
+    question: str
+    rungs: tuple[Rung, ...]
+    why: str = ""
+    training_seconds: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """An advice before anything is trained.
+
+    Attributes:
+        model: The model's name.
+        courses: One for each question.
+        regret: Expected regret, as a share of the loss, at which the climb stops.
+        budget: What may be spent on all questions, in words.
+        training_seconds: Of one training of the given network; reckoned from passes where no step was timed.
+        seconds: What planning took.
+        notes: What the user should know of data and recipe.
+    """
+
+    model: str
+    courses: tuple[Course, ...]
+    regret: float
+    budget: str
+    training_seconds: float
+    seconds: float
+    notes: tuple[str, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """The plan as JSON has it."""
+        return asdict(self)
+
+    def page(self) -> Page:
+        """The plan for people."""
+        sentences = [
+            f"Budget: {self.budget} for all questions; a training of the network takes about "
+            f"{rows.seconds_text(self.training_seconds)}.",
+            f"The climb stops at the first rung that brings the expected regret to {rows.percent(self.regret)} of the "
+            "loss or less, so a clear case costs less than the table.",
+            "Trainings and time are those spent by then. Right and regret are averages over what is believed of such "
+            "merges before anything is measured here.",
+            *(f"{course.site}: {course.why}" for course in self.courses if course.why),
+        ]
+        table = Table(RUNGS, tuple(_row(course, rung) for course in self.courses for rung in course.rungs))
+        return plan_page(f"advice on {self.model}", sentences, table, self.notes)
+
+    def _repr_html_(self) -> str:
+        from addcat.report.html import fragment  # noqa: PLC0415
+
+        return fragment(self.page())
+
+
+def _row(course: Course, rung: Rung) -> tuple[str | Cell, ...]:
+    many = len(course.sites)
+    return (
+        course.site if many == 1 else f"{course.site} ({rows.integer(many)} together)",
+        rung.name,
+        rows.decimal(rung.trainings),
+        rows.NONE if rung.seconds is None else rows.seconds_text(rung.seconds),
+        rows.percent(rung.probability),
+        rows.percent(rung.regret),
+        "within" if rung.within else Cell("beyond", "muted"),
+    )
+
+
+def planned(ready: Prepared) -> Planned:
+    """Reckon what an advice would take.
+
+    Args:
+        ready: Everything but the questions' answers.
+
+    Returns:
+        The plan.
+
+    Raises:
+        OptionError: if one method alone was asked for, which has no rungs.
+    """
+    if ready.asked.effort != "auto":
+        raise OptionError(
+            f"A plan is of the climb, and effort={ready.asked.effort!r} runs one method alone. Leave it out."
+        )
+    spent, share = ready.meter.seconds, ready.share(max(len(ready.questions), 1))
+    each = share.seconds_left
+    courses = [
+        _course(ready, name, merges, replace(share, deadline=time.monotonic() + each), spent)
+        for name, merges in ready.questions
+    ]
+    timed = [course.training_seconds for course in courses if course.training_seconds is not None]
+    return Planned(
+        model=ready.graph.name,
+        courses=tuple(courses),
+        regret=ready.asked.wanted.regret,
+        budget=ready.allowed.words,
+        training_seconds=timed[0] if timed else ready.first.training(ready.recipe),
+        seconds=ready.meter.seconds,
+        notes=(f"Training recipe: {ready.recipe.source}.",),
+    )
+
+
+def _course(ready: Prepared, name: str, merges: tuple[Merge, ...], share: Meter, spent: float) -> Course:
+    """The rungs of one question."""
+    problem = ready.problem(merges, share, lambda _: None)
+    site = name if len(merges) > 1 else problem.merge.site
+    named = (site, tuple(merge.site for merge in problem.merges), question_of(problem, name))
+    found = structure(problem)
+    if found.disguised:
+        return Course(*named, (), "the merge already computes what the other one would.")
+    arms = untrained_arms(problem)
+    belief = prior(shared=bool(found.shared_branches), matched=problem.match != "widths")
+    reckoning = _Reckoning(ready, problem, share, belief, spent)
+    if isinstance(arms, Refusal):
+        reckoning.probe(1.0)
+        return Course(*named, tuple(reckoning.rungs), f"pairs cannot be trained with the other merge: {arms.reason}.")
+    reckoning.pairs(arms)
+    return Course(*named, tuple(reckoning.rungs), reckoning.why, reckoning.training_seconds)
+
+
+class _Reckoning:
+    """What each rung of one question costs, reckoned as the climb does, and what it is expected to buy.
+
+    Args:
+        ready: The network and its first look.
+        problem: The question.
+        share: What may be spent on it; charged with the probe.
+        belief: Before anything is measured.
+        spent: Seconds that were spent on what all questions share.
+    """
+
+    def __init__(self, ready: Prepared, problem: Problem, share: Meter, belief: Belief, spent: float) -> None:
+        self._ready, self._problem, self._share, self._belief = ready, problem, share, belief
+        self._seconds, self._steps = spent, list[Step]()
+        self.training_seconds: float | None = None
+        self._examples = int(problem.held.distinct().max()) + 1
+        self.why = ""
+        (before,) = expected(belief, [])
+        self.rungs = [Rung("structure", share.spent, self._seconds, before.probability, before.regret, within=True)]
+
+    def probe(self, relative: float) -> None:
+        """What one network says without training, where the climb would ask it.
+
+        Args:
+            relative: Cost of a pass of the Concatenate arm.
+        """
+        share, first = self._share, self._ready.first
+        found = probe_of(self._problem, share, relative, first.seconds)
+        if isinstance(found, str):
+            self.why = f"{found[0].lower()}{found[1:]}"
+            return
+        recipe = self._problem.recipe
+        passes = found.cost * STEP * recipe.steps * recipe.batch  # over single examples
+        seconds = found.compiled * first.seconds + passes * first.again
+        share.spent, share.deadline = share.spent + found.cost, share.deadline - seconds
+        self._seconds += seconds
+        examples = min(found.most, self._examples)
+        self._steps.append(of_score(examples) if found.name == "score" else of_tie(examples))
+        after = expected(self._belief, self._steps)[-1]
+        self.rungs.append(Rung(found.name, share.spent, self._seconds, after.probability, after.regret, within=True))
+
+    def pairs(self, arms: dict[str, Graph]) -> None:
+        """The probe, the stages of pairs that the climb would take, and the full pairs that a larger budget buys."""
+        share, first = self._share, self._ready.first
+        pairs = Pairs(self._problem, arms, share, first.seconds)
+        self.probe(pairs.relative["concat"])
+        timed = share.affords(0.0, pairs.seconds(FULL[0]))
+        if timed:
+            began = time.monotonic()
+            self.training_seconds = pairs.training_seconds()
+            self._seconds += time.monotonic() - began
+        stages = stages_within(pairs, share) if timed else ()
+        if not stages:
+            self.why = self.why or "the budget does not allow to train pairs."
+        if stages is not FULL:
+            self._chain(pairs, stages, added=True, timed=timed)
+        self._chain(pairs, FULL, added=False, timed=timed)
+
+    def _chain(self, pairs: Pairs, stages: tuple[Stage, ...], *, added: bool, timed: bool) -> None:
+        """Stages behind the probe.
+
+        Args:
+            pairs: Reckon their cost.
+            stages: In their order.
+            added: Whether each comes on top of those before; else it holds them.
+            timed: Whether a step was timed.
+        """
+        share = self._share
+        steps = [*self._steps, *(of_pairs(stage, examples=self._examples) for stage in stages)]
+        bought = expected(self._belief, steps)[len(self._steps) + 1 :]
+        cost, running = 0.0, 0.0
+        for stage, after in zip(stages, bought, strict=True):
+            cost = pairs.cost(stage) + (cost if added else 0.0)
+            running = pairs.running_seconds(stage) + (running if added else 0.0) if timed else math.inf
+            within = added or share.affords(cost, CAREFUL * running + pairs.compiling_seconds())
+            seconds = self._seconds + running + pairs.compiling_seconds() if timed else None
+            self.rungs.append(
+                Rung(_words(stage), share.spent + cost, seconds, after.probability, after.regret, within=within)
+            )
+
+
+def _words(stage: Stage) -> str:
+    start = "" if stage.kind == "fresh" else f"{stage.kind} "
+    if stage.share >= 1:
+        return f"{rows.integer(stage.pairs)} {start or 'full '}pairs"
+    many = "1 pair" if stage.pairs == 1 else f"{rows.integer(stage.pairs)} pairs"
+    return f"{many}, {start}{rows.percent(stage.share)} of the steps"

@@ -1,0 +1,77 @@
+"""The rungs of the climb: which probe a question allows, which stages of pairs, and in which order."""
+
+from dataclasses import dataclass
+
+from addcat.evidence.meter import Meter
+from addcat.evidence.pairs import Pairs, Stage
+from addcat.evidence.problem import Problem
+from addcat.evidence.score import PASSES
+from addcat.evidence.tie import MOST_SITES, tying
+from addcat.report import rows
+
+FULL = tuple(Stage("fresh", 1.0, pairs) for pairs in (4, 8, 16, 32))
+"""Looks at full pairs; few looks have to share the error."""
+WARM = Stage("warm", 0.2, 2)
+PLANS: tuple[tuple[Stage, ...], ...] = (
+    (WARM, Stage("fresh", 1.0, 2)),
+    (WARM, Stage("fresh", 0.33, 2)),
+    (WARM,),
+    (Stage("warm", 0.2, 1),),
+)
+"""What to run where four full pairs cannot be paid: the first that can."""
+PAIRS_FROM, CHEAP = 0.45, 0.1
+"""From so many trainings on pairs can be paid, and what is cheap may take this share of the budget; all of it below."""
+MOST_TIED = 2000
+"""Examples that are enough to tie a Concatenate by regression."""
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """What one network says without training: the method, and how much of the data it takes.
+
+    Attributes:
+        name: "score" or "tie".
+        most: Examples, at most.
+        cost: In trainings.
+        compiled: How many programs it compiles, each as long as the first pass of the network.
+    """
+
+    name: str
+    most: int
+    cost: float
+    compiled: int
+
+
+def probe_of(problem: Problem, meter: Meter, relative: float, first_pass: float) -> Probe | str:
+    """The probe that a question allows.
+
+    Args:
+        problem: The merges.
+        meter: What may be spent.
+        relative: Cost of a pass of the Concatenate arm.
+        first_pass: Seconds that the first forward pass of the network took.
+
+    Returns:
+        The probe, or a sentence on why there is none.
+    """
+    add, merges = problem.now == "add", len(problem.merges)
+    compiled = 4 if add else 3 + merges
+    if not meter.affords(0.0, compiled * first_pass):
+        return "The time does not allow to measure the network as it is."
+    if not add and merges > MOST_SITES:
+        return f"{rows.integer(merges)} merges are too many to tie one by one."
+    passes = PASSES * relative if add else tying(merges)
+    whole = problem.held.count if add else max(problem.data.count, problem.held.count)
+    allowance = meter.left if meter.left < PAIRS_FROM else CHEAP * meter.left
+    most = min(meter.examples_for(allowance, passes), max(problem.held.count, MOST_TIED))
+    return Probe("score" if add else "tie", most, meter.passes(min(most, whole), passes), compiled)
+
+
+def stages_within(pairs: Pairs, meter: Meter) -> tuple[Stage, ...]:
+    """The stages of pairs to run with what is left: full pairs where four of them can be paid, else what can be."""
+    if meter.affords(pairs.cost(FULL[0]), pairs.seconds(FULL[0])):
+        return FULL
+    for plan in PLANS:
+        if meter.affords(sum(map(pairs.cost, plan)), sum(map(pairs.seconds, plan))):
+            return plan
+    return ()

@@ -1,0 +1,91 @@
+"""The plan of an advice: what would be run, in the climb's own reckoning, and that nothing is trained."""
+
+import json
+import sys
+
+import pytest
+from networks import keras
+from problems import encoded_pair, set_weights, two_inputs
+
+import addcat
+from addcat.errors import OptionError
+from addcat.evidence.pairs import Pairs
+from addcat.report.text import render
+from addcat.verbs.advise import Planned
+
+module = sys.modules["addcat.verbs.advise"]
+DATA = two_inputs(300, lambda x, y: x[:, 0] - y[:, 0])
+ARRAYS = [*DATA.inputs], DATA.targets[0]
+
+
+@pytest.fixture
+def plan(monkeypatch):
+    """A plan of a small network with an Add; whatever would train fails."""
+    monkeypatch.setattr(Pairs, "run", lambda *_: pytest.fail("trained"))
+    monkeypatch.setattr(module, "_advice", lambda *_: pytest.fail("climbed"))
+
+    def plan(op="add", **options):
+        net = keras.models.clone_model(set_weights(encoded_pair(op)))
+        net.compile(keras.optimizers.Adam(0.05), "mse")
+        net.optimizer.iterations.assign(60)
+        return addcat.advise(net, ARRAYS, validation=ARRAYS, plan=True, **options)
+
+    return plan
+
+
+def names(found):
+    return [rung.name for rung in found.courses[0].rungs]
+
+
+def test_full_pairs_where_the_budget_pays_for_four(plan):
+    found = plan(budget="30x")
+    assert isinstance(found, Planned)
+    assert names(found) == ["structure", "score", "4 full pairs", "8 full pairs", "16 full pairs", "32 full pairs"]
+    rungs = found.courses[0].rungs
+    assert [rung.within for rung in rungs] == [True, True, True, True, False, False]
+    costs = [rung.trainings for rung in rungs]
+    assert costs == sorted(costs)
+    assert costs[-1] - costs[1] == pytest.approx(8 * (costs[2] - costs[1]))
+    seconds = [rung.seconds for rung in rungs]
+    assert seconds == sorted(seconds)
+    regrets = [rung.regret for rung in rungs]
+    assert regrets[0] > regrets[2] > regrets[3] > regrets[5] > 0
+    assert rungs[-1].probability > rungs[0].probability + 0.1
+    assert found.courses[0].why == ""
+
+
+def test_what_can_be_paid_instead_and_what_more_would_buy(plan):
+    found = plan("concat", budget="1x")
+    assert names(found)[:3] == ["structure", "tie", "2 pairs, warm 20 % of the steps"]
+    assert names(found)[3:] == ["4 full pairs", "8 full pairs", "16 full pairs", "32 full pairs"]
+    assert [rung.within for rung in found.courses[0].rungs] == [True] * 3 + [False] * 4
+
+
+def test_what_is_in_the_way_is_said(plan):
+    found = plan(budget="0.1x")
+    assert found.courses[0].why == "the budget does not allow to train pairs."
+    assert names(found)[:3] == ["structure", "score", "4 full pairs"]
+    found = plan(budget="0.001s")
+    assert found.courses[0].why == "the time does not allow to measure the network as it is."
+    assert names(found)[:2] == ["structure", "4 full pairs"]
+    assert found.courses[0].rungs[1].seconds is None
+
+
+def test_page_and_json(plan):
+    found = plan(budget="30x")
+    text = render(found.page(), width=80)
+    assert text.startswith(
+        "Plan: advice on encoded_add\n\n- Budget: 30.0x for all questions; a training of the network"
+    )
+    assert text.endswith("Nothing was trained.\n")
+    assert max(map(len, text.splitlines())) <= 80
+    assert "<table" in found._repr_html_()
+    read = json.loads(json.dumps(found.to_dict()))
+    assert read["courses"][0]["rungs"][2]["name"] == "4 full pairs"
+    assert read["regret"] == 0.005
+
+
+def test_one_method_alone_has_no_plan(plan):
+    with pytest.raises(OptionError) as caught:
+        plan(effort="score")
+    assert str(caught.value) == ("A plan is of the climb, and effort='score' runs one method alone. Leave it out.")
