@@ -11,7 +11,20 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from addcat.cli.common import Custom, Html, Json, Model, Shapes, Unsafe, Weights, give, say_note
+from addcat.cli.common import (
+    BatchSize,
+    Custom,
+    Epochs,
+    Html,
+    Json,
+    Model,
+    Shapes,
+    Unsafe,
+    Weights,
+    give,
+    say_note,
+    training_options,
+)
 from addcat.doors.lookup import is_lookup, look_up
 from addcat.errors import DataError, OptionError
 from addcat.evidence.result import METHODS
@@ -43,7 +56,8 @@ def advise(
         bool, typer.Option("--plan", help="Say what would be run, what it costs and what it buys; train nothing.")
     ] = False,
     html: Html = None,
-    epochs: Annotated[int | None, typer.Option(help="Of a PyTorch module's training.", show_default=False)] = None,
+    epochs: Epochs = None,
+    batch_size: BatchSize = None,
     input_shapes: Shapes = None,
     weights: Weights = None,
     unsafe: Unsafe = False,
@@ -72,7 +86,7 @@ def advise(
             validation=None if validation is None else read(validation),
             loss=measure,
             example_inputs=example,
-            **({} if epochs is None else {"epochs": epochs}),
+            **training_options(epochs=epochs, batch_size=batch_size),
             sites=site,
             effort=effort,
             budget=budget,

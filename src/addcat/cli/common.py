@@ -49,8 +49,18 @@ Custom = Annotated[
         metavar="MODULE", help="A module that defines classes and functions of a .keras file. May be repeated."
     ),
 ]
+Epochs = Annotated[int | None, typer.Option(help="Of MODEL's training; else as MODEL was trained.", show_default=False)]
+BatchSize = Annotated[
+    int | None,
+    typer.Option(help="Of MODEL's training, which a saved model does not keep; else 128.", show_default=False),
+]
 Html = Annotated[Path | None, typer.Option(help="Write the report to this .html file as well.", show_default=False)]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
+
+
+def training_options(**given: int | None) -> dict[str, int]:
+    """The options of a training that were given."""
+    return {name: value for name, value in given.items() if value is not None}
 
 
 def give(result: Result, *, as_json: bool) -> None:

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from addcat.cli.advise import DATA
-from addcat.cli.common import Json, Unsafe, command_line, give
+from addcat.cli.common import BatchSize, Epochs, Json, Unsafe, command_line, give
 from addcat.cli.live import live
 from addcat.errors import OptionError
 
@@ -75,6 +75,8 @@ def compare(
     design: Design = "factorial",
     learning_rates: Rates = "",
     steps: Steps = None,
+    epochs: Epochs = None,
+    batch_size: BatchSize = None,
     seed: Seed = 0,
     self_check: SelfCheck = False,
     store: StoreFile = None,

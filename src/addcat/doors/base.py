@@ -5,7 +5,7 @@ bench. A verb names the capability that it needs, and gets a door that has it or
 cannot do.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar, Literal, Protocol, overload, runtime_checkable
 
 from numpy.typing import NDArray
@@ -88,8 +88,8 @@ class Trainer(Protocol):
         """The losses of a model's outputs, and words on where they come from."""
         ...
 
-    def recipe_of(self, model: Any, *, batch: int | None, examples: int) -> Recipe:
-        """How a model was trained."""
+    def recipe_of(self, model: Any, *, batch: int | None, examples: int, epochs: int | None = None) -> Recipe:
+        """How a model was trained, as far as it, the data and the user say."""
         ...
 
     def state(self, model: Any) -> Arrays:
@@ -272,19 +272,41 @@ def laboratory_for(
     Raises:
         OptionError: if an option does not exist, or comes with a model of another framework.
     """
-    known = ("optimizer", "scheduler", "epochs", "unpack", "factory", "device", "autocast")
+    known = (*OF_EVERY_TRAINING, "optimizer", "scheduler", "unpack", "factory", "device", "autocast")
     if unknown := [name for name in options if name not in known]:
         raise OptionError(f"{unknown[0]!r} is no option of training. Expected one of {', '.join(known)}.")
+    for name in OF_EVERY_TRAINING:
+        if (value := options.get(name)) is not None and (type(value) is not int or value < 1):
+            raise OptionError(f"{name}={value!r} is out of range. Expected a whole number of 1 or more.")
     if framework_of(model) != "torch":
-        if options:
+        if others := [name for name in options if name not in OF_EVERY_TRAINING]:
             raise OptionError(
-                f"{next(iter(options))}= is for PyTorch modules; a {type(model).__name__} is trained as it was "
-                "compiled. Leave it out."
+                f"{others[0]}= is for PyTorch modules; a {type(model).__name__} is trained as it was compiled. "
+                "Leave it out."
             )
         return door_for(model, needs="train", example_inputs=example_inputs), data, validation
     from addcat.doors.torch.laboratory import laboratory  # noqa: PLC0415  (loads torch)
 
     return laboratory(model, data, validation, example_inputs, options)
+
+
+OF_EVERY_TRAINING = ("epochs", "batch_size")
+"""What a user can say of the training of any model; a saved one does not keep it."""
+
+
+def recipe_for(door: Laboratory, model: Any, data: Any, examples: int, options: Mapping[str, Any]) -> Recipe:
+    """How a model was trained, by what the user says, else by the data and the model.
+
+    Args:
+        door: Of the model.
+        model: The user's.
+        data: As the user gave them; batches know their size.
+        examples: How many there are to train on.
+        options: Of the training, as for `laboratory_for`.
+    """
+    size = options.get("batch_size") or getattr(data, "batch_size", None)
+    batch = size if isinstance(size, int) and size > 0 else None
+    return door.recipe_of(model, batch=batch, examples=examples, epochs=options.get("epochs"))
 
 
 def _refuse_examples(model: Any, example_inputs: Any) -> None:

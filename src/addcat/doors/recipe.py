@@ -24,6 +24,7 @@ class Recipe:
         batch: Examples in a step.
         source: Where this comes from, in words.
         rate: Factor of the learning rate.
+        assumed: A sentence on what neither the model nor the user says, and how to say it; "" where nothing is.
     """
 
     optimizer: Any
@@ -31,6 +32,37 @@ class Recipe:
     batch: int
     source: str
     rate: float = 1.0
+    assumed: str = ""
+
+    @property
+    def words(self) -> str:
+        """Where it comes from, and what is assumed."""
+        return f"{self.source}. {self.assumed}".rstrip()
+
+
+def assumption(steps: int | None, batch: int | None) -> str:
+    """The sentence on what nobody says of a training.
+
+    Args:
+        steps: That are assumed; None where they are known.
+        batch: Examples in a step that are assumed; None where they are known.
+
+    Examples:
+        >>> print(assumption(None, 128))
+        Batches of 128 are assumed: if it was trained by others, say batch_size= (--batch-size).
+        >>> assumption(None, None)
+        ''
+    """
+    if steps is None and batch is None:
+        return ""
+    if steps is None:
+        return f"Batches of {batch} are assumed: if it was trained by others, say batch_size= (--batch-size)."
+    if batch is None:
+        return f"{steps} steps are assumed: if it was trained for longer or shorter, say epochs= (--epochs)."
+    return (
+        f"{steps} steps of {batch} are assumed: if it was trained otherwise, say epochs= and batch_size= "
+        "(--epochs, --batch-size)."
+    )
 
 
 @dataclass(frozen=True, slots=True)

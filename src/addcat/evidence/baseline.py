@@ -64,7 +64,7 @@ def nothing_learnt(found: Evidence) -> str:
     assert found.estimate is not None  # noqa: S101
     add, concat = found.reference_loss, found.reference_loss - found.estimate
     share = float(found.facts.get("share_of_steps", 1.0))
-    pairs = "1 pair" if found.n == 1 else f"{found.n} pairs"
+    pairs = rows.counted(found.n, "pair")
     how = f"trained anew over {pairs}" if found.question == "trained anew" else "trained from here"
     how += f" for {rows.percent(share)} of the steps" if share < 1 else ""
     constant = found.constant_loss

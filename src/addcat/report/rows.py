@@ -25,6 +25,16 @@ def integer(value: int | None) -> str:
     return UNKNOWN if value is None else f"{value:,}"
 
 
+def counted(number: int, noun: str) -> str:
+    """A number of things.
+
+    Examples:
+        >>> counted(1, "epoch"), counted(1500, "step")
+        ('1 epoch', '1,500 steps')
+    """
+    return f"{integer(number)} {noun}{'' if number == 1 else 's'}"
+
+
 def count(value: int | None) -> str:
     """A count in three or four digits: parameters, multiply-adds, examples.
 

@@ -227,7 +227,12 @@ def test_a_schedule_runs_through_in_the_steps_of_the_run():
 def test_recipes():
     net = plain()
     assert recipe_of(net, batch=None, examples=1000) == Recipe(
-        None, 1500, 128, "AdamW, cosine decay over 1500 steps (the model is not compiled)"
+        None,
+        1500,
+        128,
+        "AdamW, cosine decay over 1500 steps (the model is not compiled)",
+        assumed="1500 steps of 128 are assumed: if it was trained otherwise, say epochs= and batch_size= (--epochs, "
+        "--batch-size).",
     )
     assert recipe_of(net, batch=32, examples=20).batch == 20
     default = build_optimizer(Recipe(None, 1500, 128, ""), 30)
@@ -237,6 +242,22 @@ def test_recipes():
     assert recipe(net).source == "Adam as compiled, 1500 steps"
     net.optimizer.iterations.assign(240)
     assert (recipe(net).steps, recipe(net).source) == (240, "Adam as compiled, 240 steps as it was trained")
+    assert recipe(net).assumed == ""
+
+
+def test_what_the_user_says_of_a_training_holds():
+    net = plain()
+    net.compile(keras.optimizers.Adam(0.01), "mse")
+    said = recipe_of(net, batch=32, examples=100, epochs=5)
+    assert (said.steps, said.batch, said.words) == (15, 32, "Adam as compiled, 5 epochs, 15 steps.")
+    assert recipe_of(net, batch=None, examples=100, epochs=1).words == (
+        "Adam as compiled, 1 epoch, 1 step. Batches of 100 are assumed: if it was trained by others, say batch_size= "
+        "(--batch-size)."
+    )
+    assert recipe_of(net, batch=32, examples=100).words == (
+        "Adam as compiled, 1500 steps. 1500 steps are assumed: if it was trained for longer or shorter, say epochs= "
+        "(--epochs)."
+    )
 
 
 def test_seconds_of_a_step(sgd):

@@ -78,7 +78,10 @@ def test_what_else_advice_says(advised):
     assert found.model == "encoded_add"
     assert found.loss == "mean_squared_error, of the compiled model"
     assert found.examples == (300, 150)
-    assert found.notes[0] == "Training recipe: Adam as compiled, 60 steps as it was trained."
+    assert found.notes[0] == (
+        "Training recipe: Adam as compiled, 60 steps as it was trained. Batches of 128 are assumed: if it was trained "
+        "by others, say batch_size= (--batch-size)."
+    )
     assert found.notes[1].startswith("The model's loss of ")  # x_0 + y_0 says nothing about x_0 - y_0
     assert len(found.notes) == 2
     assert 0 < found.seconds < 60
@@ -145,7 +148,9 @@ def test_swap_of_a_concatenate(add):
     (verdict,) = found.verdicts
     assert verdict.evidence[1].estimate > 5
     assert not verdict.certain
-    assert found.notes[0] == "Training recipe: AdamW, cosine decay over 1500 steps (the model is not compiled)."
+    assert found.notes[0].startswith(
+        "Training recipe: AdamW, cosine decay over 1500 steps (the model is not compiled). "
+    )
     assert len(found.notes) == 1  # it is trained
 
 

@@ -55,7 +55,10 @@ def test_a_clear_task_on_arrays(model):
     found = addcat.advise(model, task(), effort="retrain", budget="60s", factory=Towers, **HOW)
     verdict = found.verdicts[0]
     assert (verdict.site, verdict.choice, found.loss) == ("add", "concat", "CrossEntropyLoss, given")
-    assert found.notes[0] == "Training recipe: the optimiser given, 12 epochs, 48 steps."
+    assert found.notes[0] == (
+        "Training recipe: the optimiser given, 12 epochs, 48 steps. Batches of 128 are assumed: if it was trained by "
+        "others, say batch_size= (--batch-size)."
+    )
     assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
 
 
@@ -125,10 +128,20 @@ def test_what_is_asked_of_data_and_options(model):
             "epochs=0 is out of range. Expected a whole number of 1 or more.",
         ),
         (
+            lambda: addcat.advise(model, (x, y), batch_size=2.5),
+            OptionError,
+            "batch_size=2.5 is out of range. Expected a whole number of 1 or more.",
+        ),
+        (
+            lambda: addcat.advise(model, loader, validation=(x, y), batch_size=8, **HOW),
+            OptionError,
+            "batch_size= is for arrays; a loader has its own batches. Leave it out.",
+        ),
+        (
             lambda: addcat.advise(model, (x, y), optimiser=1),
             OptionError,
-            "'optimiser' is no option of training. Expected one of optimizer, scheduler, epochs, unpack, factory, "
-            "device, autocast.",
+            "'optimiser' is no option of training. Expected one of epochs, batch_size, optimizer, scheduler, "
+            "unpack, factory, device, autocast.",
         ),
         (
             lambda: addcat.advise(model, ([x[0]], y), example_inputs=tuple(map(torch.from_numpy, x)), **HOW),
@@ -146,9 +159,9 @@ def test_options_of_torch_are_not_for_keras():
     import networks
 
     with pytest.raises(OptionError) as error:
-        addcat.advise(networks.network("residual"), (np.ones((4, 3)), np.ones(4)), epochs=3)
+        addcat.advise(networks.network("residual"), (np.ones((4, 3)), np.ones(4)), optimizer=min)
     assert str(error.value) == (
-        "epochs= is for PyTorch modules; a Functional is trained as it was compiled. Leave it out."
+        "optimizer= is for PyTorch modules; a Functional is trained as it was compiled. Leave it out."
     )
 
 

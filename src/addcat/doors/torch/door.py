@@ -88,7 +88,7 @@ class TorchDoor:
         outputs = max(1, sum(1 for _ in running.tensors_in(output)))
         return (found,) * outputs, words
 
-    def recipe_of(self, model: Any, *, batch: int | None, examples: int) -> Recipe:
+    def recipe_of(self, model: Any, *, batch: int | None, examples: int, epochs: int | None = None) -> Recipe:
         """See `addcat.doors.torch.training.settings.Training.recipe`."""
         return self.training.recipe(batch=batch, examples=examples)
 

@@ -32,9 +32,7 @@ def laboratory(
         DataError: if the data hold no labels, or a loader comes without validation data.
         OptionError: if an option is out of its range.
     """
-    unpack, epochs = options.get("unpack"), options.get("epochs")
-    if epochs is not None and (not isinstance(epochs, int) or epochs < 1):
-        raise OptionError(f"epochs={epochs!r} is out of range. Expected a whole number of 1 or more.")
+    unpack = options.get("unpack")
     example = Example.of(example_inputs) if example_inputs is not None else first_call(model, data, unpack)
     loader = data if is_loader(data) else None
     size = None
@@ -43,6 +41,8 @@ def laboratory(
             raise DataError(
                 "A loader is iterated as it is, so nothing of it can be put aside to judge on. Pass validation=."
             )
+        if options.get("batch_size") is not None:
+            raise OptionError("batch_size= is for arrays; a loader has its own batches. Leave it out.")
         if not hasattr(loader, "__len__"):
             raise DataError("The loader has no length, so an epoch of it is not known. Give it a __len__.")
         data, size = sampled(loader, unpack, seed=0)
@@ -56,7 +56,7 @@ def laboratory(
     training = Training(
         optimizer=options.get("optimizer"),
         scheduler=options.get("scheduler"),
-        epochs=epochs,
+        epochs=options.get("epochs"),
         unpack=unpack,
         device=None if options.get("device") is None else _torch.device(options["device"]),
         autocast=options.get("autocast"),

@@ -63,9 +63,11 @@ def advise(
         plan: Train nothing, and give the rungs that would be climbed, what each costs and what it is expected to buy.
         progress: Called with what is being done, the seconds spent and the seconds allowed.
         example_inputs: What a PyTorch module is called with; taken from the data where left out.
-        **training: How a PyTorch module is trained: `optimizer`, a function of its parameters; `scheduler`, a function
-            of the optimiser; `epochs`; `unpack`, which takes a batch of a loader and gives (inputs, target);
-            `factory`, which makes the model anew; `device`; `autocast`, a type. A `DataLoader` is iterated as it is.
+        **training: How the model is trained: `epochs` and `batch_size`, where the model and the data do not say it (a
+            Keras model keeps its optimiser and its steps, not its batch size). For a PyTorch module also `optimizer`, a
+            function of its parameters; `scheduler`, a function of the optimiser; `unpack`, which takes a batch of a
+            loader and gives (inputs, target); `factory`, which makes the model anew; `device`; `autocast`, a type. A
+            `DataLoader` is iterated as it is.
 
     Returns:
         One verdict for each question, always with a recommendation, its odds and its evidence; the plan where `plan`.
@@ -134,7 +136,7 @@ def _teller(progress: Progress | None, start: float, allowed: Budget) -> Callabl
 
 
 def _notes(verdicts: Sequence[Verdict], ready: Prepared) -> list[str]:
-    notes = [f"Training recipe: {ready.recipe.source}."]
+    notes = [f"Training recipe: {ready.recipe.words}"]
     if ready.was_split:
         notes.append(
             f"No validation data were given: {ready.held.count} examples of the data were put aside to judge on."

@@ -342,7 +342,7 @@ STARTS = {"fresh": "from fresh starts", "tied": "from tied starts", "warm": "fro
 
 def _words(stage: Stage, found: Contrast, gain: Interval) -> str:
     length = "" if stage.share >= 1 else f", {rows.percent(stage.share)} of the steps"
-    many = "1 pair" if found.pairs == 1 else f"{found.pairs} pairs"
+    many = rows.counted(found.pairs, "pair")
     return (
         f"{many} trained {STARTS[stage.kind]}{length}: Add {rows.decimal(found.add)}, Concatenate "
         f"{rows.decimal(found.concat)}, a gain of {rows.signed(gain.estimate)}; in full "

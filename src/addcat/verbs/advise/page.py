@@ -104,7 +104,7 @@ def more_words(verdict: Verdict) -> str:
     more = verdict.more
     if more is None or verdict.certain:
         return ""
-    pairs = "1 more pair" if more.pairs == 1 else f"{rows.integer(more.pairs)} more pairs"
+    pairs = rows.counted(more.pairs, "more pair")
     time = "" if more.seconds is None else f", about {rows.seconds_text(more.seconds)}"
     return f"{verdict.site}: {pairs} ({rows.decimal(more.trainings)} trainings{time}) would halve the doubt."
 

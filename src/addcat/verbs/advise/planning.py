@@ -165,7 +165,7 @@ def planned(ready: Prepared) -> Planned:
         budget=ready.allowed.words,
         training_seconds=timed[0] if timed else ready.first.training(ready.recipe),
         seconds=ready.meter.seconds,
-        notes=(f"Training recipe: {ready.recipe.source}.",),
+        notes=(f"Training recipe: {ready.recipe.words}",),
     )
 
 
@@ -272,5 +272,4 @@ def _words(stage: Stage) -> str:
     start = "" if stage.kind == "fresh" else f"{stage.kind} "
     if stage.share >= 1:
         return f"{rows.integer(stage.pairs)} {start or 'full '}pairs"
-    many = "1 pair" if stage.pairs == 1 else f"{rows.integer(stage.pairs)} pairs"
-    return f"{many}, {start}{rows.percent(stage.share)} of the steps"
+    return f"{rows.counted(stage.pairs, 'pair')}, {start}{rows.percent(stage.share)} of the steps"

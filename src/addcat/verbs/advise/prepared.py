@@ -9,7 +9,7 @@ from typing import Any
 from addcat.data import as_dataset, materialise, split
 from addcat.data.dataset import Outputs
 from addcat.data.examples import Examples
-from addcat.doors.base import Laboratory, laboratory_for
+from addcat.doors.base import Laboratory, laboratory_for, recipe_for
 from addcat.doors.recipe import Recipe
 from addcat.errors import DataError, OptionError, SiteError, check_seed, nearest
 from addcat.evidence.baseline import beats_constant
@@ -159,7 +159,7 @@ def prepare(
     fit, held = _examples(graph, door.outputs_of(model), data, validation, asked.seed)
     losses, words = door.resolve_loss(model, loss, fit.targets)
     door.resolve_loss(model, loss, held.targets)
-    recipe = door.recipe_of(model, batch=_batch_size(data), examples=fit.count)
+    recipe = recipe_for(door, model, data, fit.count, training)
     most = math.inf if asked.budget is None else asked.budget.trainings
     meter = Meter(recipe, most, math.inf, started=start)
     first = _first_look(door, graph, losses, held, meter)
@@ -274,9 +274,3 @@ def _examples(graph: Graph, outputs: Outputs, data: Any, validation: Any, seed: 
                 "and some hundred to decide anything but large gains."
             )
     return fit, held
-
-
-def _batch_size(data: Any) -> int | None:
-    """Examples in a batch, where the data say so themselves."""
-    size = getattr(data, "batch_size", None)
-    return size if isinstance(size, int) and size > 0 else None

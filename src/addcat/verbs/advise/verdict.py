@@ -171,7 +171,7 @@ def _basis(evidence: Sequence[Evidence]) -> str:
     """What the belief rests on, in words."""
     full = next((one for one in evidence if one.method == "retrain"), None)
     if full is not None:
-        return f"trained anew over {full.n} pairs"
+        return f"trained anew over {rows.counted(full.n, 'pair')}"
     used = [one.method for one in evidence if one.estimate is not None and one.unit == "loss"]
     return f"judged by {' and '.join([', '.join(used[:-1]), used[-1]] if len(used) > 1 else used)}" if used else ""
 

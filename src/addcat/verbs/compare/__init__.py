@@ -89,7 +89,7 @@ def compare(
         example_inputs: What a PyTorch module is called with; taken from the data where left out.
         command_line: The words of the command line, for the report.
         progress: Called after every trial with the comparison so far.
-        **training: How a PyTorch module is trained, as for `advise`.
+        **training: How the model is trained, as for `advise`: `epochs`, `batch_size`, and more for PyTorch modules.
 
     Returns:
         The comparison: for each question a gain with its interval, odds, a verdict, and always a lean.

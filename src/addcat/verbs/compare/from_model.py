@@ -264,7 +264,8 @@ def _notes(subject: Subject, run: Plan) -> list[str]:
     notes = [
         f"Loss: {subject.loss_words}.",
         f"Training recipe: {subject.recipe.source}; {rows.integer(run.steps)} steps of {run.batch} a trial, "
-        f"{rows.count(subject.data.count)} examples to train on, {rows.count(subject.held.count)} to judge on.",
+        f"{rows.count(subject.data.count)} examples to train on, {rows.count(subject.held.count)} to judge on. "
+        f"{subject.recipe.assumed}".rstrip(),
     ]
     if subject.was_split:
         notes.append("No validation data were given: part of the data was put aside to judge on.")

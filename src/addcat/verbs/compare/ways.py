@@ -6,7 +6,7 @@ from typing import Any
 
 from addcat.data import as_dataset, materialise, split
 from addcat.data.examples import Examples
-from addcat.doors.base import door_for, framework_of, laboratory_for
+from addcat.doors.base import door_for, framework_of, laboratory_for, recipe_for
 from addcat.errors import DataError, ModelError, OptionError
 from addcat.graph import Graph
 from addcat.trials.arms import arm_graph
@@ -95,12 +95,14 @@ def prepare(
     if command is not None:
         if model is not None or data is not None or train is not None:
             raise OptionError("A command is compared alone: leave model, data and train out.")
+        _refuse_training(training, "a command")
         return from_command(command, options, limit=limit, folders=folders)
     if limit is not None or folders:
         raise OptionError("trial_time_limit and folders are for a command, which runs in a process of its own.")
     if train is not None:
         if data is not None:
             raise OptionError("train reads its data itself. Leave data out, or leave train out.")
+        _refuse_training(training, "train")
         if _is_model(model, example_inputs):
             return _model_and_train(model, train, sites, options, example_inputs)
         if not callable(model):
@@ -112,6 +114,13 @@ def prepare(
         raise OptionError("A model and data are judged by their loss. Pass train to decide by another metric.")
     subject = _subject(model, data, validation, loss, options, example_inputs, training)
     return from_model(subject, questions_of(subject.graph, sites), options)
+
+
+def _refuse_training(training: Mapping[str, Any], whose: str) -> None:
+    """What does the training itself decides how: an option would be read by nobody."""
+    given = [name for name, value in training.items() if value is not None]
+    if given:
+        raise OptionError(f"{given[0]}= is for a model and data; {whose} trains as it likes. Leave it out.")
 
 
 def _is_model(model: Any, example_inputs: Any) -> bool:
@@ -168,9 +177,7 @@ def _subject(
     fit, held = _examples(graph, data, validation, options.seed)
     _, words = door.resolve_loss(model, loss, fit.targets)
     door.resolve_loss(model, loss, held.targets)
-    size = getattr(data, "batch_size", None)
-    batch = size if isinstance(size, int) and size > 0 else None
-    recipe = door.recipe_of(model, batch=batch, examples=fit.count)
+    recipe = recipe_for(door, model, data, fit.count, training)
     return Subject(door, model, graph, fit, held, loss, words, recipe, validation is None)
 
 

@@ -4,32 +4,41 @@ import copy
 from dataclasses import dataclass, replace
 from typing import Any
 
-from addcat.doors.recipe import Recipe
+from addcat.doors.recipe import Recipe, assumption
 from addcat.frameworks import keras
+from addcat.report import rows
 
 STEPS, BATCH, RATE, DECAY = 1500, 128, 2e-3, 1e-3
 """Where a model says nothing: AdamW (Loshchilov and Hutter 2019) with cosine decay."""
 
 
-def recipe_of(model: Any, *, batch: int | None, examples: int) -> Recipe:
+def recipe_of(model: Any, *, batch: int | None, examples: int, epochs: int | None = None) -> Recipe:
     """The recipe of a model: its compiled optimiser, and the steps that this has made.
 
     Args:
         model: A Keras model.
-        batch: Examples in a batch where the data say it.
+        batch: Examples in a batch where the user or the data say it; a saved model does not keep it.
         examples: How many examples there are to train on.
+        epochs: Passes over them, where the user says it.
 
     Returns:
-        The recipe, with words on where it comes from.
+        The recipe, with words on where it comes from and on what is assumed.
     """
     size = min(batch or BATCH, examples)
+    said = None if epochs is None else epochs * max(1, examples // size)
+    many = "" if said is None else f"{rows.counted(epochs or 0, 'epoch')}, {rows.counted(said, 'step')}"
+    unsaid = None if batch else size
     optimizer = getattr(model, "optimizer", None) if getattr(model, "compiled", False) else None
     if optimizer is None:
-        return Recipe(None, STEPS, size, f"AdamW, cosine decay over {STEPS} steps (the model is not compiled)")
+        long = f"{STEPS} steps" if said is None else many
+        words = f"AdamW, cosine decay over {long} (the model is not compiled)"
+        return Recipe(None, said or STEPS, size, words, assumed=assumption(None if said else STEPS, unsaid))
     made = int(optimizer.iterations.numpy())
     name = type(_inner(optimizer)).__name__
-    words = f"{name} as compiled, {made} steps as it was trained" if made else f"{name} as compiled, {STEPS} steps"
-    return Recipe(keras().optimizers.serialize(optimizer), made or STEPS, size, words)
+    long = many if said else f"{rows.counted(made, 'step')} as it was trained" if made else f"{STEPS} steps"
+    unknown = None if said or made else STEPS
+    kept = keras().optimizers.serialize(optimizer)
+    return Recipe(kept, said or made or STEPS, size, f"{name} as compiled, {long}", assumed=assumption(unknown, unsaid))
 
 
 @dataclass(slots=True)

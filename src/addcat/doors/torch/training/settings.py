@@ -5,8 +5,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from addcat.doors.recipe import Recipe
+from addcat.doors.recipe import Recipe, assumption
 from addcat.frameworks import torch
+from addcat.report import rows
 
 _torch: Any = torch()
 
@@ -51,8 +52,11 @@ class Training:
         steps = self.epochs * per_pass if self.epochs else STEPS
         made = "AdamW, cosine decay" if self.optimizer is None else "the optimiser given"
         schedule = ", with its schedule" if self.scheduler is not None else ""
-        words = f"{self.epochs} epochs, {steps} steps" if self.epochs else f"{steps} steps"
-        return Recipe(self, steps, size, f"{made}{schedule}, {words}")
+        words = rows.counted(steps, "step")
+        words = f"{rows.counted(self.epochs, 'epoch')}, {words}" if self.epochs else words
+        unsaid = None if batch or self.loader is not None else size
+        assumed = assumption(None if self.epochs else steps, unsaid)
+        return Recipe(self, steps, size, f"{made}{schedule}, {words}", assumed=assumed)
 
     def made(self, model: Any, steps: int, whole: int) -> tuple[Any, Callable[[int], None]]:
         """An optimiser for a run, and what is to be called after each of its steps.
