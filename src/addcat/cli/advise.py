@@ -47,7 +47,7 @@ def advise(
         typer.Option(help="Trainings of MODEL (0.5x) or time (90s, 10min); a minute or a quarter of a training."),
     ] = None,
     match: Annotated[
-        str, typer.Option(help="What both arms have alike: widths, parameters or multiply_adds.")
+        str, typer.Option(help="What both arms have alike: widths, parameters, multiply_adds or both.")
     ] = "widths",
     regret: Annotated[float, typer.Option(help="Expected loss given away, as a share, that is small enough.")] = 0.005,
     margin: Annotated[float, typer.Option(help="Share of the loss below which a gain does not count.")] = 0.02,

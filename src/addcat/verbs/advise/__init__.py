@@ -5,15 +5,28 @@ from collections.abc import Callable, Sequence
 from typing import Any, Literal, overload
 
 from addcat.evidence.baseline import doubt
+from addcat.verbs.advise.answering import answer
 from addcat.verbs.advise.budget import Budget
 from addcat.verbs.advise.climb import EFFORTS, Climb
 from addcat.verbs.advise.planning import Planned, planned
 from addcat.verbs.advise.prepared import Asked, Prepared, prepare
-from addcat.verbs.advise.result import Advice, Gain, Look, More, Odds, Regret, Verdict
-from addcat.verbs.advise.verdict import verdict_of
+from addcat.verbs.advise.result import Advice, Gain, Look, More, Odds, OtherBudget, Regret, Verdict
 from addcat.verbs.inspect import inspect_graph
 
-__all__ = ["EFFORTS", "Advice", "Climb", "Gain", "Look", "More", "Odds", "Planned", "Regret", "Verdict", "advise"]
+__all__ = [
+    "EFFORTS",
+    "Advice",
+    "Climb",
+    "Gain",
+    "Look",
+    "More",
+    "Odds",
+    "OtherBudget",
+    "Planned",
+    "Regret",
+    "Verdict",
+    "advise",
+]
 
 Progress = Callable[[str, float, float], None]
 
@@ -55,8 +68,9 @@ def advise(
         budget: What may be spent: "0.5x" trainings of the given network, in arithmetic, evaluations counted; or "90s",
             "10min", "2h" of the clock, compilation counted. A minute or a quarter of a training, whichever is more, ten
             minutes at most, where left out; no limit for a named method.
-        match: "widths", where nothing but the merges differs; or "parameters" or "multiply_adds", where the readers of
-            Concatenate are made narrower until both arms have as many.
+        match: "widths", where nothing but the merges differs; "parameters" or "multiply_adds", where the readers of
+            Concatenate are made narrower until both arms have as many; or "both", widths first and, where Concatenate
+            is recommended, parameters with the other half of the budget: is its gain its parameters'?
         regret: Expected loss given away, as a share of Add's loss, that is small enough to stop.
         margin: Share of Add's loss below which a gain does not count, because Add is cheaper.
         seed: Of everything drawn.
@@ -106,12 +120,8 @@ def _advice(ready: Prepared, progress: Progress | None) -> Advice:
     tell = _teller(progress, ready.meter.started, ready.allowed)
     for place, (name, merges) in enumerate(ready.questions):
         share = ready.share(len(ready.questions) - place)
-        problem = ready.problem(merges, share, tell)
-        climber, effort = ready.climber(problem, share), ready.asked.effort
-        made = climber.automatic() if effort == "auto" else climber.only(effort, named=ready.asked.named)
+        verdicts.append(answer(ready, name, merges, share, tell))
         ready.meter.spent = share.spent
-        whole = name if len(merges) > 1 else ""
-        verdicts.append(verdict_of(problem, made, ready.asked.wanted.margin, ready.first.loss, name=whole))
     return Advice(
         model=ready.graph.name,
         verdicts=tuple(verdicts),

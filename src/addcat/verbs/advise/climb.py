@@ -75,6 +75,7 @@ class Climb:
         pair_cost: Trainings that a pair of full runs costs; None where no arm could be built.
         pair_seconds: Seconds of the same; None where no step was timed.
         seeds: Variance of one full pair's gain between seeds; None where none was measured.
+        readings: What each method says of the gain, under the budget of the question.
     """
 
     evidence: list[Evidence] = field(default_factory=list[Evidence])
@@ -86,6 +87,7 @@ class Climb:
     pair_cost: float | None = None
     pair_seconds: float | None = None
     seeds: float | None = None
+    readings: dict[str, Reading] = field(default_factory=dict[str, Reading])
 
     def get(self, method: str) -> Evidence | None:
         """The evidence of one method, where it was run."""
@@ -112,7 +114,7 @@ class Climber:
         self._problem, self._meter, self._wanted = problem, meter, wanted
         self._first_pass, self._given = first_pass, given
         self._readings: dict[str, Reading] = {}
-        self.made = Climb()
+        self.made = Climb(readings=self._readings)
 
     def automatic(self) -> Climb:
         """As far as is worth it."""

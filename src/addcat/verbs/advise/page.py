@@ -54,7 +54,12 @@ def advice_page(advice: Advice) -> Page:
         return Page(tuple(blocks))
     blocks.append(Table(VERDICTS, tuple(verdict_row(verdict) for verdict in advice.verdicts)))
     blocks.append(Bullets(tuple(f"{verdict.site}: {verdict.reason}" for verdict in advice.verdicts)))
-    more = [words for verdict in advice.verdicts if (words := more_words(verdict))]
+    more = [
+        f"{verdict.site}: {words}"
+        for verdict in advice.verdicts
+        for words in (budget_words(verdict), more_words(verdict))
+        if words
+    ]
     if more:
         blocks.append(Bullets(tuple(more)))
     looked = tuple(row for verdict in advice.verdicts for row in look_rows(verdict))
@@ -106,7 +111,29 @@ def more_words(verdict: Verdict) -> str:
         return ""
     pairs = rows.counted(more.pairs, "more pair")
     time = "" if more.seconds is None else f", about {rows.seconds_text(more.seconds)}"
-    return f"{verdict.site}: {pairs} ({rows.decimal(more.trainings)} trainings{time}) would halve the doubt."
+    return f"{pairs} ({rows.decimal(more.trainings)} trainings{time}) would halve the doubt."
+
+
+def budget_words(verdict: Verdict) -> str:
+    """Whether Concatenate's gain is its parameters'; "" where the two budgets agree and nothing was asked."""
+    other = verdict.other
+    if other is None or not (verdict.disagree or other.measured):
+        return ""
+    sure = "certain" if other.certain else rows.percent(other.probability)
+    label = OPS[other.choice].label
+    if not verdict.disagree:
+        return f"With as many parameters in both arms, {label} is still better ({sure})."
+    if other.match == "widths":
+        words = "; its gain is its parameters'" if other.choice == "concat" else ""
+        return f"At equal widths {label} would be the choice ({sure}){words}."
+    if other.measured:
+        return f"Concatenate's gain is its parameters': with as many in both arms, {label} is better ({sure})."
+    if other.choice == "concat":
+        return f"Reckoned for as many parameters in both arms, {label} would be the choice ({sure})."
+    return (
+        f"Concatenate's gain may be its parameters': reckoned for as many in both arms, {label} is likelier the better "
+        f"({sure}). match='both' (--match both) measures it."
+    )
 
 
 def look_rows(verdict: Verdict) -> list[tuple[str | Cell, ...]]:

@@ -20,7 +20,7 @@ from addcat.graph.nested import subgraph
 from addcat.merges import Merge, find_merges
 from addcat.merges.families import families
 from addcat.merges.switchability import unswitchable
-from addcat.trials.budgets import check_budget
+from addcat.trials.budgets import BUDGETS
 from addcat.verbs.advise.budget import Budget, default_budget, parse_budget
 from addcat.verbs.advise.climb import EFFORTS, Climber, Wanted
 
@@ -31,6 +31,8 @@ FIRST_LOOK = 0.15
 """Share of a budget that the first look at the network may take: its loss, with its labels and with others'."""
 CERTAINTY = 1 / 3
 """Share of the default budget that may be spent to make a verdict certain whose regret is small enough already."""
+
+BOTH = "both"
 
 Question = tuple[str, tuple[Merge, ...]]
 """A name, and the merges that switch together."""
@@ -47,6 +49,7 @@ class Asked:
         wanted: How far to climb.
         seed: Of everything drawn.
         named: Whether sites were named.
+        both: Whether as many parameters are asked about as well, behind equal widths.
     """
 
     effort: str
@@ -55,6 +58,7 @@ class Asked:
     wanted: Wanted
     seed: int
     named: bool
+    both: bool = False
 
     @staticmethod
     def of(
@@ -66,9 +70,10 @@ class Asked:
             OptionError: if one is out of its range.
         """
         _check_options(effort, margin, regret, seed)
-        check_budget(match)
+        _check_match(match, effort)
         given = None if budget is None else parse_budget(budget)
-        return Asked(effort, given, match, Wanted(margin, regret), seed, named)
+        first = "widths" if match == BOTH else match
+        return Asked(effort, given, first, Wanted(margin, regret), seed, named, both=match == BOTH)
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,6 +224,14 @@ def _first_look(door: Laboratory, graph: Graph, losses: Any, held: Examples, met
             "Check the inputs, the labels and the weights before asking for a verdict."
         )
     return First(value, trained, compiled - began, again)
+
+
+def _check_match(match: str, effort: str) -> None:
+    if match != BOTH:
+        if match not in BUDGETS:
+            raise OptionError(f"match={match!r} does not exist. Expected one of {', '.join((*BUDGETS, BOTH))}.")
+    elif effort != "auto":
+        raise OptionError("match='both' climbs twice, and a method alone does not climb. Leave effort out.")
 
 
 def _check_options(effort: str, margin: float, regret: float, seed: int) -> None:

@@ -92,6 +92,25 @@ class More:
 
 
 @dataclass(frozen=True, slots=True)
+class OtherBudget:
+    """The same question where something else is alike in both arms.
+
+    Attributes:
+        match: "parameters", "widths" or "multiply_adds".
+        choice: What would be recommended.
+        probability: That this is right.
+        certain: Whether the strict rule proves it.
+        measured: Whether a ladder of its own was climbed; else it is reckoned from the readings of the first.
+    """
+
+    match: str
+    choice: Choice
+    probability: float
+    certain: bool
+    measured: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Verdict:
     """Add or Concatenate, for a family of merges that switch together or for one.
 
@@ -115,6 +134,7 @@ class Verdict:
         reason: One sentence.
         path: Why each further method was run, or why no more were.
         command: The command that would make the switch; "" where nothing is to change.
+        other: The same question under another budget; None where nothing was measured.
     """
 
     site: str
@@ -136,6 +156,12 @@ class Verdict:
     reason: str
     path: tuple[str, ...]
     command: str = ""
+    other: OtherBudget | None = None
+
+    @property
+    def disagree(self) -> bool:
+        """Whether another merge would be recommended under the other budget."""
+        return self.other is not None and self.other.choice != self.choice
 
     @property
     def either(self) -> bool:
@@ -165,6 +191,7 @@ class Verdict:
             "reason": self.reason,
             "path": list(self.path),
             "command": self.command,
+            "other_budget": None if self.other is None else asdict(self.other),
         }
 
 

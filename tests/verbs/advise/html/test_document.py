@@ -229,7 +229,7 @@ def test_the_answer_shows_odds_regret_and_what_each_method_added(small):
         assert [step.method for step in ladder(verdict)] == [look.method for look in verdict.looks]
     assert "Add better by more than 2.0 %: 22 %" in words
     assert "Following it gives away 3.3 % of the loss on average." in words
-    assert "late: 6 more pairs (12.4 trainings, about 38.0 s) would halve the doubt." in words
+    assert "6 more pairs (12.4 trainings, about 38.0 s) would halve the doubt." in words
     assert [step.height for step in ladder(made.verdicts[0])] == [16.0, 62.0, 99.8]
 
 

@@ -25,7 +25,7 @@ from addcat.verbs.advise.html.drawing import graph_data
 from addcat.verbs.advise.html.forest import forest
 from addcat.verbs.advise.html.odds import ladder, odds_bar
 from addcat.verbs.advise.html.verdicts import action, headline, price_table, verdict_words
-from addcat.verbs.advise.page import more_words, sure_words
+from addcat.verbs.advise.page import budget_words, more_words, sure_words
 from addcat.verbs.advise.result import Advice, Verdict
 
 SCRIPTS = ("dagre.min.js", "layout.js", "network.js", "page.js")
@@ -102,6 +102,7 @@ def _site(advice: Advice, place: int, verdict: Verdict, *, opened: bool) -> dict
         "words": verdict_words(verdict),
         "sure": sure_words(verdict),
         "more": more_words(verdict),
+        "budgets": budget_words(verdict),
         "odds": odds_bar(verdict),
         "steps": ladder(verdict),
         "now": OPS[verdict.now].label,
