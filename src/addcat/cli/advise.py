@@ -31,30 +31,37 @@ from addcat.evidence.result import METHODS
 from addcat.graph import Graph
 
 DATA = "A .npz file (x or x0, x1, ...; y), digits, or module:function."
+Text = str | None
+Data = Annotated[str, typer.Option(help=f"What MODEL was trained on. {DATA}")]
+Validation = Annotated[Text, typer.Option(help="To judge on; else part of DATA is put aside.")]
+Loss = Annotated[Text, typer.Option(help="A Keras or torch.nn loss; else the model's, else inferred.")]
+Site = Annotated[list[str] | None, typer.Option(help="This merge alone; may be repeated. By families where left out.")]
+Effort = Annotated[str, typer.Option(help=f"One of auto, {', '.join(METHODS)}.")]
+Budget = Annotated[
+    Text, typer.Option(help="Trainings of MODEL (0.5x) or time (90s, 10min); a minute or a quarter of a training.")
+]
+Match = Annotated[str, typer.Option(help="What both arms have alike: widths, parameters, multiply_adds or both.")]
+Regret = Annotated[float, typer.Option(help="Expected loss given away, as a share, that is small enough.")]
+Margin = Annotated[float, typer.Option(help="Share of the loss below which a gain does not count.")]
+Seed = Annotated[int, typer.Option(help="Of everything drawn.")]
+Plan = Annotated[
+    bool, typer.Option("--plan", help="Say what would be run, what it costs and what it buys; train nothing.")
+]
 
 
 def advise(
     model: Model,
-    data: Annotated[str, typer.Option(help=f"What MODEL was trained on. {DATA}")],
-    validation: Annotated[str | None, typer.Option(help="To judge on; else part of DATA is put aside.")] = None,
-    loss: Annotated[str | None, typer.Option(help="A Keras or torch.nn loss; else the model's, else inferred.")] = None,
-    site: Annotated[
-        list[str] | None, typer.Option(help="This merge alone; may be repeated. By families where left out.")
-    ] = None,
-    effort: Annotated[str, typer.Option(help=f"One of auto, {', '.join(METHODS)}.")] = "auto",
-    budget: Annotated[
-        str | None,
-        typer.Option(help="Trainings of MODEL (0.5x) or time (90s, 10min); a minute or a quarter of a training."),
-    ] = None,
-    match: Annotated[
-        str, typer.Option(help="What both arms have alike: widths, parameters, multiply_adds or both.")
-    ] = "widths",
-    regret: Annotated[float, typer.Option(help="Expected loss given away, as a share, that is small enough.")] = 0.005,
-    margin: Annotated[float, typer.Option(help="Share of the loss below which a gain does not count.")] = 0.02,
-    seed: Annotated[int, typer.Option(help="Of everything drawn.")] = 0,
-    plan: Annotated[
-        bool, typer.Option("--plan", help="Say what would be run, what it costs and what it buys; train nothing.")
-    ] = False,
+    data: Data,
+    validation: Validation = None,
+    loss: Loss = None,
+    site: Site = None,
+    effort: Effort = "auto",
+    budget: Budget = None,
+    match: Match = "widths",
+    regret: Regret = 0.005,
+    margin: Margin = 0.02,
+    seed: Seed = 0,
+    plan: Plan = False,
     html: Html = None,
     epochs: Epochs = None,
     batch_size: BatchSize = None,
@@ -68,10 +75,8 @@ def advise(
 
     Example: addcat advise model.keras --data train.npz --validation held.npz --html report.html
     """
-    from addcat.doors.save import report_target, require_targets, save_report  # noqa: PLC0415
-    from addcat.report.html import document  # noqa: PLC0415
-    from addcat.verbs.advise import Planned  # noqa: PLC0415  (loads scipy, which --help does not need)
-    from addcat.verbs.advise import advise as advise_model  # noqa: PLC0415
+    from addcat.doors.save import report_target, require_targets  # noqa: PLC0415
+    from addcat.verbs.advise import advise as advise_model  # noqa: PLC0415  (loads scipy, which --help does not need)
 
     require_targets(None if html is None else report_target(html), source=model)
     # how it was trained is part of the question, unless the user says what it is to be judged by
@@ -98,14 +103,21 @@ def advise(
             progress=progress,
         )
     give(advice, as_json=as_json)
-    if html is None:
-        return
-    if isinstance(advice, Planned):
-        save_report(document(advice.page(), f"Plan: {graph.name}"), html)
-    else:
-        from addcat.verbs.advise.html.document import write_report  # noqa: PLC0415  (loads jinja2)
+    if html is not None:
+        _write(advice, graph, html)
 
-        write_report(advice, graph, html)
+
+def _write(found: Any, graph: Graph, path: Path) -> None:
+    """The report of an advice, or the page of a plan."""
+    from addcat.doors.save import save_report  # noqa: PLC0415
+    from addcat.report.html import document  # noqa: PLC0415
+    from addcat.verbs.advise import Planned  # noqa: PLC0415  (loads scipy, which --help does not need)
+    from addcat.verbs.advise.html.document import write_report  # noqa: PLC0415  (loads jinja2)
+
+    if isinstance(found, Planned):
+        save_report(document(found.page(), f"Plan: {graph.name}"), path)
+    else:
+        write_report(found, graph, path)
 
 
 def _opened(model: str, weights: Path | None, shapes: list[str], how: dict[str, Any]) -> tuple[Any, Any]:
