@@ -18,6 +18,7 @@ from addcat.merges import Merge
 from addcat.report import rows
 from addcat.report.page import Cell, Column, Page, Table
 from addcat.report.plans import plan_page
+from addcat.report.printed import Printed
 from addcat.statistics.belief import Belief
 from addcat.verbs.advise.prepared import Prepared
 from addcat.verbs.advise.rungs import FULL, probe_of, stages_within
@@ -77,7 +78,7 @@ class Course:
 
 
 @dataclass(frozen=True, slots=True)
-class Planned:
+class Planned(Printed):
     """An advice before anything is trained.
 
     Attributes:
@@ -115,11 +116,6 @@ class Planned:
         ]
         table = Table(RUNGS, tuple(_row(course, rung) for course in self.courses for rung in course.rungs))
         return plan_page(f"advice on {self.model}", sentences, table, self.notes)
-
-    def _repr_html_(self) -> str:
-        from addcat.report.html import fragment  # noqa: PLC0415
-
-        return fragment(self.page())
 
 
 def _row(course: Course, rung: Rung) -> tuple[str | Cell, ...]:
