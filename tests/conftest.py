@@ -1,6 +1,7 @@
 """What every test shares: the backend, hypothesis without surprises, and printed output kept as files."""
 
 import os
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +13,8 @@ os.environ.setdefault("KERAS_BACKEND", "jax")
 CACHE = Path(__file__).parents[1] / ".pytest_cache" / "jax"
 os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(CACHE))
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
+# a test neither reads nor leaves what was measured for a user
+os.environ["XDG_CACHE_HOME"] = tempfile.mkdtemp(prefix="addcat-tests-")
 settings.register_profile("addcat", deadline=None, derandomize=True, print_blob=True)
 settings.load_profile("addcat")
 

@@ -60,6 +60,9 @@ def optimize(
     measure: Annotated[
         bool, typer.Option("--measure/--no-measure", help="Measure, or trust the cost model alone.")
     ] = True,
+    cache: Annotated[
+        bool, typer.Option("--cache/--no-cache", help="Use what earlier runs measured on this machine, or do not.")
+    ] = True,
     input_shapes: Shapes = None,
     weights: Weights = None,
     html: Html = None,
@@ -90,6 +93,7 @@ def optimize(
         tolerance=tolerance,
         time_limit=time_limit,
         measure=measure,
+        cache=cache,
         example_inputs=call,
     )
     save_model(result.model, output, source=model, reads=reads)

@@ -1,6 +1,6 @@
 """What `optimize` works on: a model on a bench, where it is read, rewritten, run and, in some frameworks, timed."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from typing import Any, Literal, Protocol
 
 from addcat.doors.timing import Ratio
@@ -14,6 +14,11 @@ RunByName = Callable[[Feeds], list[Array]]
 class Timer(Protocol):
     """Measures models and parts of them."""
 
+    @property
+    def conditions(self) -> str:
+        """All that a time depends on beside the model: machine, runtime and threads."""
+        ...
+
     def compare(self, old: Graph, new: Graph, *, limit: float = 0.8) -> Ratio:
         """Time what differs between two graphs; the whole where it cannot be run alone."""
         ...
@@ -22,7 +27,7 @@ class Timer(Protocol):
         """Time two models against each other, over all pairs that the time allows."""
         ...
 
-    def signature(self, old: Graph, new: Graph) -> object:
+    def signature(self, old: Graph, new: Graph) -> Hashable:
         """A key of what differs between two graphs: operations, settings and sizes, no names and no values."""
         ...
 

@@ -170,7 +170,7 @@ def wrong_plan(graph, node):
 
 
 def task(proto, rules, goal="latency", measure=False):
-    settings = Settings("onnxruntime", 1, 1e-5, measure, 0, lambda _: None)
+    settings = Settings("onnxruntime", 1, 1e-5, measure, True, 0, lambda _: None)
     return Task(bench_of(proto), goal, tuple(rules), settings, time.perf_counter() + 60.0)
 
 

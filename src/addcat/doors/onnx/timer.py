@@ -1,15 +1,20 @@
 """ONNX models and parts of them, timed against each other."""
 
+import os
+import platform
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from addcat.doors.onnx.running.region import regions
 from addcat.doors.onnx.running.runtime import input_shapes, process_peak, random_inputs
 from addcat.doors.timing import Clock, Ratio, interleave
 from addcat.errors import ModelError, OptionError
+from addcat.frameworks import load
 from addcat.graph import Graph, Node
 
 if TYPE_CHECKING:
@@ -52,6 +57,12 @@ class OnnxTimer:
     def _clock(self) -> Clock:
         return time.process_time if self.bench.threads == 1 else time.perf_counter
 
+    @property
+    def conditions(self) -> str:
+        """All that a time depends on beside the model: machine, runtime and threads."""
+        runtime = load(self.bench.runtime, extra="openvino" if self.bench.runtime == "openvino" else "onnx")
+        return f"{processor()}, {self.bench.runtime} {runtime.__version__}, {self.bench.threads} threads"
+
     def compare(self, old: Graph, new: Graph, *, limit: float = 0.8) -> Ratio:
         """Time what differs between two graphs; the whole where it cannot be run alone."""
         before, after = self._regions(old, new)
@@ -80,9 +91,18 @@ class OnnxTimer:
         nodes = [_fixed(node, batch) if node.op == "input" else node for node in part.nodes.values()]
         return Graph.of(nodes, inputs=part.inputs, outputs=part.outputs, name=part.name, native=part.native)
 
-    def signature(self, old: Graph, new: Graph) -> object:
+    def signature(self, old: Graph, new: Graph) -> Hashable:
         """A key of what differs between two graphs: operations, settings and sizes, no names and no values."""
-        return tuple(_signature(part) for part in self._regions(old, new))
+        return tuple(_signature(self._at_batch(part)) for part in self._regions(old, new))
+
+
+def processor() -> str:
+    """What the machine calls its processor, and how many of its cores there are."""
+    name = platform.processor() or platform.machine()
+    with suppress(OSError):
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+        name = next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), name)
+    return f"{name} ({os.cpu_count()})"
 
 
 def _fixed(node: Node, batch: int) -> Node:
@@ -91,7 +111,7 @@ def _fixed(node: Node, batch: int) -> Node:
     return replace(node, outputs=(replace(node.outputs[0], shape=sized),))
 
 
-def _signature(part: Graph) -> object:
+def _signature(part: Graph) -> Hashable:
     number = {name: i for i, name in enumerate(part.nodes)}
     return tuple(
         (
@@ -101,6 +121,16 @@ def _signature(part: Graph) -> object:
             tuple((tensor.shape, tensor.dtype) for tensor in node.outputs),
             tuple(sorted((name, weight.shape) for name, weight in node.weights.items())) if node.op != "opaque" else (),
             tuple(sorted((name, str(value)) for name, value in node.attrs.items())),
+            _own_settings(node),
         )
         for node in part.nodes.values()
     )
+
+
+def _own_settings(node: Node) -> Hashable:
+    """Of an operation that is not looked into: its settings, and the sizes of what it reads, as the model has them."""
+    own: Any = node.native.node if node.op == "opaque" and node.native is not None else None
+    if not hasattr(own, "op_type"):  # an input or a constant
+        return ()
+    settings = tuple(sorted((name, str(attribute.value)) for name, attribute in own.attributes.items()))
+    return (own.domain, own.op_type, settings, tuple(str(value and value.shape) for value in own.inputs))

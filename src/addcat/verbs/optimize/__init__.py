@@ -43,6 +43,7 @@ def optimize(
     tolerance: float = 1e-5,
     time_limit: float = 120.0,
     measure: bool = True,
+    cache: bool = True,
     seed: int = 0,
     progress: Progress | None = None,
     unsafe: bool = False,
@@ -65,6 +66,8 @@ def optimize(
             itself shows between kernels.
         time_limit: Seconds for the search; the last measurement and the verification come on top.
         measure: Whether to measure; otherwise the cost model alone decides. Keras models are never measured.
+        cache: Whether parts that were measured before on this machine, under the same runtime, are not measured again.
+            They are kept in the user's cache folder; the whole model is measured anew in any case.
         seed: Seed of the random inputs.
         progress: Called with a few words on what is being done.
         unsafe: Whether a .keras file may run code that is stored in it.
@@ -94,7 +97,7 @@ def optimize(
             "Export it to ONNX to have it measured, or take the goal 'memory' or 'parameters'."
         )
     settings = Settings(
-        runtime, threads, tolerance, measure and bench.timing is not None, seed, progress or (lambda _: None)
+        runtime, threads, tolerance, measure and bench.timing is not None, cache, seed, progress or (lambda _: None)
     )
     wanted: list[Goal] = [one for one in GOALS if goal in (one, "all")]
     limit = time_limit / len(wanted)

@@ -6,7 +6,7 @@
 - By parameters, counted.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 from math import inf
 from typing import Protocol
@@ -17,6 +17,7 @@ from addcat.graph import Graph
 from addcat.graph.cost import parameters
 from addcat.graph.peak import Memory, memory
 from addcat.verbs.optimize import predict
+from addcat.verbs.optimize.measured import Measured
 
 WORTH = 0.985
 """A part must be at least this much faster: the last percent may be layout at the borders of the part."""
@@ -65,12 +66,13 @@ class ByTime:
         compare: Runs the parts of two graphs that differ against each other.
         closely: The same with more time.
         signature: A key of the two parts that ignores names and values.
+        known: What was measured, by such keys.
     """
 
     compare: Callable[[Graph, Graph], Ratio]
     closely: Callable[[Graph, Graph], Ratio]
-    signature: Callable[[Graph, Graph], object]
-    known: dict[object, Ratio] = field(default_factory=dict[object, Ratio])
+    signature: Callable[[Graph, Graph], Hashable]
+    known: Measured = field(default_factory=Measured)
 
     def __call__(self, old: Graph, new: Graph) -> Judgement:
         """Judge by measurement."""
@@ -81,12 +83,13 @@ class ByTime:
                 False, 0.0, None, f"expected to take {1 + added / before:.1f} times as long", measured=False
             )
         key = self.signature(old, new)
-        if key not in self.known:
+        ratio = self.known.get(key)
+        if ratio is None:
             try:
-                self.known[key] = self._compared(old, new)
+                ratio = self._compared(old, new)
             except ModelError as error:  # the door has no form for it, or the runtime does not take it
                 return Judgement(False, 0.0, None, str(error), measured=False)
-        ratio = self.known[key]
+            self.known.put(key, ratio)
         if ratio.faster and ratio.estimate <= WORTH:
             return Judgement(True, ratio.old - ratio.new, ratio, "faster")
         words = (
@@ -114,12 +117,14 @@ class ByTime:
     def prefers(self, one: Graph, other: Graph) -> bool:
         """Whether, of two graphs that both improve, the second is faster beyond the noise."""
         key = self.signature(one, other)
-        if key not in self.known:
+        ratio = self.known.get(key)
+        if ratio is None:
             try:
-                self.known[key] = self.closely(one, other)
+                ratio = self.closely(one, other)
             except ModelError:
                 return False
-        return self.known[key].faster
+            self.known.put(key, ratio)
+        return ratio.faster
 
 
 def by_expected_time(old: Graph, new: Graph) -> Judgement:

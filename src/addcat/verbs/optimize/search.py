@@ -8,6 +8,7 @@ from addcat.graph import Graph, Refusal
 from addcat.graph.peak import near_peak
 from addcat.rules import Role
 from addcat.verbs.optimize.candidates import Kept, again, find, memory_slack, tidy
+from addcat.verbs.optimize.measured import Measured, cache_file
 from addcat.verbs.optimize.objectives import (
     ByMemory,
     ByTime,
@@ -64,6 +65,11 @@ def search(task: Task) -> Found:
         attempts += one.attempts
     refusals = [*find(start, task.rules)[1], *(r for one in searches for r in one.refusals.values())]
     notes: list[str] = []
+    if isinstance(objective, ByTime) and (count := objective.known.remembered):
+        notes.append(
+            f"Times of {count} {'part' if count == 1 else 'parts'} were measured in earlier runs on this machine "
+            "(--no-cache measures them anew)."
+        )
     if sized is not start:  # what holds for the sizes of the run need not hold for all
         wanted = len(tidied) + len(kept)
         tidied = again(start, tidied, task.by_name)
@@ -81,7 +87,8 @@ def objective_of(task: Task) -> Objective:
     if task.goal == "parameters":
         return by_parameters
     if (timer := task.timer) is not None:
-        return ByTime(timer.compare, partial(timer.compare, limit=CLOSE_SECONDS), timer.signature)
+        known = Measured(cache_file() if task.settings.cache else None, timer.conditions)
+        return ByTime(timer.compare, partial(timer.compare, limit=CLOSE_SECONDS), timer.signature, known)
     return by_expected_time
 
 

@@ -15,6 +15,7 @@ class Settings:
     threads: int
     tolerance: float
     measure: bool
+    cache: bool
     seed: int
     progress: Progress
 
