@@ -31,6 +31,11 @@ from addcat.verbs.optimize import check_options
 from addcat.verbs.optimize import optimize as optimize_model
 from addcat.verbs.optimize.result import Optimized
 
+Measure = Annotated[bool, typer.Option("--measure/--no-measure", help="Measure, or trust the cost model alone.")]
+Cache = Annotated[
+    bool, typer.Option("--cache/--no-cache", help="Use what earlier runs measured on this machine, or do not.")
+]
+
 
 def optimize(
     model: AnyModel,
@@ -57,12 +62,8 @@ def optimize(
     ] = None,
     tolerance: Annotated[float, typer.Option(help="Largest relative difference of outputs in float32.")] = 1e-5,
     time_limit: Annotated[float, typer.Option(help="Seconds for the search.")] = 120.0,
-    measure: Annotated[
-        bool, typer.Option("--measure/--no-measure", help="Measure, or trust the cost model alone.")
-    ] = True,
-    cache: Annotated[
-        bool, typer.Option("--cache/--no-cache", help="Use what earlier runs measured on this machine, or do not.")
-    ] = True,
+    measure: Measure = True,
+    cache: Cache = True,
     input_shapes: Shapes = None,
     weights: Weights = None,
     html: Html = None,
