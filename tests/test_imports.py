@@ -36,7 +36,7 @@ LAYERS = [
     {"__init__", "__main__", "cli"},
 ]
 # what a door promises and how it trains is said without a framework; the doors themselves are chosen by verbs alone
-PROMISES = {"doors.base", "doors.lookup", "doors.recipe"}
+PROMISES = {"doors.base", "doors.judged", "doors.lookup", "doors.recipe"}
 APART = {
     *(
         (folder, "doors")

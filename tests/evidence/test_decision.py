@@ -6,11 +6,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from problems import linear_pair, problem, set_weights, two_inputs
 
+from addcat.doors.judged import cross_fitted
 from addcat.errors import DataError
 from addcat.evidence.baseline import beats_constant
 from addcat.evidence.decision import choose, require_trained, side
 from addcat.statistics import Interval, t_interval
-from addcat.trials.trial import cross_fitted
 
 
 @given(st.integers(1, 6), st.integers(2, 9), st.integers(0, 99))

@@ -24,7 +24,13 @@ Validation = Annotated[Word, typer.Option(help="To judge on; else part of DATA i
 Train = Annotated[Word, typer.Option(help="package.module:function: train(model, seed).", show_default=False)]
 Command = Annotated[Word, typer.Option(help="Run once a trial, {arm}, {seed}, {folder} in it.", show_default=False)]
 Loss = Annotated[Word, typer.Option(help="A Keras loss; else the compiled one, else inferred.")]
-Metric = Annotated[str, typer.Option(help="What decides, of --train or --command; else loss.")]
+Metric = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="Beside the loss: accuracy, auc, dice, mae, ... or module:function; may be repeated. Of --train or "
+        "--command: the entry that decides."
+    ),
+]
 Lower = Annotated[bool, typer.Option("--lower-is-better/--higher-is-better", help="The good direction of the metric.")]
 Sites = Annotated[
     list[str] | None, typer.Option("--site", help="A merge or a family, one question each; else every family.")
@@ -63,7 +69,7 @@ def compare(
     train: Train = None,
     command: Command = None,
     loss: Loss = None,
-    metric: Metric = "",
+    metric: Metric = None,
     lower_is_better: Lower = True,
     sites: Sites = None,
     arms: Arms = "add,concat",
@@ -149,6 +155,7 @@ def _read(options: dict[str, Any]) -> dict[str, Any]:
     from addcat.doors.open import load_model  # noqa: PLC0415
 
     given: dict[str, Any] = {**options, "arms": _words(options["arms"]), "budgets": _words(options["budgets"])}
+    given["metric"] = _metrics(options["metric"] or [])
     given["learning_rates"] = _numbers(options["learning_rates"])
     unsafe, model, train = given.pop("unsafe"), given["model"], given["train"]
     if train is not None:
@@ -172,6 +179,19 @@ def _load_data(given: dict[str, Any]) -> None:
     for name in ("data", "validation"):
         if given[name] is not None:
             given[name] = load_data(given[name], inputs=inputs)
+
+
+def _metrics(given: list[str]) -> Any:
+    from addcat.doors.lookup import function_at, is_lookup, look_up, parse  # noqa: PLC0415
+
+    def read(one: str) -> Any:
+        if not is_lookup(one):
+            return one
+        called = parse(one, error=OptionError).called  # a metric that is made, or a function as it is
+        return (look_up if called else function_at)(one, error=OptionError)
+
+    found = [read(one) for one in given]
+    return found[0] if len(found) == 1 else found or None
 
 
 def _words(text: str) -> tuple[str, ...]:

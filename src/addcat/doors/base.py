@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from addcat.data.dataset import Outputs
 from addcat.data.examples import Arrays, Examples
+from addcat.data.scores import Form
 from addcat.doors.bench import Bench
 from addcat.doors.inputs import Inputs, Shapes
 from addcat.doors.recipe import ArmTrainer, Plan, Recipe
@@ -106,6 +107,18 @@ class Trainer(Protocol):
 
     def lowest_loss(self, losses: Any) -> float:
         """The least that the loss can be, as far as is known: 0 or minus infinity."""
+        ...
+
+    def predictions(self, model: Any, examples: Examples) -> Arrays:
+        """What a model gives for all examples at inference, one array for each output that a loss takes."""
+        ...
+
+    def forms(self, losses: Any) -> tuple[Form, ...]:
+        """How each output is to be read, as its loss says."""
+        ...
+
+    def metric_named(self, name: str) -> Any:
+        """The framework's own metric of a name; None where it has none."""
         ...
 
     def gradient(

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from addcat.data.examples import Arrays
+from addcat.doors.judged import Judged
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,6 +165,21 @@ class ArmTrainer(Protocol):
 
         Returns:
             What `run` returns for each, within the tolerance of its arithmetic, of shape (runs, evaluations, examples).
+        """
+        ...
+
+    def run_judged(
+        self, seeds: Sequence[int], weights: Sequence[Arrays] | None = None, shortened: Plan | None = None
+    ) -> list[Judged]:
+        """Train as `run_many` does, and keep what the network gives where it is judged.
+
+        Args:
+            seeds: One for each run.
+            weights: Where each run starts; the arm's own weights where left out.
+            shortened: As for `run`.
+
+        Returns:
+            The curve of each run, and its outputs.
         """
         ...
 

@@ -1,7 +1,7 @@
 """From curves of held-out losses to one paired difference, its interval, and the side of the margin it lies on.
 
 Each run is judged at its best evaluation, which one half of the held-out examples chooses for the other
-(`addcat.trials.trial.cross_fitted`).
+(`addcat.doors.judged.cross_fitted`).
 """
 
 import numpy as np

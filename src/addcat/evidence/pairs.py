@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from addcat.data.examples import Arrays
+from addcat.doors.judged import cross_fitted
 from addcat.doors.recipe import Plan, plan
 from addcat.errors import DataError
 from addcat.evidence.contrast import Contrast, contrast
@@ -20,7 +21,6 @@ from addcat.evidence.problem import Problem
 from addcat.evidence.starts import Kind, starts_of
 from addcat.graph import Graph, Refusal
 from addcat.trials.race import Race, race
-from addcat.trials.trial import cross_fitted
 
 Losses = NDArray[np.float64]
 

@@ -10,6 +10,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from addcat.doors.judged import cross_fitted
 from addcat.doors.recipe import plan
 from addcat.errors import DataError
 from addcat.evidence.baseline import constant_losses, learnt
@@ -22,7 +23,6 @@ from addcat.report import rows
 from addcat.statistics import t_interval
 from addcat.switches.apply import Setting, switch_site
 from addcat.switches.ladder import Rung
-from addcat.trials.trial import cross_fitted
 
 PASSES = 20
 """Passes over the data, as the design's prototypes had them."""

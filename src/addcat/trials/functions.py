@@ -2,16 +2,67 @@
 
 import inspect
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, cast
 
 import numpy as np
 
+from addcat.data.examples import Arrays, Examples
+from addcat.data.metrics import Metric, measured
+from addcat.doors.base import Laboratory
 from addcat.errors import DataError
 from addcat.trials.execute import Unit, in_singles, seed_everything, with_metrics
 from addcat.trials.trial import Key, Losses, Trial, of_curve, of_value
 
 EXPECTED = "a number, an array with one loss for each held-out example, or a dict of numbers"
+
+
+@dataclass(frozen=True, slots=True)
+class Judge:
+    """Measures a model that the user's code has trained.
+
+    Attributes:
+        door: Of its framework.
+        metrics: Which.
+        held: To measure on.
+        loss: Says how outputs are to be read; as the user gave it.
+    """
+
+    door: Laboratory
+    metrics: tuple[Metric, ...]
+    held: Examples
+    loss: Any = None
+
+    def __call__(self, model: Any, before: Arrays) -> tuple[dict[str, float], str]:
+        """See `addcat.data.metrics.measured`.
+
+        Args:
+            model: After its training.
+            before: Its state before.
+
+        Raises:
+            DataError: if its training has left it as it was, so that it is not what was trained.
+        """
+        if all(np.array_equal(*pair) for pair in zip(before, self.door.state(model), strict=True)):
+            raise DataError(
+                "train leaves the model as it was, so its metrics would be those of an untrained one. Train the model "
+                "in place, or leave validation out and return the metrics in a dict."
+            )
+        return measured(self.metrics, *self._judged(model))
+
+    def check(self, model: Any) -> None:
+        """Compute every metric once, before anything is trained.
+
+        Raises:
+            DataError: if one cannot be computed.
+        """
+        judged = self._judged(model)
+        for metric in self.metrics:
+            metric.value(*judged)
+
+    def _judged(self, model: Any) -> tuple[Any, Any, Any]:
+        losses, _ = self.door.resolve_loss(model, self.loss, self.held.targets)
+        return self.held.targets, self.door.predictions(model, self.held), self.door.forms(losses)
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +74,7 @@ class FunctionTrial:
         train: Trains it and gives what decides.
         metric: The entry of a dict that decides; "" for the loss.
         lower: Whether less is better.
+        judge: Measures the model after its training; None where only `train` says what it gave.
         threads: Frameworks keep global state: one trial at a time in a process.
     """
 
@@ -30,6 +82,7 @@ class FunctionTrial:
     train: Callable[[Any, int], Any]
     metric: str = ""
     lower: bool = True
+    judge: Judge | None = None
     threads: bool = False
 
     def units(self, keys: Sequence[Key], workers: int) -> list[Unit]:
@@ -45,7 +98,13 @@ class FunctionTrial:
 
     def _one(self, key: Key) -> Trial:
         seed_everything(key.seed)
-        return trial_of(key, self.train(self.build(key.arm, key.seed), key.seed), metric=self.metric, lower=self.lower)
+        model = self.build(key.arm, key.seed)
+        before = None if self.judge is None else self.judge.door.state(model)
+        trial = trial_of(key, self.train(model, key.seed), metric=self.metric, lower=self.lower)
+        if self.judge is None or before is None or trial.status != "done":
+            return trial
+        values, why = self.judge(model, before)
+        return replace(with_metrics(trial, values), detail=why)
 
 
 def trial_of(key: Key, result: Any, *, metric: str, lower: bool) -> Trial:

@@ -2,16 +2,18 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from addcat.data.examples import Examples
+from addcat.data.metrics import Metric, measured
 from addcat.doors.base import Laboratory
+from addcat.doors.judged import Judged
 from addcat.doors.recipe import ArmTrainer, Plan, Recipe
 from addcat.graph import Graph
 from addcat.trials.arms import Rungs, arm_graph
 from addcat.trials.execute import Unit
-from addcat.trials.race import AT_ONCE, Curve, Race, race
+from addcat.trials.race import AT_ONCE, Race, race
 from addcat.trials.trial import Key, Trial, of_curve
 
 
@@ -30,6 +32,10 @@ class ArmSpec:
     seeds_from: int = 0
 
 
+STATE = ("door", "model", "arms", "loss", "recipe", "plan", "data", "held", "metrics")
+"""What is sent to another process; what was made of it is made anew there."""
+
+
 @dataclass(slots=True)
 class ModelTrial:
     """Trains arms of a model; see `addcat.trials.execute.Execute`.
@@ -43,6 +49,7 @@ class ModelTrial:
         plan: Steps and evaluations.
         data: To train on.
         held: To judge on.
+        metrics: Reported beside the loss.
         threads: Frameworks keep global state: one unit at a time in a process. The arms of one seed train at once.
     """
 
@@ -54,14 +61,16 @@ class ModelTrial:
     plan: Plan
     data: Examples
     held: Examples
+    metrics: tuple[Metric, ...] = ()
     threads: bool = False
     _races: dict[str, Race] = field(default_factory=dict[str, Race], repr=False, compare=False)
 
     def __getstate__(self) -> tuple[Any, ...]:
-        return (self.door, self.model, self.arms, self.loss, self.recipe, self.plan, self.data, self.held)
+        return tuple(getattr(self, name) for name in STATE)
 
     def __setstate__(self, state: tuple[Any, ...]) -> None:
-        self.door, self.model, self.arms, self.loss, self.recipe, self.plan, self.data, self.held = state
+        for name, value in zip(STATE, state, strict=True):
+            setattr(self, name, value)
         self.threads, self._races = False, {}
 
     def units(self, keys: Sequence[Key], workers: int) -> list[Unit]:
@@ -85,34 +94,47 @@ class ModelTrial:
         runs = {arm: self._ready(arm, mine) for arm, mine in seeds.items()}
         with ThreadPoolExecutor(AT_ONCE) as pool:
             going = {arm: pool.submit(run) for arm, run in runs.items()}
-            curves = {arm: dict(zip(seeds[arm], run.result(), strict=False)) for arm, run in going.items()}
-        return [of_curve(key, curves[key.arm][key.seed]) for key in unit]
+            found = {arm: dict(zip(seeds[arm], run.result(), strict=False)) for arm, run in going.items()}
+        return [self._trial(key, found[key.arm][key.seed]) for key in unit]
 
     def stop(self) -> None:
         """Nothing runs outside."""
 
-    def _ready(self, arm: str, seeds: Sequence[int]) -> Callable[[], list[Curve]]:
+    def _trial(self, key: Key, run: Judged) -> Trial:
+        trial = of_curve(key, run.curve)
+        if not self.metrics or trial.status != "done":
+            return trial
+        forms = self.door.forms(self.losses())
+        values, why = measured(self.metrics, self.held.targets, run.outputs, forms)
+        return replace(trial, metrics=values, detail=why)
+
+    def _ready(self, arm: str, seeds: Sequence[int]) -> Callable[[], list[Judged]]:
         """A run of some seeds of an arm; always by the same program, so filled up to as many as that trains."""
         race = self.race(arm)
         size = self._trainer(arm).at_once
         filled = [*seeds, *[seeds[-1]] * (-len(seeds) % size)]
         actual = [seed + self.arms[arm].seeds_from for seed in filled]
         starts = [race.start(arm, seed) for seed in actual]
-        return lambda: race.run_many(actual, {arm: starts})[arm]
+        if self.metrics:
+            return lambda: race.run_judged(actual, {arm: starts})[arm]
+        return lambda: [Judged(curve, ()) for curve in race.run_many(actual, {arm: starts})[arm]]
 
     def trained_by(self, recipes: Mapping[str, Recipe], arms: Mapping[str, ArmSpec] | None = None) -> "ModelTrial":
         """The same model and data, each arm trained by a recipe of its own; nothing that was made is shared."""
         given = self.arms if arms is None else arms
-        return ModelTrial(self.door, self.model, given, self.loss, recipes, self.plan, self.data, self.held)
+        return replace(self, arms=given, recipe=recipes, _races={})
 
     def race(self, arm: str) -> Race:
         """An arm, ready to train; made when it is first asked for, once a process."""
         if arm not in self._races:
-            losses, _ = self.door.resolve_loss(self.model, self.loss, self.data.targets)
             recipe = self.recipe if isinstance(self.recipe, Recipe) else self.recipe[arm]
             graphs = {arm: self.graph(arm)}
-            self._races[arm] = race(self.door, graphs, recipe, self.plan, self.data, self.held, losses)
+            self._races[arm] = race(self.door, graphs, recipe, self.plan, self.data, self.held, self.losses())
         return self._races[arm]
+
+    def losses(self) -> Any:
+        """Of the outputs, as the door understands them."""
+        return self.door.resolve_loss(self.model, self.loss, self.data.targets)[0]
 
     def graph(self, arm: str) -> Graph:
         """The architecture of an arm."""

@@ -10,16 +10,11 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from addcat.data.examples import Arrays, Examples
 from addcat.doors.base import Laboratory
+from addcat.doors.judged import Curve, Judged
 from addcat.doors.recipe import ArmTrainer, Plan, Recipe
 from addcat.graph import Graph
-
-Curve = NDArray[np.float64]
-"""Losses of one run, of shape (evaluations, examples)."""
 
 AT_ONCE = 2
 """Arms trained at the same time: compiled code runs outside of Python's lock."""
@@ -68,14 +63,41 @@ class Race:
         Returns:
             For each arm one curve a seed, in their order.
         """
-        # networks are built in this thread: frameworks keep names and seeds in global state
-        if starts is None:
-            starts = {name: [self.start(name, seed) for seed in seeds] for name in self.arms}
+        starts = self._starts(seeds, starts)
         with ThreadPoolExecutor(AT_ONCE) as pool:
             runs = {
                 name: pool.submit(self.trainers[name].run_many, seeds, starts[name], shortened) for name in self.arms
             }
             return {name: list(running.result()) for name, running in runs.items()}
+
+    def run_judged(
+        self,
+        seeds: Sequence[int],
+        starts: Mapping[str, Sequence[Arrays]] | None = None,
+        shortened: Plan | None = None,
+    ) -> dict[str, list[Judged]]:
+        """Train as `run_many` does, and keep what each network gives where it is judged.
+
+        Args:
+            seeds: One run of each arm for each.
+            starts: Weights of each arm for each seed; drawn anew where left out.
+            shortened: A shorter run than the plan's.
+
+        Returns:
+            For each arm one run a seed, in their order.
+        """
+        starts = self._starts(seeds, starts)
+        with ThreadPoolExecutor(AT_ONCE) as pool:
+            runs = {
+                name: pool.submit(self.trainers[name].run_judged, seeds, starts[name], shortened) for name in self.arms
+            }
+            return {name: running.result() for name, running in runs.items()}
+
+    def _starts(
+        self, seeds: Sequence[int], starts: Mapping[str, Sequence[Arrays]] | None
+    ) -> Mapping[str, Sequence[Arrays]]:
+        """Networks are built in this thread: frameworks keep names and seeds in global state."""
+        return starts or {name: [self.start(name, seed) for seed in seeds] for name in self.arms}
 
     def start(self, arm: str, seed: int) -> Arrays:
         """Weights drawn anew, as every arm of one seed draws them."""

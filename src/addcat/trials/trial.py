@@ -1,4 +1,4 @@
-"""One training run, what it gave, and how curves of held-out losses become one loss an example."""
+"""One training run, and what it gave."""
 
 import platform
 import sys
@@ -9,6 +9,8 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+
+from addcat.doors.judged import cross_fitted
 
 Losses = NDArray[np.float64]
 
@@ -108,38 +110,6 @@ def of_value(key: Key, value: float, metrics: dict[str, float] | None = None) ->
 def failed(key: Key, status: Status, detail: str) -> Trial:
     """A trial that gave no figure, and the end of what it said."""
     return Trial(*key, status, float("nan"), detail=detail.strip()[-MOST_DETAIL:])
-
-
-def cross_fitted(curve: Losses) -> Losses:
-    """Loss of each held-out example at the evaluation that the other half of them chose.
-
-    Choosing and judging on the same examples would flatter the noisier arm, so the held-out set is halved: each half is
-    judged at the evaluation that was best on the other.
-
-    Args:
-        curve: Losses of shape (evaluations, examples). Examples take turns between the halves.
-
-    Returns:
-        Losses of shape (examples,).
-
-    Examples:
-        >>> curve = np.array([[1.0, 1.0, 1.0, 1.0], [0.0, 2.0, 0.0, 2.0]])
-        >>> cross_fitted(curve).tolist()
-        [1.0, 2.0, 1.0, 2.0]
-    """
-    losses = np.empty(curve.shape[1])
-    if curve.shape[1] == 1:  # nothing to halve
-        return curve[int(np.argmin(_finite(curve[:, 0])))]
-    for half in (0, 1):
-        judge, choose = slice(half, None, 2), slice(1 - half, None, 2)
-        best = int(np.argmin(_finite(curve[:, choose].mean(axis=1))))
-        losses[judge] = curve[best, judge]
-    return losses
-
-
-def _finite(values: Losses) -> Losses:
-    """A run that went to NaN is never the best."""
-    return np.where(np.isfinite(values), values, np.inf)
 
 
 def loaded_versions() -> dict[str, str]:

@@ -11,6 +11,7 @@ import small
 from networks import Input, keras, layers, randomised
 
 from addcat.data.examples import Examples
+from addcat.doors.judged import cross_fitted
 from addcat.doors.keras import losses_of, recipe_of, resolve_loss, state, trainer
 from addcat.doors.keras.training.recipes import build_optimizer
 from addcat.doors.recipe import Plan, Recipe
@@ -116,6 +117,20 @@ def test_many_runs_at_once_are_the_runs_one_by_one(sgd, runs):
     np.testing.assert_allclose(made.run_many([4]), made.run(4)[None], rtol=1e-6)
 
 
+@pytest.mark.parametrize("scan", [True, False])
+def test_outputs_are_kept_of_the_evaluation_that_judges(sgd, scan):
+    """Losses of the outputs are the losses that are judged; training is as it was."""
+    net, _ = sgd
+    made = made_for(net)
+    made._scan = scan
+    for seeds, shortened in (([0, 1, 2], None), ([4], Plan(2, 2, 8))):
+        runs = made.run_judged(seeds, shortened=shortened)
+        np.testing.assert_allclose([one.curve for one in runs], made.run_many(seeds, shortened=shortened), rtol=1e-5)
+        for one in runs:
+            again = ((one.outputs[0] - HELD.targets[0]) ** 2)[:, 0]
+            np.testing.assert_allclose(again, cross_fitted(one.curve), rtol=1e-5)
+
+
 def test_statistics_and_random_states_are_each_run_s_own():
     x = Input((4,), name="x")
     hidden = layers.Dropout(0.5, seed=1)(layers.BatchNormalization(momentum=0.5)(layers.Dense(3)(x)))
@@ -145,7 +160,7 @@ def test_a_shortened_run_is_that_of_a_trainer_of_its_length(scan):
     np.testing.assert_allclose(long.run_many([3, 4, 5], shortened=short), own.run_many([3, 4, 5]), rtol=1e-5)
     np.testing.assert_allclose(long.run(3), whole, rtol=1e-6)
     if scan:
-        assert long._programs[0]._cache_size() == 2  # one run, and eight: not one for each length
+        assert long._programs["runs"]._cache_size() == 2  # one run, and eight: not one for each length
 
 
 @pytest.mark.parametrize("other", [Plan(7, 1, 8), Plan(1, 9, 8), Plan(1, 1, 4)])
@@ -298,6 +313,10 @@ np.testing.assert_allclose(moved, on.made_for(other).run(0), rtol=1e-6)
 np.testing.assert_allclose(first, made.run(0), rtol=1e-6)
 np.testing.assert_allclose(made.run_many([0, 1]), np.stack([first, made.run(1)]), rtol=1e-6)
 assert made.run(0, shortened=on.Plan(1, 4, 8)).shape == (4, 7)
+(judged,) = made.run_judged([0])
+np.testing.assert_allclose(judged.curve, first, rtol=1e-6)
+again = ((judged.outputs[0] - on.HELD.targets[0]) ** 2)[:, 0]
+np.testing.assert_allclose(again, on.cross_fitted(first), rtol=1e-5)
 np.testing.assert_allclose(first, on.by_keras(on.plain(keras.optimizers.AdamW(0.01, clipnorm=0.5))), rtol=2e-5)
 fresh = on.plain(seed=5)  # a trainer of torch trains the model that it was given
 losses, _ = resolve_loss(fresh, "mse", on.HELD.targets)

@@ -10,6 +10,7 @@ from torch import nn
 from torch.utils.data import DataLoader, Dataset, TensorDataset
 
 from addcat.data.examples import Examples
+from addcat.doors.judged import cross_fitted
 from addcat.doors.recipe import Plan, Recipe
 from addcat.doors.torch import Example
 from addcat.doors.torch.data import first_call, is_loader, sampled
@@ -111,6 +112,17 @@ def test_runs_start_from_the_given_weights_and_repeat():
     assert not np.array_equal(one, made.run(1, moved))
     assert made.step_seconds() > 0
     np.testing.assert_array_equal(made.run(1), one)
+
+
+def test_outputs_are_kept_of_the_evaluation_that_judges():
+    made = trainer(network(dropout=0.5))
+    runs = made.run_judged([1, 2])
+    for seed, one in zip([1, 2], runs, strict=True):
+        np.testing.assert_array_equal(one.curve, made.run(seed))
+        (outputs,) = one.outputs
+        target = torch.from_numpy(task(40, seed=1).targets[0])
+        again = nn.functional.cross_entropy(torch.from_numpy(outputs), target, reduction="none")
+        np.testing.assert_allclose(again, cross_fitted(one.curve), rtol=1e-5)
 
 
 def test_training_leaves_the_callers_generators_alone():

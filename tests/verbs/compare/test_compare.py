@@ -4,30 +4,14 @@ import sys
 
 import numpy as np
 import pytest
+from comparisons import DATA, HELD, arrays, compiled, ordered, two_merges
 from networks import Input, keras, layers
 from problems import encoded_pair, two_inputs
-from small import assert_untouched, model, state
+from small import assert_untouched, state
 
 import addcat
 from addcat.errors import DataError, ModelError, OptionError, SiteError
 from addcat.trials.store import Store
-
-
-def ordered(x, y):
-    return x[:, 0] - y[:, 0]
-
-
-def compiled(merge="add"):
-    net = keras.models.clone_model(encoded_pair(merge))
-    net.compile(keras.optimizers.Adam(0.05), "mean_squared_error")
-    return net
-
-
-def arrays(examples):
-    return list(examples.inputs), examples.targets[0]
-
-
-DATA, HELD = (arrays(two_inputs(n, ordered, noise=0.1, seed=seed)) for n, seed in ((200, 1), (100, 2)))
 
 
 @pytest.fixture(scope="module")
@@ -216,16 +200,6 @@ def test_a_script_that_crashes_hangs_and_diverges_is_recorded_as_such(tmp_path):
     assert [trial.key for trial in again.trials if trial.status != "done"] == [("concat", 4)]
 
 
-def two_merges():
-    x, y = Input((4,), name="x"), Input((4,), name="y")
-    first = layers.Add(name="first")([layers.Dense(3, name="a")(x), layers.Dense(3, name="b")(y)])
-    hidden = layers.Dense(4, activation="relu", name="hidden")(first)
-    second = layers.Add(name="second")([hidden, layers.Dense(4, name="c")(hidden)])
-    net = model([x, y], layers.Dense(1, name="head")(second), name="two")
-    net.compile(keras.optimizers.Adam(0.02), "mean_squared_error")
-    return net
-
-
 def test_several_questions_share_their_trials_in_a_design():
     found = addcat.compare(two_merges(), DATA, validation=HELD, steps=10, pairs=4)
     assert [finding.name for finding in found.findings] == ["fusion", "residual"]
@@ -303,8 +277,6 @@ def test_options_that_will_not_do(options, error, text):
         ({"sites": []}, SiteError, "No site was named. Leave sites out to compare by family: fusion."),
         ({"arms": ("add", "more")}, OptionError,
          "'more' is not a rung. Expected drop, add, scale, channel_scale, low_rank:R (R = 1, 2, ...) or concat."),
-        ({"metric": "accuracy"}, OptionError,
-         "A model and data are judged by their loss. Pass train to decide by another metric."),
         ({"data": (DATA[0], None)}, DataError,
          "The data to train on have no labels, and a comparison needs a loss. Pass (x, y)."),
         ({"validation": ([part[:5] for part in HELD[0]], HELD[1][:5])}, DataError,

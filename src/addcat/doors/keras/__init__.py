@@ -2,8 +2,8 @@
 
 from addcat.doors.keras.bench import bench_of
 from addcat.doors.keras.constants import constant_losses
-from addcat.doors.keras.losses import lowest_loss, outputs_of, resolve_loss
-from addcat.doors.keras.measure import assign, gradient, losses_of, state
+from addcat.doors.keras.losses import forms, lowest_loss, metric_named, outputs_of, resolve_loss
+from addcat.doors.keras.measure import assign, gradient, losses_of, predictions, state
 from addcat.doors.keras.read import is_graph, read, reshape_inputs
 from addcat.doors.keras.run import predictor, probe, random_inputs
 from addcat.doors.keras.training import at_learning_rate, recipe_of, trainer
@@ -17,11 +17,14 @@ __all__ = [
     "at_learning_rate",
     "bench_of",
     "constant_losses",
+    "forms",
     "gradient",
     "is_graph",
     "losses_of",
     "lowest_loss",
+    "metric_named",
     "outputs_of",
+    "predictions",
     "predictor",
     "probe",
     "random_inputs",

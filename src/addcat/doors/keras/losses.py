@@ -8,6 +8,7 @@ from typing import Any, cast
 import numpy as np
 
 from addcat.data.dataset import Outputs
+from addcat.data.scores import Form
 from addcat.errors import DataError, OptionError, nearest
 from addcat.frameworks import keras
 from addcat.graph import Array
@@ -52,6 +53,14 @@ class OutputLoss:
         """The name that a Keras loss has as a class and as a function alike; "" for one of the user's own."""
         name = str(getattr(self.given, "__name__", type(self.given).__name__))
         return name.replace("_", "").lower() if _is_keras_loss(self.given) else ""
+
+    @property
+    def form(self) -> Form:
+        """How its output is to be read; a function of the user's own does not say."""
+        if not _is_keras_loss(self.given):
+            return Form()
+        config: dict[str, Any] = self.given.get_config() if hasattr(self.given, "get_config") else {}
+        return Form("logit" if config.get("from_logits") else "identity", -1, config.get("ignore_class"))
 
     def values(self, target: Any, output: Any) -> Any:
         """Loss at each position of each example, in float32 whatever the network computes in, as Keras has it."""
@@ -152,6 +161,21 @@ def outputs_of(model: Any) -> Outputs:
 def lowest_loss(losses: Losses) -> float:
     """The least that the sum of some losses can be, as far as is known: 0 or minus infinity."""
     return 0.0 if all(one.nonnegative for one in losses) else -math.inf
+
+
+def forms(losses: Losses) -> tuple[Form, ...]:
+    """How each output is to be read."""
+    return tuple(one.form for one in losses)
+
+
+def metric_named(name: str) -> Any:
+    """The Keras metric of a name; None where there is none."""
+    try:
+        return keras().metrics.get(name)
+    except ValueError:
+        return None
+    except TypeError as error:  # one that needs arguments
+        raise OptionError(f"metric={name!r} needs arguments: {error}. Pass the metric itself.") from None
 
 
 def loss_name(loss: Any) -> str:

@@ -42,6 +42,15 @@ def losses_of(model: Any, losses: Losses, examples: Examples) -> NDArray[np.floa
     return np.concatenate(parts)
 
 
+def predictions(model: Any, examples: Examples) -> Arrays:
+    """What a model gives for all examples at inference: one array for each output."""
+    parts = [
+        keras().tree.flatten(model.predict_on_batch(packed_inputs(model, batch.inputs)))
+        for batch in examples.chunks(BATCH)
+    ]
+    return [np.concatenate(arrays) for arrays in zip(*parts, strict=True)]
+
+
 def layer_at(model: Any, path: str) -> Any:
     """The layer that a node's path names, through nested models.
 

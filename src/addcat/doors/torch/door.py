@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from addcat.data.dataset import Outputs
 from addcat.data.examples import Arrays, Examples
+from addcat.data.scores import Form
 from addcat.doors.bench import Bench
 from addcat.doors.inputs import Inputs, Shapes
 from addcat.doors.recipe import ArmTrainer, Plan, Recipe
@@ -107,6 +108,18 @@ class TorchDoor:
     def lowest_loss(self, losses: Losses) -> float:
         """See `addcat.doors.torch.losses.lowest`."""
         return judging.lowest(losses[0])
+
+    def predictions(self, model: Any, examples: Examples) -> Arrays:
+        """See `addcat.doors.torch.measure.predictions`."""
+        return measuring.predictions(model, examples, self.example)
+
+    def forms(self, losses: Losses) -> tuple[Form, ...]:
+        """See `addcat.doors.torch.losses.TorchLoss.form`."""
+        return tuple(one.form for one in losses)
+
+    def metric_named(self, name: str) -> Any:
+        """PyTorch has no metrics."""
+        return None
 
     def gradient(
         self, model: Any, losses: Losses, examples: Examples, paths: Sequence[str]

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from addcat.data.scores import Form
 from addcat.doors.torch.examples import is_dict, is_list
 from addcat.errors import DataError, OptionError
 from addcat.frameworks import torch
@@ -26,6 +27,9 @@ NONNEGATIVE = {
     *("cross_entropy", "binary_cross_entropy", "binary_cross_entropy_with_logits", "mse_loss", "l1_loss"),
     *("smooth_l1_loss", "huber_loss", "SoftMarginLoss", "MultiLabelSoftMarginLoss", "HingeEmbeddingLoss"),
 }
+
+LOGITS = ("CrossEntropyLoss", "cross_entropy", "BCEWithLogitsLoss", "binary_cross_entropy_with_logits")
+LOGARITHMS = ("NLLLoss", "nll_loss")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,9 +52,19 @@ class TorchLoss:
         """A number as an output that the loss takes: a probability, or the logarithm of one, where it wants that."""
         if self.name in ("BCELoss", "binary_cross_entropy"):
             return value.sigmoid()
-        if self.name in ("NLLLoss", "nll_loss"):
+        if self.name in LOGARITHMS:
             return value.log_softmax(0)
         return value
+
+    @property
+    def form(self) -> Form:
+        """How the output is to be read; a function of the user's own does not say."""
+        ignored = getattr(self.mean, "ignore_index", -100) if self.name in (*LOGITS[:2], *LOGARITHMS) else None
+        if self.name in LOGITS:
+            return Form("logit", 1, ignored)
+        if self.name in LOGARITHMS:
+            return Form("log", 1, ignored)
+        return Form("identity" if self.name in NONNEGATIVE else "", 1)
 
     def per_example(self, output: Any, target: Any, examples: int) -> Any:
         """Loss of each example, of shape (examples,)."""

@@ -1,6 +1,6 @@
 """Losses, gradients and weights of a torch module, as numpy arrays."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -13,7 +13,7 @@ from addcat.doors.torch.calls import Call
 from addcat.doors.torch.examples import Example, array_of, device_of
 from addcat.doors.torch.losses import TorchLoss, plain
 from addcat.doors.torch.stream import call_of
-from addcat.doors.torch.watching import in_mode
+from addcat.doors.torch.watching import in_mode, tensors_in
 from addcat.frameworks import torch
 from addcat.graph import Array, Graph, Node
 
@@ -47,13 +47,39 @@ def assign_state(model: Any, values: Arrays) -> None:
 
 def losses_of(model: Any, loss: TorchLoss, examples: Examples, example: Example) -> NDArray[np.float64]:
     """Loss of every example at inference, of shape (examples,)."""
-    device, parts = device_of(model), list[NDArray[np.float64]]()
-    with in_mode(model, training=False), _torch.no_grad():
-        for batch in examples.chunks(BATCH):
-            call, target = call_of(batch, example, device)
-            values = loss.per_example(model(*call.args, **call.kwargs), target, batch.count)
-            parts.append(values.double().cpu().numpy())
-    return np.concatenate(parts)
+    found = [
+        loss.per_example(output, target, batch.count).detach().double().cpu().numpy()
+        for output, target, batch in _called(model, examples, example)
+    ]
+    return np.concatenate(found)
+
+
+def predictions(model: Any, examples: Examples, example: Example) -> Arrays:
+    """What the model gives for all examples at inference, one array for each output that a loss takes."""
+    parts = [_arrays(output) for output, _, _ in _called(model, examples, example)]
+    return [np.concatenate(arrays) for arrays in zip(*parts, strict=True)]
+
+
+def judged(model: Any, loss: TorchLoss, examples: Examples, example: Example) -> tuple[NDArray[np.float64], Arrays]:
+    """Losses and predictions by one pass."""
+    losses, parts = list[NDArray[np.float64]](), list[list[Array]]()
+    for output, target, batch in _called(model, examples, example):
+        losses.append(loss.per_example(output, target, batch.count).detach().double().cpu().numpy())
+        parts.append(_arrays(output))
+    return np.concatenate(losses), [np.concatenate(arrays) for arrays in zip(*parts, strict=True)]
+
+
+def _called(model: Any, examples: Examples, example: Example) -> Iterator[tuple[Any, Any, Examples]]:
+    """Output, target and examples, batch after batch, at inference."""
+    device = device_of(model)
+    for batch in examples.chunks(BATCH):
+        call, target = call_of(batch, example, device)
+        with in_mode(model, training=False), _torch.no_grad():
+            yield model(*call.args, **call.kwargs), target, batch
+
+
+def _arrays(output: Any) -> list[Array]:
+    return [array_of(tensor) for tensor in tensors_in(plain(output))]
 
 
 def gradient(

@@ -23,7 +23,7 @@ def compare(
     train: Callable[[Any, int], Any] | None = None,
     command: str | None = None,
     loss: Any = None,
-    metric: str = "",
+    metric: Any = None,
     lower_is_better: bool = True,
     sites: Sequence[str] | str | None = None,
     arms: Sequence[str] = ("add", "concat"),
@@ -56,12 +56,15 @@ def compare(
     Args:
         model: A built model; or a function that builds the model of an arm, with `train`.
         data: What it was trained on, as `advise` takes it.
-        validation: Data to judge on; without, part of `data` is put aside.
+        validation: Data to judge on; without, part of `data` is put aside. With `train`, data for `metric`.
         train: Trains a model from a seed; gives a number, one loss for each held-out example, or a dict of numbers.
         command: Run once a trial, with {arm}, {seed} and, where wanted, {folder} in it; its result is the last line of
             its output that is JSON, or {folder}/metrics.json.
         loss: A loss as the model's framework knows it; else the compiled one, else the one that the targets suggest.
-        metric: The entry of a dict, or of JSON, that decides; the loss where left out.
+        metric: Reported beside the loss, which decides: "accuracy", "auc", "dice", "f1", "iou", "mae", "mse",
+            "precision", "r2", "recall" or "rmse", another name of `keras.metrics`, a Keras metric, a function of
+            (y_true, y_pred) on numpy arrays, or several, as a list or a dict that names them. With `train`, of the
+            trained model on `validation`. Without that, and for a command: the entry of what it gives that decides.
         lower_is_better: Whether less of it is better.
         sites: A merge, a family, or several, one question each; every family where left out. The members of a family
             switch together. Several questions share their trials in a balanced design.

@@ -6,11 +6,12 @@ from dataclasses import replace
 
 import numpy as np
 
-from addcat.statistics import Noise, combined_interval, effect_size, holm, odds, satterthwaite, sign_flip, t_interval
+from addcat.statistics import Noise, combined_interval, effect_size, holm, odds, satterthwaite, sign_flip
 from addcat.trials.trial import Key, Losses, Trial
 from addcat.verbs.compare.designs import factorial_findings
 from addcat.verbs.compare.figures import Figures, complete_pairs
-from addcat.verbs.compare.result import ArmResult, Comparison, Finding, Measured
+from addcat.verbs.compare.measures import measures, notes_of_measures
+from addcat.verbs.compare.result import ArmResult, Comparison, Finding
 from addcat.verbs.compare.settings import FEWEST, Contrast, Settings
 from addcat.verbs.compare.verdict import LEVEL, noises, sequence_interval, verdict_of
 
@@ -51,7 +52,7 @@ def _conclude(settings: Settings, trials: Mapping[Key, Trial], pairs: int, store
         findings=tuple(findings),
         together=together,
         interactions=together_by_two,
-        measured=tuple(_measured(settings, by_key, pairs)),
+        measured=tuple(measures(settings, by_key, pairs)),
         arms=tuple(_arm_results(settings, used)),
         cheapest=_cheapest(settings, figures),
         pairs=pairs,
@@ -110,27 +111,6 @@ def _adjusted(findings: Sequence[Finding]) -> list[Finding]:
     return [replace(finding, p=adjusted.get(id(finding))) for finding in findings]
 
 
-def _measured(settings: Settings, trials: Mapping[Key, Trial], pairs: int) -> list[Measured]:
-    found: list[Measured] = []
-    for contrast in settings.contrasts:
-        both = [
-            (trials[Key(contrast.base, seed)], trials[Key(contrast.other, seed)]) for seed in settings.seeds[:pairs]
-        ]
-        names = dict.fromkeys(name for pair in both for trial in pair for name in trial.metrics)
-        for name in names:
-            values = np.array(
-                [[first.metrics[name], second.metrics[name]] for first, second in both
-                 if name in first.metrics and name in second.metrics]
-            )  # fmt: skip
-            values = values[np.isfinite(values).all(axis=1)] if len(values) else values
-            if not len(values):
-                continue
-            base, other = (float(mean) for mean in values.mean(axis=0))
-            difference = t_interval(values[:, 1] - values[:, 0], level=LEVEL) if len(values) > 1 else None
-            found.append(Measured(contrast.name, name, base, other, difference))
-    return found
-
-
 def _arm_results(settings: Settings, trials: Sequence[Trial]) -> list[ArmResult]:
     names = dict.fromkeys([arm.name for arm in settings.arms] + [trial.arm for trial in trials])
     found: list[ArmResult] = []
@@ -174,12 +154,14 @@ def _cheapest(settings: Settings, figures: Figures) -> str:
 
 def _notes(settings: Settings, trials: Sequence[Trial], pairs: int) -> list[str]:
     notes: list[str] = []
+    measured = any(trial.metrics for trial in trials)
     for arm in dict.fromkeys(trial.arm for trial in trials):
         mine = [trial for trial in trials if trial.arm == arm]
         diverged = sum(trial.status == "diverged" for trial in mine)
         if diverged:
             notes.append(
-                f"{arm} diverged in {diverged} of {len(mine)} trials; each counts against it, as worse than the worst."
+                f"{arm} diverged in {diverged} of {len(mine)} trials; each counts against it, as worse than the worst"
+                f"{', and is left out of the metrics' if measured else ''}."
             )
         lost = [trial for trial in mine if not trial.finished]
         if lost:
@@ -188,6 +170,7 @@ def _notes(settings: Settings, trials: Sequence[Trial], pairs: int) -> list[str]
                 f"{arm} gave no figure in {len(lost)} of {len(mine)} trials ({ends}); their pairs are left out, "
                 "and the same command runs them again."
             )
+    notes += notes_of_measures(trials)
     if 0 < pairs < FEWEST:
         notes.append(f"Fewer than {FEWEST} pairs decide nothing.")
     return notes

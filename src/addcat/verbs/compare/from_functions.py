@@ -7,22 +7,34 @@ from addcat.doors.base import door_for
 from addcat.errors import AddcatError, ModelError, OptionError
 from addcat.graph import Graph
 from addcat.graph.cost import live_peak, parameters, total_multiply_adds
+from addcat.report import rows
 from addcat.trials.budgets import weight_bytes
 from addcat.trials.command import CommandTrial, check_command
 from addcat.trials.execute import Execute, SelfCheck, seed_everything
-from addcat.trials.functions import FunctionTrial, source_of
+from addcat.trials.functions import FunctionTrial, Judge, source_of
 from addcat.verbs.compare.options import Options
-from addcat.verbs.compare.prepared import AGAIN, APART, Prepared, digest
+from addcat.verbs.compare.prepared import (
+    AGAIN,
+    APART,
+    Prepared,
+    digest,
+    digest_of_examples,
+    spec_of_metrics,
+    words_of_metrics,
+)
 from addcat.verbs.compare.settings import Arm, Contrast, Settings
 
 
-def from_functions(build: Callable[[str], Any], train: Callable[[Any, int], Any], options: Options) -> Prepared:
+def from_functions(
+    build: Callable[[str], Any], train: Callable[[Any, int], Any], options: Options, judge: Judge | None = None
+) -> Prepared:
     """Compare arms that the user's code builds and trains.
 
     Args:
         build: Makes the untrained model of an arm.
         train: Trains a model from a seed, and gives what decides.
         options: Of the comparison.
+        judge: Measures the trained model.
 
     Returns:
         What is to run.
@@ -31,7 +43,7 @@ def from_functions(build: Callable[[str], Any], train: Callable[[Any, int], Any]
         ModelError: if an arm cannot be built.
     """
     name = f"{getattr(build, '__module__', '')}:{getattr(build, '__qualname__', type(build).__qualname__)}"
-    execute = FunctionTrial(_Build(build), train, options.metric, options.lower)
+    execute = FunctionTrial(_Build(build), train, options.metric, options.lower, judge)
     spec = {"build": f"{name} {digest(source_of(build))}"}
     return prepared_functions(name, options, execute, spec, train, lambda arm: _graph(build, arm))
 
@@ -39,7 +51,7 @@ def from_functions(build: Callable[[str], Any], train: Callable[[Any, int], Any]
 def prepared_functions(
     title: str,
     options: Options,
-    execute: Execute,
+    execute: FunctionTrial,
     spec: Mapping[str, str],
     train: Callable[[Any, int], Any],
     costs: Callable[[str], Graph | None],
@@ -59,7 +71,13 @@ def prepared_functions(
     """
     _widths_only(options, "your own training")
     whole = {**spec, "train": digest(source_of(train)), "decides": _decides(options), "margin": str(options.margin)}
-    return _prepared(title, "functions", options, execute, whole, costs=costs)
+    notes: list[str] = []
+    if execute.judge is not None:
+        whole |= spec_of_metrics(execute.judge.metrics)
+        whole["validation"] = digest_of_examples(execute.judge.held)
+        where = f"of the trained model, on {rows.count(execute.judge.held.count)} examples"
+        notes.append(words_of_metrics(execute.judge.metrics, where))
+    return _prepared(title, "functions", options, execute, whole, costs=costs, notes=tuple(notes))
 
 
 def from_command(command: str, options: Options, *, limit: float | None, folders: str) -> Prepared:
@@ -104,6 +122,7 @@ def _prepared(
     spec: Mapping[str, str],
     *,
     costs: Callable[[str], Graph | None],
+    notes: tuple[str, ...] = (),
 ) -> Prepared:
     names = options.arms
     if options.self_check:
@@ -124,6 +143,7 @@ def _prepared(
         stop=options.stop,
         unit=options.metric or "loss",
         lower=options.lower,
+        notes=notes,
         command=options.command,
         self_check=options.self_check,
     )
@@ -170,17 +190,26 @@ def question_words(names: Sequence[str], where: str) -> str:
 
 def _graph(build: Callable[[str], Any], arm: str) -> Graph | None:
     """The architecture that an arm has, where a door can read it."""
-    seed_everything(0)
-    try:
-        model = build(arm)
-    except AddcatError:
-        raise
-    except Exception as error:
-        raise ModelError(f"build({arm!r}) raised {type(error).__name__}: {error}. Correct the function.") from error
+    model = built(build, arm)
     try:
         return door_for(model).read(model)
     except AddcatError:
         return None
+
+
+def built(build: Callable[[str], Any], arm: str) -> Any:
+    """The model of an arm, as the user's function makes it.
+
+    Raises:
+        ModelError: if it fails.
+    """
+    seed_everything(0)
+    try:
+        return build(arm)
+    except AddcatError:
+        raise
+    except Exception as error:
+        raise ModelError(f"build({arm!r}) raised {type(error).__name__}: {error}. Correct the function.") from error
 
 
 def _decides(options: Options) -> str:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from addcat.data.examples import Examples
+from addcat.data.metrics import Metric
 from addcat.doors.base import Laboratory
 from addcat.doors.recipe import Plan, Recipe, plan
 from addcat.errors import OptionError
@@ -17,7 +18,16 @@ from addcat.trials.budgets import NEAR, matched, total
 from addcat.trials.model import ArmSpec, ModelTrial
 from addcat.verbs.compare.from_functions import arm_of, question_words
 from addcat.verbs.compare.options import REDRAWN, Options
-from addcat.verbs.compare.prepared import AGAIN, APART, Prepared, digest, digest_of_examples, digest_of_graph
+from addcat.verbs.compare.prepared import (
+    AGAIN,
+    APART,
+    Prepared,
+    digest_of_examples,
+    digest_of_graph,
+    digest_of_recipe,
+    spec_of_metrics,
+    words_of_metrics,
+)
 from addcat.verbs.compare.questions import Question
 from addcat.verbs.compare.settings import Arm, Contrast, Factorial, Settings
 
@@ -36,6 +46,7 @@ class Subject:
         loss_words: What it is and where it comes from.
         recipe: How arms are trained.
         was_split: Whether the held-out examples were put aside from the data.
+        metrics: Reported beside the loss.
     """
 
     door: Laboratory
@@ -47,6 +58,7 @@ class Subject:
     loss_words: str
     recipe: Recipe
     was_split: bool
+    metrics: tuple[Metric, ...] = ()
 
     def run(self, options: Options) -> Plan:
         """The run that each trial makes."""
@@ -98,7 +110,15 @@ def from_model(subject: Subject, questions: Sequence[Question], options: Options
         arms = _factorial(questions, options) if options.design == "factorial" else _one_at_a_time(questions, options)
     run = subject.run(options)
     execute = ModelTrial(
-        subject.door, subject.model, arms.specs, subject.loss, subject.recipe, run, subject.data, subject.held
+        subject.door,
+        subject.model,
+        arms.specs,
+        subject.loss,
+        subject.recipe,
+        run,
+        subject.data,
+        subject.held,
+        subject.metrics,
     )
     if arms.factorial is not None:
         options = replace(options, pairs=_enough(options.pairs, len(questions)))
@@ -267,6 +287,8 @@ def _notes(subject: Subject, run: Plan) -> list[str]:
         f"{rows.count(subject.data.count)} examples to train on, {rows.count(subject.held.count)} to judge on. "
         f"{subject.recipe.assumed}".rstrip(),
     ]
+    if subject.metrics:
+        notes.append(words_of_metrics(subject.metrics, "at the evaluation that judges the loss"))
     if subject.was_split:
         notes.append("No validation data were given: part of the data was put aside to judge on.")
     return notes
@@ -278,7 +300,7 @@ def _spec(subject: Subject, questions: Sequence[Question], options: Options, run
         "data": f"{subject.data.count} examples {digest_of_examples(subject.data)}",
         "validation": f"{subject.held.count} examples {digest_of_examples(subject.held)}",
         "loss": subject.loss_words,
-        "recipe": f"{subject.recipe.source} {digest(repr(subject.recipe.optimizer))}",
+        "recipe": f"{subject.recipe.source} {digest_of_recipe(subject.recipe)}",
         "run": f"{run.steps} steps of {run.batch}, {run.evaluations} evaluations",
         "questions": "; ".join(f"{question.name}: {', '.join(question.sites)}" for question in questions),
         "arms": ", ".join(options.arms) + (" (self-check)" if options.self_check else ""),
@@ -287,4 +309,5 @@ def _spec(subject: Subject, questions: Sequence[Question], options: Options, run
         "resample": options.resample or "no",
         "learning rates": ", ".join(f"x{rate:g}" for rate in options.rates) or "as they are",
         "margin": str(options.margin),
+        **spec_of_metrics(subject.metrics),
     }

@@ -23,7 +23,7 @@ class Options:
         margin: Share of the first arm's loss below which a gain does not count.
         stop: "fixed" or "sequential".
         budgets: Of "widths", "parameters", "multiply_adds".
-        metric: What decides; "" for the loss.
+        metric: The entry of what a trial gives that decides; "" for the loss.
         lower: Whether less of it is better.
         resample: "" or "data".
         design: "factorial" or "one-at-a-time", where several questions are asked.
@@ -39,7 +39,6 @@ class Options:
     margin: float
     stop: str
     budgets: tuple[str, ...]
-    metric: str
     lower: bool
     resample: str
     design: str
@@ -48,6 +47,7 @@ class Options:
     seed: int
     self_check: bool
     command: str
+    metric: str = ""
 
     def __post_init__(self) -> None:
         if len(self.arms) < 2 or len(set(self.arms)) < len(self.arms) or not all(self.arms):

@@ -2,14 +2,18 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields, is_dataclass
+from functools import partial
+from typing import Any, cast
 
 from addcat.data.examples import Examples
+from addcat.data.metrics import KerasMetric, Metric
+from addcat.doors.recipe import Recipe
 from addcat.graph import Graph
 from addcat.graph.nested import walk
 from addcat.trials.execute import Execute
+from addcat.trials.functions import source_of
 from addcat.verbs.compare.settings import Settings
 
 AGAIN = "again"
@@ -40,6 +44,45 @@ def digest(*parts: Any) -> str:
         found.update(part if isinstance(part, bytes) else str(part).encode())
         found.update(b"\0")
     return found.hexdigest()[:16]
+
+
+def digest_of_recipe(recipe: Recipe) -> str:
+    """A digest of how arms are trained, alike in every process: functions by their text, no names that were counted."""
+    return digest(_plain(recipe.optimizer))
+
+
+def _plain(value: Any) -> str:
+    if isinstance(value, Mapping):
+        entries = cast("Mapping[str, Any]", value).items()
+        return repr([(name, _plain(one)) for name, one in entries if name != "name"])
+    if isinstance(value, list | tuple):
+        return repr([_plain(one) for one in cast("Sequence[Any]", value)])
+    if is_dataclass(value) and not isinstance(value, type):
+        return repr([(field.name, _plain(getattr(value, field.name))) for field in fields(value)])
+    if isinstance(value, partial):
+        return repr([_plain(one) for one in (value.func, value.args, value.keywords)])
+    if callable(value):
+        return source_of(value)
+    text = repr(value)
+    # some print their address: their kind must do, what a loader holds is among the data
+    return f"{type(value).__module__}.{type(value).__qualname__}" if " at 0x" in text else text
+
+
+def spec_of_metrics(metrics: Sequence[Metric]) -> dict[str, str]:
+    """Metrics as stored trials must have them; nothing where there are none."""
+    if not metrics:
+        return {}
+    given = (
+        source_of(one.given) if callable(one.given) and not isinstance(one.given, KerasMetric) else one.given
+        for one in metrics
+    )
+    return {"metrics": f"{', '.join(one.name for one in metrics)} {digest(*given)}"}
+
+
+def words_of_metrics(metrics: Sequence[Metric], where: str) -> str:
+    """A note on metrics."""
+    names = ", ".join(one.name for one in metrics)
+    return f"Beside what decides: {names}, {where}; intervals over pairs, for these examples."
 
 
 def digest_of_graph(graph: Graph) -> str:

@@ -1,19 +1,21 @@
 """Which of the three ways in is asked for, and everything that it needs before the first trial."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from addcat.data import as_dataset, materialise, split
 from addcat.data.examples import Examples
+from addcat.data.metrics import metrics_of
 from addcat.doors.base import door_for, framework_of, laboratory_for, recipe_for
 from addcat.errors import DataError, ModelError, OptionError
 from addcat.graph import Graph
 from addcat.trials.arms import arm_graph
-from addcat.trials.functions import FunctionTrial
+from addcat.trials.functions import FunctionTrial, Judge
 from addcat.trials.store import Store
 from addcat.trials.workers import Place, Workers
-from addcat.verbs.compare.from_functions import from_command, from_functions, prepared_functions
+from addcat.verbs.compare.from_functions import built, from_command, from_functions, prepared_functions
 from addcat.verbs.compare.from_model import Subject, from_model
 from addcat.verbs.compare.options import Options
 from addcat.verbs.compare.planning import Planned, planned
@@ -45,6 +47,7 @@ def comparison(
     train: Callable[[Any, int], Any] | None,
     command: str | None,
     loss: Any,
+    metric: Any,
     sites: Sequence[str] | str | None,
     example_inputs: Any,
     training: Mapping[str, Any],
@@ -61,6 +64,7 @@ def comparison(
         train=train,
         command=command,
         loss=loss,
+        metric=metric,
         sites=sites,
         limit=trial_time_limit,
         folders="" if folders is None else str(folders),
@@ -81,6 +85,7 @@ def prepare(
     train: Callable[[Any, int], Any] | None = None,
     command: str | None = None,
     loss: Any = None,
+    metric: Any = None,
     sites: Sequence[str] | str | None = None,
     limit: float | None = None,
     folders: str = "",
@@ -96,23 +101,30 @@ def prepare(
         if model is not None or data is not None or train is not None:
             raise OptionError("A command is compared alone: leave model, data and train out.")
         _refuse_training(training, "a command")
-        return from_command(command, options, limit=limit, folders=folders)
+        return from_command(command, _deciding(options, metric, "its output"), limit=limit, folders=folders)
     if limit is not None or folders:
         raise OptionError("trial_time_limit and folders are for a command, which runs in a process of its own.")
     if train is not None:
         if data is not None:
             raise OptionError("train reads its data itself. Leave data out, or leave train out.")
         _refuse_training(training, "train")
-        if _is_model(model, example_inputs):
-            return _model_and_train(model, train, sites, options, example_inputs)
-        if not callable(model):
+        given = _is_model(model, example_inputs)
+        if not given and not callable(model):
             raise OptionError("train needs what builds a model: pass a function build(arm), or a model.")
-        return from_functions(model, train, options)
+        judge = None
+        if validation is None:
+            options = _deciding(options, metric, "the dict that train gives")
+            if loss is not None:
+                raise OptionError("train has a loss of its own. Leave loss out, or pass validation and metric with it.")
+        else:
+            net = model if given else built(model, options.arms[0])
+            judge = _judge(net, validation, loss, metric, example_inputs)
+        if given:
+            return _model_and_train(model, train, sites, options, example_inputs, judge)
+        return from_functions(model, train, options, judge)
     if model is None or data is None:
         raise OptionError("Nothing to train. Pass a model and data, a build function with train, or a command.")
-    if options.metric:
-        raise OptionError("A model and data are judged by their loss. Pass train to decide by another metric.")
-    subject = _subject(model, data, validation, loss, options, example_inputs, training)
+    subject = _subject(model, data, validation, loss, metric, options, example_inputs, training)
     return from_model(subject, questions_of(subject.graph, sites), options)
 
 
@@ -121,6 +133,37 @@ def _refuse_training(training: Mapping[str, Any], whose: str) -> None:
     given = [name for name, value in training.items() if value is not None]
     if given:
         raise OptionError(f"{given[0]}= is for a model and data; {whose} trains as it likes. Leave it out.")
+
+
+def _deciding(options: Options, metric: Any, where: str) -> Options:
+    """The options with the one entry that decides.
+
+    Raises:
+        OptionError: if it is no single name.
+    """
+    if isinstance(metric, list | tuple) and len(several := cast("Sequence[Any]", metric)) == 1:
+        metric = several[0]
+    if not isinstance(metric, str | None):
+        raise OptionError(
+            f"metric={metric!r} needs examples to be computed on. Pass validation with train; else name the one entry "
+            f"of {where} that decides: the other entries are reported beside it."
+        )
+    return replace(options, metric=metric or "")
+
+
+def _judge(net: Any, validation: Any, loss: Any, metric: Any, example_inputs: Any) -> Judge:
+    """What measures a model that the user's code has trained."""
+    door, _, validation = laboratory_for(net, validation, validation, example_inputs=example_inputs, options={})
+    graph, outputs = door.read(net), door.outputs_of(net)
+    inputs = [(name, graph.nodes[name].shape) for name in graph.inputs]
+    metrics = metrics_of(metric, outputs=outputs, named=door.metric_named)
+    if not metrics:
+        raise OptionError("train judges by itself, so validation is for metrics alone. Pass metric, or leave it out.")
+    held = materialise(as_dataset(validation, inputs=inputs, outputs=outputs))
+    _require(held, "to judge on", FEWEST_HELD)
+    judge = Judge(door, metrics, held, loss)
+    judge.check(net)
+    return judge
 
 
 def _is_model(model: Any, example_inputs: Any) -> bool:
@@ -147,7 +190,9 @@ class _Fresh:
         return arm_graph(self._door, self._door.read(self._model), dict.fromkeys(self._sites, arm))
 
 
-def _model_and_train(model: Any, train: Any, sites: Any, options: Options, example_inputs: Any) -> Prepared:
+def _model_and_train(
+    model: Any, train: Any, sites: Any, options: Options, example_inputs: Any, judge: Judge | None
+) -> Prepared:
     door = door_for(model, needs="write", example_inputs=example_inputs)
     graph = door.read(model)
     questions = questions_of(graph, sites)
@@ -156,7 +201,7 @@ def _model_and_train(model: Any, train: Any, sites: Any, options: Options, examp
         known = ", ".join(question.name for question in questions)
         raise OptionError(f"train compares one question at a time. Name one of {known} (sites).")
     build = _Fresh(model, door, first.sites)
-    execute = FunctionTrial(build, train, options.metric, options.lower)
+    execute = FunctionTrial(build, train, options.metric, options.lower, judge)
     spec = {"model": f"{graph.name} {digest_of_graph(graph)}", "questions": ", ".join(first.sites)}
     return prepared_functions(f"{graph.name}, {first.name}", options, execute, spec, train, build.graph)
 
@@ -166,6 +211,7 @@ def _subject(
     data: Any,
     validation: Any,
     loss: Any,
+    metric: Any,
     options: Options,
     example_inputs: Any,
     training: Mapping[str, Any],
@@ -178,7 +224,10 @@ def _subject(
     _, words = door.resolve_loss(model, loss, fit.targets)
     door.resolve_loss(model, loss, held.targets)
     recipe = recipe_for(door, model, data, fit.count, training)
-    return Subject(door, model, graph, fit, held, loss, words, recipe, validation is None)
+    metrics = metrics_of(metric, outputs=door.outputs_of(model), named=door.metric_named)
+    if metrics:
+        Judge(door, metrics, held, loss).check(model)
+    return Subject(door, model, graph, fit, held, loss, words, recipe, validation is None, metrics)
 
 
 def _examples(graph: Graph, data: Any, validation: Any, seed: int) -> tuple[Examples, Examples]:
@@ -189,8 +238,12 @@ def _examples(graph: Graph, data: Any, validation: Any, seed: int) -> tuple[Exam
     else:
         held = materialise(as_dataset(validation, inputs=inputs))
     for words, examples, fewest in (("to train on", fit, FEWEST_FIT), ("to judge on", held, FEWEST_HELD)):
-        if not examples.targets:
-            raise DataError(f"The data {words} have no labels, and a comparison needs a loss. Pass (x, y).")
-        if examples.count < fewest:
-            raise DataError(f"{examples.count} examples {words} are too few; {fewest} are needed at least.")
+        _require(examples, words, fewest)
     return fit, held
+
+
+def _require(examples: Examples, words: str, fewest: int) -> None:
+    if not examples.targets:
+        raise DataError(f"The data {words} have no labels, and a comparison needs a loss. Pass (x, y).")
+    if examples.count < fewest:
+        raise DataError(f"{examples.count} examples {words} are too few; {fewest} are needed at least.")

@@ -10,13 +10,15 @@ of every length share one compilation.
 
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from addcat.data.examples import Arrays, Examples
+from addcat.doors.judged import Judged, Kept, choosing_means
 from addcat.doors.keras.losses import Losses, per_example
 from addcat.doors.keras.training.recipes import Pace, build_optimizer, pace_of
 from addcat.doors.recipe import FEWEST_ROOM, Plan, Recipe, one_by_one, require_shortened
@@ -57,7 +59,7 @@ class JaxTrainer:
         self._optimizer.build(model.trainable_variables)
         self._slots = [variable.value for variable in self._optimizer.variables]
         self._scan = _fits_in_scan(model, data, held)
-        self._programs: tuple[Any, ...] = ()
+        self._programs: dict[str, Any] = {}
 
     @property
     def at_once(self) -> int:
@@ -68,17 +70,23 @@ class JaxTrainer:
         """Train once; see `addcat.doors.recipe.ArmTrainer`."""
         if self._scan:
             return self.run_many([seed], None if weights is None else [weights], shortened)[0]
-        plan = require_shortened(self._plan, shortened)
-        self._compile()
-        (step, evaluate), pace = self._programs, self._pace_of(plan)
-        state = self._state(weights)
+        return self._loop(seed, weights, require_shortened(self._plan, shortened), None)
+
+    def _loop(self, seed: int, weights: Arrays | None, plan: Plan, kept: Kept | None) -> NDArray[np.float64]:
+        """Train once, one step after the other."""
+        step, judge = self._program("step"), self._program("evaluate" if kept is None else "judge")
+        pace, state = self._pace_of(plan), self._state(weights)
         found: list[NDArray[np.float64]] = []
         for rows in plan.order(self._data.count, seed):
             for index in rows:
                 batch = self._data.rows(index)
                 state = step(state, pace, batch.inputs, batch.targets)
-            parts: list[Any] = [evaluate(state, batch.inputs, batch.targets) for batch in self._held.chunks(BATCH)]
-            found.append(np.concatenate([np.asarray(part, np.float64) for part in parts]))
+            parts: list[Any] = [judge(state, batch.inputs, batch.targets) for batch in self._held.chunks(BATCH)]
+            losses = parts if kept is None else [part for part, _ in parts]
+            found.append(np.concatenate([np.asarray(part, np.float64) for part in losses]))
+            if kept is not None:
+                outputs = zip(*(given for _, given in parts), strict=True)
+                kept.look(found[-1], [np.concatenate(part) for part in outputs])
         return np.stack(found)
 
     def run_many(
@@ -87,16 +95,38 @@ class JaxTrainer:
         """Train several times at once; see `addcat.doors.recipe.ArmTrainer`."""
         if not self._scan:
             return one_by_one(self, seeds, weights, shortened)
-        plan = require_shortened(self._plan, shortened)
-        self._compile()
-        size = self._size(len(seeds))
-        parts = [self._together(part, seeds, weights, plan) for part in _parts(len(seeds), size)]
-        return np.concatenate(parts)[: len(seeds)]
+        plan, program = require_shortened(self._plan, shortened), self._program("runs")
+        parts = [
+            np.asarray(self._together(program, part, seeds, weights, plan)[0], np.float64)
+            for part in _parts(len(seeds), self._size(len(seeds)))
+        ]
+        return np.concatenate(parts)[: len(seeds), : plan.evaluations]
+
+    def run_judged(
+        self, seeds: Sequence[int], weights: Sequence[Arrays] | None = None, shortened: Plan | None = None
+    ) -> list[Judged]:
+        """Train several times and keep outputs; see `addcat.doors.recipe.ArmTrainer`."""
+        plan, found = require_shortened(self._plan, shortened), list[Judged]()
+        if not self._scan:
+            for place, seed in enumerate(seeds):
+                kept = Kept()
+                curve = self._loop(seed, None if weights is None else weights[place], plan, kept)
+                found.append(Judged(curve, kept.outputs))
+            return found
+        program = self._program("judged runs")
+        for part in _parts(len(seeds), self._size(len(seeds))):
+            curves, outputs = self._together(program, part, seeds, weights, plan)
+            given = [np.asarray(output) for output in outputs]
+            found += [
+                Judged(np.asarray(curve[: plan.evaluations], np.float64), [output[place] for output in given])
+                for place, curve in enumerate(curves)
+            ]
+        return found[: len(seeds)]
 
     def _together(
-        self, part: list[int], seeds: Sequence[int], weights: Sequence[Arrays] | None, plan: Plan
-    ) -> NDArray[np.float64]:
-        """Train the runs at some places of `seeds` by one call of the program."""
+        self, program: Any, part: list[int], seeds: Sequence[int], weights: Sequence[Arrays] | None, plan: Plan
+    ) -> tuple[Any, list[Any]]:
+        """Train the runs at some places of `seeds` by one call of the program; curves with room, and outputs."""
         states = [self._state(None if weights is None else weights[place]) for place in part]
         state = self._jax.tree.map(_stacked, *states)
         orders = np.stack([plan.order(self._data.count, seeds[place]) for place in part])
@@ -104,8 +134,7 @@ class JaxTrainer:
         room = np.zeros((len(part), self._plan.steps - plan.steps, orders.shape[2]), np.int32)
         arrays = (self._data.inputs, self._data.targets, self._held.inputs, self._held.targets)
         lengths = np.int32(plan.per_evaluation), np.int32(plan.evaluations), self._pace_of(plan)
-        found = self._programs[0](state, np.concatenate([orders, room], axis=1), *lengths, *arrays)
-        return np.asarray(found[:, : plan.evaluations], np.float64)
+        return program(state, np.concatenate([orders, room], axis=1), *lengths, *arrays)
 
     def _size(self, runs: int) -> int:
         """How many runs to train by one call: one, or as many as are compiled together where memory allows."""
@@ -126,8 +155,7 @@ class JaxTrainer:
             return OVERHEAD + FLOPS_PER_WEIGHT * weights * self._plan.batch / FLOPS
         order = self._plan.order(self._data.count, 0)
         batch = self._data.rows(order[0, 0])
-        self._compile()
-        step = self._programs[0]
+        step = self._program("step")
         pace = self._pace_of(self._plan)
         state = self._jax.block_until_ready(step(self._state(None), pace, batch.inputs, batch.targets))
         start = time.perf_counter()
@@ -145,35 +173,50 @@ class JaxTrainer:
         other = [by_id[id(variable)] for variable in model.non_trainable_variables]
         return trainable, other, [jnp.array(slot) for slot in self._slots]
 
-    def _compile(self) -> None:
-        """Make the programs, once; JAX compiles them when they are first called."""
-        jax = self._jax
-        if self._programs:
-            return
-        if not self._scan:
-            self._programs = jax.jit(self._step, donate_argnums=0), jax.jit(self._evaluate)
-            return
+    def _program(self, name: str) -> Any:
+        """One of the programs, made once; JAX compiles it when it is first called."""
+        if name not in self._programs:
+            jax, alone = self._jax, (None,) * 7
+            makers: dict[str, Callable[[], Any]] = {
+                "step": lambda: jax.jit(self._step, donate_argnums=0),
+                "evaluate": lambda: jax.jit(self._evaluate),
+                "judge": lambda: jax.jit(self._judge),
+                "runs": lambda: jax.jit(jax.vmap(partial(self._whole, keep=False), in_axes=(0, 0, *alone))),
+                "judged runs": lambda: jax.jit(jax.vmap(partial(self._whole, keep=True), in_axes=(0, 0, *alone))),
+            }
+            self._programs[name] = makers[name]()
+        return self._programs[name]
 
-        def whole(
-            state: Any, order: Any, steps: Any, evaluations: Any, pace: Any, *arrays: Any
-        ) -> Any:  # a run; loops of traced length, since nothing is differentiated through them
-            inputs, targets, held, truth = arrays
+    def _whole(
+        self, state: Any, order: Any, steps: Any, evaluations: Any, pace: Any, *arrays: Any, keep: bool
+    ) -> tuple[Any, Any]:
+        """A run; loops of traced length, since nothing is differentiated through them.
 
-            def one(place: Any, state: Any) -> Any:
-                rows = ([a[order[place]] for a in inputs], [a[order[place]] for a in targets])
-                return self._step(state, pace, *rows)
+        Returns:
+            Its curve, with room; and its outputs where they are to be kept.
+        """
+        jax, jnp = self._jax, self._jax.numpy
+        inputs, targets, held, truth = arrays
 
-            def part(place: Any, carried: Any) -> Any:
-                state, found = carried
-                state = jax.lax.fori_loop(place * steps, (place + 1) * steps, one, state)
-                return state, found.at[place].set(self._evaluate(state, held, truth).astype(found.dtype))
+        def one(place: Any, state: Any) -> Any:
+            rows = ([a[order[place]] for a in inputs], [a[order[place]] for a in targets])
+            return self._step(state, pace, *rows)
 
-            room = max(self._plan.evaluations, FEWEST_ROOM)
-            found = jax.numpy.zeros((room, self._held.count), "float32")
-            return jax.lax.fori_loop(0, evaluations, part, (state, found))[1]
+        def part(place: Any, carried: Any) -> Any:
+            state, found, kept = carried
+            state = jax.lax.fori_loop(place * steps, (place + 1) * steps, one, state)
+            losses, outputs = self._judge(state, held, truth)
+            found = found.at[place].set(losses.astype(found.dtype))
+            return state, found, _kept(jnp, place, losses, outputs, kept) if keep else kept
 
-        alone = (None,) * 7
-        self._programs = (jax.jit(jax.vmap(whole, in_axes=(0, 0, *alone))),)
+        room = max(self._plan.evaluations, FEWEST_ROOM)
+        kept: Any = ()
+        if keep:
+            shapes = jax.eval_shape(self._judge, state, held, truth)[1]
+            kept = jnp.full(2, jnp.inf), [jnp.zeros(one.shape, one.dtype) for one in shapes]
+        found = jnp.zeros((room, self._held.count), "float32")
+        _, found, kept = jax.lax.fori_loop(0, evaluations, part, (state, found, kept))
+        return found, kept[1] if keep else []
 
     def _step(self, state: Any, pace: Any, inputs: Any, targets: Any) -> Any:
         trainable, other, slots = state
@@ -194,11 +237,30 @@ class JaxTrainer:
             return self._optimizer.scale_loss(loss), other  # under float16 a scale that the optimiser adapts
 
     def _evaluate(self, state: Any, inputs: Any, targets: Any) -> Any:
-        outputs, _ = self._model.stateless_call(state[0], state[1], self._packed(inputs), training=False)
-        return per_example(self._losses, targets, keras().tree.flatten(outputs))
+        return self._judge(state, inputs, targets)[0]
+
+    def _judge(self, state: Any, inputs: Any, targets: Any) -> tuple[Any, list[Any]]:
+        """Losses and outputs at inference; outputs of half precision are widened."""
+        given, _ = self._model.stateless_call(state[0], state[1], self._packed(inputs), training=False)
+        outputs = keras().tree.flatten(given)
+        jnp = self._jax.numpy
+        wide = [one.astype("float32") if jnp.issubdtype(one.dtype, jnp.floating) else one for one in outputs]
+        return per_example(self._losses, targets, outputs), wide
 
     def _packed(self, inputs: Any) -> Any:
         return packed_inputs(self._model, inputs)
+
+
+def _kept(jnp: Any, place: Any, losses: Any, outputs: list[Any], kept: Any) -> Any:
+    """As `addcat.doors.judged.Kept.look`, inside a program."""
+    best, before = kept
+    means = jnp.stack(choosing_means(losses)).astype(best.dtype)
+    better = means < best
+    take = (better | (place == 0))[jnp.arange(losses.shape[0]) % 2]
+    after = [
+        jnp.where(take.reshape(-1, *(1,) * (new.ndim - 1)), new, old) for new, old in zip(outputs, before, strict=True)
+    ]
+    return jnp.where(better, means, best), after
 
 
 def packed_inputs(model: Any, inputs: Any) -> Any:

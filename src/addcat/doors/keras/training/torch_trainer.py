@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from addcat.data.examples import Arrays, Examples
+from addcat.doors.judged import Judged, Kept
 from addcat.doors.keras.losses import Losses, per_example
 from addcat.doors.keras.training.jax_trainer import packed_inputs
 from addcat.doors.keras.training.recipes import build_optimizer
@@ -42,6 +43,9 @@ class TorchTrainer:
 
     def run(self, seed: int, weights: Arrays | None = None, shortened: Plan | None = None) -> NDArray[np.float64]:
         """Train once; see `addcat.doors.recipe.ArmTrainer`."""
+        return self._run(seed, weights, shortened, None)
+
+    def _run(self, seed: int, weights: Arrays | None, shortened: Plan | None, kept: Kept | None) -> NDArray[np.float64]:
         plan = require_shortened(self._plan, shortened)
         self._reset(weights)
         optimizer = build_optimizer(self._recipe, plan.steps)
@@ -50,7 +54,7 @@ class TorchTrainer:
         for rows in plan.order(self._data.count, seed):
             for index in rows:
                 self._step(optimizer, self._data.rows(index))
-            found.append(self._evaluate())
+            found.append(self._evaluate(kept))
         return np.stack(found)
 
     def run_many(
@@ -58,6 +62,17 @@ class TorchTrainer:
     ) -> NDArray[np.float64]:
         """Train several times, one after the other; see `addcat.doors.recipe.ArmTrainer`."""
         return one_by_one(self, seeds, weights, shortened)
+
+    def run_judged(
+        self, seeds: Sequence[int], weights: Sequence[Arrays] | None = None, shortened: Plan | None = None
+    ) -> list[Judged]:
+        """Train several times and keep outputs; see `addcat.doors.recipe.ArmTrainer`."""
+        found: list[Judged] = []
+        for place, seed in enumerate(seeds):
+            kept = Kept()
+            curve = self._run(seed, None if weights is None else weights[place], shortened, kept)
+            found.append(Judged(curve, kept.outputs))
+        return found
 
     def step_seconds(self) -> float:
         """Time of one step, measured on a few."""
@@ -74,22 +89,29 @@ class TorchTrainer:
         for variable, value in zip(self._model.variables, self._start if weights is None else weights, strict=True):
             variable.assign(np.asarray(value))
 
-    def _losses_of(self, batch: Examples, *, training: bool) -> Any:
-        outputs = self._model(packed_inputs(self._model, batch.inputs), training=training)
-        return per_example(self._losses, batch.targets, keras().tree.flatten(outputs))
+    def _judge(self, batch: Examples, *, training: bool) -> tuple[Any, list[Any]]:
+        """Losses and outputs of a batch."""
+        outputs = keras().tree.flatten(self._model(packed_inputs(self._model, batch.inputs), training=training))
+        return per_example(self._losses, batch.targets, outputs), outputs
 
     def _step(self, optimizer: Any, batch: Examples) -> None:
         self._model.zero_grad()
-        loss = self._losses_of(batch, training=True).mean() + sum(self._model.losses)
+        loss = self._judge(batch, training=True)[0].mean() + sum(self._model.losses)
         optimizer.scale_loss(loss).backward()
         variables = self._model.trainable_variables
         with self._torch.no_grad():
             optimizer.apply([variable.value.grad for variable in variables], variables)
 
-    def _evaluate(self) -> NDArray[np.float64]:
+    def _evaluate(self, kept: Kept | None) -> NDArray[np.float64]:
         parts: list[NDArray[np.float64]] = []
+        given: list[list[Any]] = []
         with self._torch.no_grad():
             for batch in self._held.chunks(BATCH):
-                losses = self._losses_of(batch, training=False)
+                losses, outputs = self._judge(batch, training=False)
                 parts.append(np.asarray(keras().ops.convert_to_numpy(losses), np.float64))
-        return np.concatenate(parts)
+                if kept is not None:
+                    given.append([keras().ops.convert_to_numpy(output) for output in outputs])
+        found = np.concatenate(parts)
+        if kept is not None:
+            kept.look(found, [np.concatenate(part) for part in zip(*given, strict=True)])
+        return found

@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
 from typing import Any
 
@@ -10,10 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from addcat.data.examples import Arrays, Examples
+from addcat.doors.judged import Judged, Kept
 from addcat.doors.recipe import Plan, Recipe, one_by_one, require_shortened
 from addcat.doors.torch.examples import Example, device_of
 from addcat.doors.torch.losses import TorchLoss, plain
-from addcat.doors.torch.measure import assign_state, losses_of, state
+from addcat.doors.torch.measure import assign_state, judged, losses_of, state
 from addcat.doors.torch.stream import Ready, default_unpack, of_arrays, of_loader
 from addcat.doors.torch.training.settings import Training
 from addcat.frameworks import torch
@@ -56,6 +57,12 @@ class TorchTrainer:
 
     def run(self, seed: int, weights: Arrays | None = None, shortened: Plan | None = None) -> NDArray[np.float64]:
         """Train once; see `addcat.doors.recipe.ArmTrainer`."""
+        return self._run(seed, weights, shortened, self._losses)
+
+    def _run(
+        self, seed: int, weights: Arrays | None, shortened: Plan | None, look: Callable[[], NDArray[np.float64]]
+    ) -> NDArray[np.float64]:
+        """Train once; `look` gives the losses at an evaluation."""
         plan = require_shortened(self._plan, shortened)
         with IN_TURN, _kept_generator(self._device):
             assign_state(self._model, self._start if weights is None else weights)
@@ -66,7 +73,7 @@ class TorchTrainer:
             for number in range(plan.steps):
                 step(number, next(batches))
                 if (number + 1) % plan.per_evaluation == 0:
-                    found.append(losses_of(self._model, self._loss, self._held, self._example))
+                    found.append(look())
                     self._model.train()
             return np.stack(found)
 
@@ -75,6 +82,26 @@ class TorchTrainer:
     ) -> NDArray[np.float64]:
         """Train several times, one after the other; see `addcat.doors.recipe.ArmTrainer`."""
         return one_by_one(self, seeds, weights, shortened)
+
+    def run_judged(
+        self, seeds: Sequence[int], weights: Sequence[Arrays] | None = None, shortened: Plan | None = None
+    ) -> list[Judged]:
+        """Train several times and keep outputs; see `addcat.doors.recipe.ArmTrainer`."""
+        found: list[Judged] = []
+        for place, seed in enumerate(seeds):
+            kept = Kept()
+
+            def look(kept: Kept = kept) -> NDArray[np.float64]:
+                losses, outputs = judged(self._model, self._loss, self._held, self._example)
+                kept.look(losses, outputs)
+                return losses
+
+            curve = self._run(seed, None if weights is None else weights[place], shortened, look)
+            found.append(Judged(curve, kept.outputs))
+        return found
+
+    def _losses(self) -> NDArray[np.float64]:
+        return losses_of(self._model, self._loss, self._held, self._example)
 
     @property
     def at_once(self) -> int:
