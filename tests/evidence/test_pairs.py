@@ -2,14 +2,18 @@
 
 import math
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from networks import Input, keras, layers
 from problems import encoded_pair, examples, problem, two_inputs
 from small import assert_untouched, model, state
 
 from addcat.doors import keras as door
+from addcat.doors.recipe import Recipe, require_shortened
 from addcat.errors import DataError
 from addcat.evidence.arms import untrained_arms
 from addcat.evidence.meter import Meter
@@ -18,6 +22,7 @@ from addcat.evidence.starts import starts_of
 from addcat.graph import Refusal
 from addcat.graph.cost import parameters
 
+DATA = two_inputs(200, lambda x, y: x[:, 0], seed=1)
 RATE = keras.optimizers.Adam(0.05)
 
 
@@ -40,6 +45,16 @@ def clear():
     before = state(encoded_pair("add"))
     pairs, meter = pairs_of(ordered_pair())
     return pairs, meter, pairs.run(Stage("fresh", 1.0, 4)), before
+
+
+@given(st.integers(1, 600), st.integers(1, 64), st.integers(1, 200), st.sampled_from([0.05, 0.1, 0.25, 0.5, 0.9]))
+def test_a_short_run_finds_room_in_the_trainer_of_the_whole(steps, batch, held, share):
+    site = SimpleNamespace(recipe=Recipe(None, steps, batch, ""), data=DATA, held=DATA.first(held))
+    pairs = Pairs(site, {}, Meter(site.recipe, math.inf, math.inf), 0.1)
+    whole, short = pairs.plan(1.0), pairs.plan(share)
+    assert require_shortened(whole, short) is short
+    for run, wanted in ((whole, steps), (short, max(1, round(share * steps)))):
+        assert 0.95 * wanted <= run.steps <= wanted
 
 
 def test_a_target_that_minds_the_order_is_for_concatenate_by_a_lot(clear):

@@ -4,6 +4,7 @@ Two arms are paired when they train by one recipe, see the same batches in the s
 their layers are alike. Then differences of their losses, example by example, are the merge's doing and little else's.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -114,20 +115,43 @@ FEWEST_ROOM = 8
 """A trainer has room for so many evaluations, however few its own plan has: short runs are looked at more often."""
 
 
+KEPT = 0.95
+"""Share of the steps that a plan makes at least, however they divide."""
+
+
+def divided(steps: int, wanted: int, most: int = MOST_EVALUATIONS) -> int:
+    """How many evaluations divide a run into equal parts that leave next to nothing over.
+
+    Args:
+        steps: Of the run, 1 or more.
+        wanted: Evaluations, 1 or more.
+        most: Evaluations that there may be.
+
+    Returns:
+        The number nearest to what is wanted, as a ratio, whose equal parts make 95 % of the steps or more.
+
+    Examples:
+        >>> [(steps, divided(steps, 40)) for steps in (79, 100, 1500)]
+        [(79, 39), (100, 33), (1500, 40)]
+    """
+    fits = [some for some in range(1, min(most, steps) + 1) if steps // some * some >= KEPT * steps]
+    return min(fits, key=lambda some: abs(math.log(some / wanted)))
+
+
 def plan(recipe: Recipe, examples: int, steps: int) -> Plan:
-    """Divide a run into evaluations: one a pass over the data, at most 40.
+    """Divide a run into evaluations: about one a pass over the data, at most 40.
 
     Args:
         recipe: Says how many examples make a batch.
         examples: How many there are to train on.
-        steps: Of the run, 1 or more; the plan has a few fewer where they do not divide evenly.
+        steps: Of the run, 1 or more; the plan has a few fewer, at most 5 %, where they do not divide evenly.
 
     Examples:
         >>> plan(Recipe(None, 1500, 128, "given"), 2000, 1500)
         Plan(per_evaluation=37, evaluations=40, batch=128, share=1.0)
     """
     per_pass = examples // min(recipe.batch, examples)
-    evaluations = min(max(1, round(steps / per_pass)), MOST_EVALUATIONS)
+    evaluations = divided(steps, min(max(1, round(steps / per_pass)), MOST_EVALUATIONS))
     return Plan(steps // evaluations, evaluations, recipe.batch)
 
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from addcat.data.examples import Arrays
 from addcat.doors.judged import cross_fitted
-from addcat.doors.recipe import Plan, plan
+from addcat.doors.recipe import FEWEST_ROOM, MOST_EVALUATIONS, Plan, divided, plan
 from addcat.errors import DataError
 from addcat.evidence.contrast import Contrast, contrast
 from addcat.evidence.decision import require_trained
@@ -85,7 +85,9 @@ class Pairs:
             wanted = plan(recipe, self._problem.data.count, steps).evaluations
         else:
             affordable, wanted = max(1, int(JUDGING_SHORT * steps_in_passes)), SHORT_LOOKS
-        evaluations = min(wanted, affordable, steps)
+        # a trainer has room for the evaluations of its whole plan, or a few
+        room = affordable if share >= 1 else min(affordable, max(self.plan(1.0).evaluations, FEWEST_ROOM))
+        evaluations = divided(steps, min(wanted, room), min(room, MOST_EVALUATIONS))
         return Plan(steps // evaluations, evaluations, recipe.batch)
 
     def pairs(self, stage: Stage) -> int:
