@@ -1,0 +1,136 @@
+"""One task through `addcat.compare`, and what is kept of it: nothing is dropped."""
+
+import hashlib
+import json
+import math
+import os
+import re
+import time
+from pathlib import Path
+from typing import Any
+
+import addcat
+from addcat.verbs.compare import Comparison, Finding
+from study.data import Data, split
+from study.task import Task
+from study.tasks import TASKS
+
+PAIRS, RATES, BUDGETS = 8, (0.5, 1, 2), ("widths", "parameters")
+FORMAT = 1
+Json = dict[str, Any]
+
+
+def measured(name: str, folder: Path) -> Json:
+    """The record of a task: read where there is one of the same task, else made.
+
+    Args:
+        name: Of the task.
+        folder: Keeps the trials as `NAME.db` and the record as `NAME.json`.
+    """
+    task = TASKS[name]
+    folder.mkdir(parents=True, exist_ok=True)
+    stem = name.replace("/", "-")
+    fit, held = split(task.data())
+    model = task.build(fit)
+    digest = digest_of(task, model, fit, held)
+    path = folder / f"{stem}.json"
+    if path.exists() and (found := json.loads(path.read_text(encoding="utf-8")))["digest"] == digest:
+        return found
+    start = time.perf_counter()
+    comparison = compared(task, model, fit, held, folder / f"{stem}-{digest}.db")
+    record = record_of(task, comparison, fit, held)
+    record |= {"digest": digest, "seconds": round(time.perf_counter() - start, 1)}
+    write(path, record)
+    return record
+
+
+def compared(task: Task, model: Any, fit: Data, held: Data, store: Path | None, **options: Any) -> Comparison:
+    """A task's comparison, as the study asks it; `options` change what a test wants otherwise."""
+    asked: Json = {"pairs": PAIRS, "budgets": BUDGETS, "learning_rates": RATES, "steps": task.steps, "store": store}
+    return addcat.compare(model, fit.pair, validation=held.pair, sites=task.site, **asked | options)
+
+
+def digest_of(task: Task, model: Any, fit: Data, held: Data) -> str:
+    """What a record depends on: the network, the examples, the recipe and what is asked."""
+    recipe = model.optimizer.get_config() | {"loss": str(model.loss)}
+    asked = (FORMAT, task.site, task.metric, task.steps, PAIRS, RATES, BUDGETS, recipe, model.to_json())
+    found = hashlib.sha256(repr(asked).encode())
+    for data in (fit, held):
+        for values in (*data.inputs, data.targets):
+            found.update(values.tobytes())
+    return found.hexdigest()[:16]
+
+
+def record_of(task: Task, comparison: Comparison, fit: Data, held: Data) -> Json:
+    """What is kept of a comparison."""
+    seeds = sorted({trial.seed for trial in comparison.trials})
+    return {
+        "name": task.name,
+        "family": task.family,
+        "site": task.site,
+        "data": fit.source.title,
+        "package": fit.source.package,
+        "licence": fit.source.licence,
+        "generated": fit.source.generated,
+        "examples": [len(fit), len(held)],
+        "classes": fit.classes,
+        "metric": task.metric,
+        "steps": task.steps,
+        "margin": comparison.settings.margin,
+        "seeds": seeds,
+        "arms": {arm.name: _arm(comparison, arm) for arm in comparison.settings.arms},
+        "budgets": {finding.budget: _finding(comparison, finding) for finding in comparison.findings},
+        "notes": list(comparison.notes),
+        "versions": comparison.trials[0].versions if comparison.trials else {},
+    }
+
+
+def _arm(comparison: Comparison, arm: Any) -> Json:
+    mine = [trial for trial in comparison.trials if trial.arm == arm.name]
+    finite = [trial.loss for trial in mine if math.isfinite(trial.loss)]
+    return {
+        "parameters": arm.parameters,
+        "multiply_adds": arm.multiply_adds,
+        "learning_rate": _rate(comparison, arm.name),
+        "loss": sum(finite) / len(finite) if finite else None,
+        "losses": [_limited(trial.loss) for trial in mine],
+        "metrics": [{name: _limited(value) for name, value in trial.metrics.items()} for trial in mine],
+        "statuses": [trial.status for trial in mine],
+        "diverged": sum(trial.status == "diverged" for trial in mine),
+        "seconds": sum(trial.seconds for trial in mine),
+    }
+
+
+def _rate(comparison: Comparison, arm: str) -> float | None:
+    """The factor of the learning rate that tuning chose for an arm, as the comparison's note says it."""
+    note = next((note for note in comparison.notes if note.startswith("Learning rates tuned")), "")
+    found = re.search(rf"[:,] {re.escape(arm)} x([0-9.]+)[,.]", note)
+    return float(found[1].rstrip(".")) if found else None
+
+
+def _finding(comparison: Comparison, finding: Finding) -> Json:
+    found = finding.to_dict()
+    kept = ("gain", "margin", "verdict", "mismatch", "p", "effect", "regret", "differences", "lean")
+    return {key: found[key] for key in kept} | {
+        "probability": finding.better,
+        "beyond": finding.beyond,
+        "metrics": [one.to_dict() for one in comparison.measured if one.finding == finding.name],
+    }
+
+
+def _limited(value: float) -> float | None:
+    return value if math.isfinite(value) else None
+
+
+def assemble(folder: Path, output: Path) -> None:
+    """All records of a folder in one file, in the order of the tasks; written whole or not at all."""
+    records = {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in folder.glob("*.json")}
+    ordered = [records[stem] for name in TASKS if (stem := name.replace("/", "-")) in records]
+    write(output, {"format": FORMAT, "addcat": addcat.__version__, "tasks": ordered})
+
+
+def write(path: Path, content: Json) -> None:
+    """JSON to a temporary name, then renamed."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    temporary.write_text(json.dumps(content, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+    temporary.replace(path)
