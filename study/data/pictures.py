@@ -33,20 +33,22 @@ def digits() -> Data:
     return Data(((x / 16).reshape(-1, 8, 8, 1).astype("float32"),), y.astype("int32"), 10, source)
 
 
-def photograph(name: str, size: int = 12) -> Data:
-    """Patches of one picture in grey that do not overlap; target and input are the patch, for a task to change.
+def photograph(name: str, size: int = 8, *, colour: bool = False) -> Data:
+    """Patches of one picture that do not overlap; target and input are the patch, for a task to change.
 
     Args:
         name: Of `SKLEARN_PHOTOGRAPHS` or `SKIMAGE_PICTURES`.
         size: Pixels on each side.
+        colour: Red, green and blue; else grey.
 
     Returns:
-        Numbers from 0 to 1 of shape (1800 at most, size, size, 1).
+        Numbers from 0 to 1 of shape (1800 at most, size, size, 1 or 3).
     """
-    picture = _grey(_read(name))
-    rows, columns = (side // size for side in picture.shape)
-    cut = picture[: rows * size, : columns * size].reshape(rows, size, columns, size).swapaxes(1, 2)
-    patches = cut.reshape(-1, size, size, 1).astype("float32")
+    picture = _read(name) / 255.0
+    picture = picture[..., :3] if colour else _grey(picture)[..., None]
+    rows, columns = (side // size for side in picture.shape[:2])
+    cut = picture[: rows * size, : columns * size].reshape(rows, size, columns, size, -1).swapaxes(1, 2)
+    patches = cut.reshape(rows * columns, size, size, -1).astype("float32")
     drawn = np.random.default_rng(0).permutation(len(patches))[:MOST]
     sklearn = name in SKLEARN_PHOTOGRAPHS
     licence = SKLEARN_PHOTOGRAPHS[name] if sklearn else SKIMAGE_PICTURES[name]
@@ -54,7 +56,7 @@ def photograph(name: str, size: int = 12) -> Data:
     return Data((patches[drawn],), patches[drawn], 0, source)
 
 
-def textures(size: int = 12) -> Data:
+def textures(size: int = 8) -> Data:
     """Patches of brick, grass and gravel, and which of them it is."""
     names = ("brick", "grass", "gravel")
     parts = [photograph(name, size).inputs[0][:600] for name in names]
@@ -75,6 +77,5 @@ def _read(name: str) -> np.ndarray:
 
 
 def _grey(picture: np.ndarray) -> np.ndarray:
-    """Luminance (Rec. 601), from 0 to 1."""
-    values = picture / 255.0
-    return values if values.ndim == 2 else values[..., :3] @ np.array([0.299, 0.587, 0.114])
+    """Luminance (Rec. 601)."""
+    return picture if picture.ndim == 2 else picture[..., :3] @ np.array([0.299, 0.587, 0.114])
