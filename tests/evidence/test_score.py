@@ -128,6 +128,29 @@ def test_behind_a_nonlinearity_the_sum_itself_is_untied():
     assert score(problem(net, held, held)).facts["p"] < 1e-3
 
 
+def repeated(distinct, times):
+    """Examples without a pattern, each of them several times, in mixed order."""
+    rng = np.random.default_rng(7)
+    once = [rng.normal(size=(distinct, 8)).astype("float32") for _ in range(2)], rng.normal(size=(distinct, 1))
+    rows = rng.permutation(np.repeat(np.arange(distinct), times))
+    return examples(tuple(part[rows] for part in once[0]), once[1][rows])
+
+
+def test_repeats_in_both_halves_are_not_taken_for_a_gain(monkeypatch):
+    """Where a step is judged on the examples that found it, noise is learnt by heart and looks like untying."""
+    net = set_weights(linear_pair("add", 8), head=(np.zeros((8, 1)), [0.0]))
+    held = repeated(80, 30)
+    one = problem(net, held, held)
+    found = score(one)
+    assert found.low < 0
+    monkeypatch.setattr(
+        "addcat.evidence.score._halves", lambda held: [held.rows(np.arange(half, held.count, 2)) for half in (0, 1)]
+    )
+    deceived = score(one)
+    assert deceived.low > 0.02 * deceived.facts["loss"]
+    assert deceived.facts["p"] < 1e-6
+
+
 def test_a_perfect_network_has_nothing_to_gain():
     held = two_inputs(60, lambda x, y: 0 * x[:, 0])
     net = set_weights(linear_pair("add", 4), head=(0 * KERNEL, [0.0]))

@@ -1,5 +1,7 @@
 """Tied by regression: free where the parts are equal, dear where the order is needed."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from problems import encoded_pair, linear_pair, problem, set_weights, two_inputs
@@ -31,3 +33,14 @@ def test_an_add_is_refused():
     with pytest.raises(DataError) as caught:
         tie(problem(linear_pair("add", 4), data, data))
     assert str(caught.value) == "'merge' is an Add, which is tied already; 'tie' asks Concatenates."
+
+
+def test_a_family_that_takes_too_long_is_left(monkeypatch):
+    """The first merge is tied whatever it takes: its time is in the reckoning before."""
+    data = two_inputs(40, lambda x, y: x[:, 0])
+    one = problem(encoded_pair("concat"), data, data)
+    monkeypatch.setattr("addcat.evidence.tie.LONGEST", -1.0)
+    assert tie(one).method == "tie"
+    with pytest.raises(DataError) as caught:
+        tie(replace(one, family=(one.merge,) * 3))
+    assert str(caught.value) == ("'merge' cannot be tied: the time allowed for it ended after 1 of 3 merges.")

@@ -1,5 +1,7 @@
 """The two arms of a comparison: the network with Add at the merges in question, and with Concatenate."""
 
+import math
+import time
 from collections.abc import Callable
 
 from addcat.evidence.problem import Problem, batches
@@ -41,27 +43,33 @@ def opened_anew(problem: Problem, graph: Graph) -> Graph | Refusal:
     return found if isinstance(found, Refusal) else found[0]
 
 
-def switched_arms(problem: Problem, examples: int) -> tuple[dict[str, Graph], str] | Refusal:
+def switched_arms(
+    problem: Problem, examples: int, *, until: float = math.inf
+) -> tuple[dict[str, Graph], str] | Refusal:
     """The network as it is, and with its merges switched: exactly where that can be, else fitted to some examples.
 
     Args:
         problem: The merges, which switch together.
         examples: How many to fit on, where kernels are fitted.
+        until: When no further merge is begun, in seconds of `time.monotonic`.
 
     Returns:
         Graphs by "add" and "concat", and the rule by which the last merge was switched.
     """
     other = "concat" if problem.now == "add" else "add"
     setting = Setting(problem.door, tuple(batches(problem.data.first(examples))), "project", problem.seed)
-    found = _switched(problem, problem.root, other, switch_site, setting)
+    found = _switched(problem, problem.root, other, switch_site, setting, until)
     return found if isinstance(found, Refusal) else ({problem.now: problem.root, other: found[0]}, found[1])
 
 
 def _switched(
-    problem: Problem, graph: Graph, rung: str, switch: Switch, setting: Setting
+    problem: Problem, graph: Graph, rung: str, switch: Switch, setting: Setting, until: float = math.inf
 ) -> tuple[Graph, str] | Refusal:
     rule = ""
-    for merge in problem.merges:
+    for done, merge in enumerate(problem.merges):
+        if done and time.monotonic() > until:
+            words = f"the time allowed for it ended after {done} of {len(problem.merges)} merges"
+            return Refusal("AC117", merge.site, words)
         outcome = switch(graph, merge.site, Rung(rung), setting)
         if isinstance(outcome, Refusal):
             return outcome

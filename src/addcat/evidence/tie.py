@@ -17,6 +17,9 @@ from addcat.statistics import t_interval
 
 MOST_SITES = 16
 """Merges of a family are tied one behind the other, each of them compiled anew; more are not worth their time."""
+LONGEST = 60.0
+"""Seconds after which no further merge is tied: a budget in trainings has no clock of its own, and a tie is one look
+among others."""
 
 
 def tying(merges: int) -> float:
@@ -47,7 +50,7 @@ def tie(problem: Problem, *, most: int | None = None) -> Evidence:
     if problem.now == "add":
         raise DataError(f"{site!r} is an Add, which is tied already; 'tie' asks Concatenates.")
     taken = problem.data.count if most is None else most
-    arms = switched_arms(problem, taken)
+    arms = switched_arms(problem, taken, until=min(problem.deadline, time.monotonic() + LONGEST))
     if isinstance(arms, Refusal):
         raise DataError(f"{site!r} cannot be tied: {arms.reason}.")
     held = problem.held if most is None else problem.held.first(most)
