@@ -70,7 +70,7 @@ def test_a_target_that_add_expresses_is_let_be():
     found = score(problem(at_the_truth(), held, held))
     assert found.facts["p"] > 0.05
     assert found.estimate < 0.05
-    assert found.low < 0
+    assert found.low <= 0
 
 
 def test_the_gain_of_a_target_that_add_cannot_express_is_predicted():
@@ -142,7 +142,7 @@ def test_repeats_in_both_halves_are_not_taken_for_a_gain(monkeypatch):
     held = repeated(80, 30)
     one = problem(net, held, held)
     found = score(one)
-    assert found.low < 0
+    assert found.low <= 0
     monkeypatch.setattr(
         "addcat.evidence.score._halves", lambda held: [held.rows(np.arange(half, held.count, 2)) for half in (0, 1)]
     )
@@ -202,15 +202,16 @@ def test_a_step_that_ruins_the_network_elsewhere_is_refused(monkeypatch):
     )
 
 
-def test_features_that_hardly_vary_on_one_half_and_much_on_the_other_make_no_figure():
+def test_a_step_that_serves_its_own_half_alone_is_not_taken():
     """Every second example is judged along a step that was found where the first feature of x is all but constant."""
     rng = np.random.default_rng(0)
     x, y = rng.normal(size=(2, 80, 4))
     x[::2, 0] *= 1e-3
     x[1::2, 0] *= 1e3
     held = examples((x, y), rng.normal(size=(80, 1)))
-    with pytest.raises(DataError, match="so the score does not apply here"):
-        score(problem(set_weights(linear_pair("add", 4), head=(0 * KERNEL, [0.0])), held, held))
+    found = score(problem(set_weights(linear_pair("add", 4), head=(0 * KERNEL, [0.0])), held, held))
+    assert -0.05 < found.estimate < 0.05  # the step as it was found would take the loss a million times up
+    assert found.low <= 0
 
 
 def test_an_opened_network_that_is_another_one_is_refused(monkeypatch):
