@@ -3,8 +3,9 @@
 fresh: both arms drawn anew, alike in every layer that they share.
 tied: Concatenate's consumers start as copies of Add's, so both arms start as one function and differ by what untying
     brings. The variance between pairs falls four times or more; small gains shrink a little.
-warm: what comes before the merges has the trained weights, what follows is drawn anew in both arms: fair to both, and
-    near its end in a fraction of the steps.
+warm: what comes before the merges has the trained weights, what follows is drawn anew and tied: fair to both, and near
+    its end in a fraction of the steps. What a short run shows is small, and nearly always on the right side.
+loose: as warm, with consumers drawn for each arm by itself, where they cannot be tied; the noise is many times larger.
 here: nothing is drawn; the network as it is, and switched with as little loss as can be.
 """
 
@@ -15,7 +16,7 @@ from addcat.evidence.arms import opened_anew
 from addcat.evidence.problem import Problem
 from addcat.graph import Graph, Refusal
 
-Kind = Literal["fresh", "tied", "warm"]
+Kind = Literal["fresh", "tied", "warm", "loose"]
 Starts = dict[str, Arrays]
 
 
@@ -31,28 +32,22 @@ def starts_of(problem: Problem, arms: dict[str, Graph], kind: Kind, seed: int) -
     Returns:
         Values of all variables by arm, or why there are no such starts.
     """
-    door = problem.door
-    if kind == "tied":
-        return _tied(problem, arms, seed)
+    door, kept = problem.door, kind in ("warm", "loose")
+    if kept and any(merge.site not in problem.root.nodes for merge in problem.merges):
+        return Refusal("AC117", problem.merge.site, "it lies in a nested model, whose parts cannot be kept apart")
     models = {name: door.write(graph, weights=False, seed=seed) for name, graph in arms.items()}
-    if kind == "warm":
-        if any(merge.site not in problem.root.nodes for merge in problem.merges):
-            return Refusal("AC117", problem.merge.site, "it lies in a nested model, whose parts cannot be kept apart")
+    if kept:
         models = {name: door.write(_warmed(problem, door.read(model))) for name, model in models.items()}
-    return {name: door.state(model) for name, model in models.items()}
-
-
-def _tied(problem: Problem, arms: dict[str, Graph], seed: int) -> Starts | Refusal:
-    door = problem.door
-    add = door.write(arms["add"], weights=False, seed=seed)
-    opened = opened_anew(problem, door.read(add))
+    found = {name: door.state(model) for name, model in models.items()}
+    if kind in ("fresh", "loose"):
+        return found
+    opened = opened_anew(problem, door.read(models["add"]))
     if isinstance(opened, Refusal):
         return opened
-    found = {"add": door.state(add), "concat": door.state(door.write(opened))}
-    wanted = [array.shape for array in door.state(door.write(arms["concat"], weights=False, seed=seed))]
-    if [array.shape for array in found["concat"]] != wanted:
+    tied = door.state(door.write(opened))
+    if [array.shape for array in tied] != [array.shape for array in found["concat"]]:
         return Refusal("AC117", problem.merge.site, "an opened Add is built otherwise than this Concatenate")
-    return found
+    return {**found, "concat": tied}
 
 
 def _warmed(problem: Problem, fresh: Graph) -> Graph:
