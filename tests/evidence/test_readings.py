@@ -5,7 +5,8 @@ import math
 import pytest
 
 from addcat.evidence.contrast import Contrast
-from addcat.evidence.readings import at_equal_widths, prior, read_pairs, read_score, read_tie
+from addcat.evidence.readings import at_equal_widths, prior, read_pairs, read_score, read_swap, read_tie
+from addcat.statistics.belief import POINTS
 
 
 def pairs(gain, pairs=2, seeds=0.03**2):
@@ -21,9 +22,12 @@ def test_a_prior_leaves_both_open_and_shared_branches_more_so():
     assert prior(matched=True).above(0.0) < prior().above(0.0)
 
 
-def test_a_score_speaks_for_concatenate_alone():
-    assert read_score(-0.3, 0.02) is None
-    assert read_score(0.01, 0.02) is None
+def test_a_score_is_a_lower_end_and_its_silence_excludes_large_gains_alone():
+    before = prior(shared=True)
+    silent = before.told(read_score(0.01, 0.02))
+    assert silent.mass[POINTS > 0.5].sum() < 0.3 * before.mass[POINTS > 0.5].sum()
+    assert silent.mass[abs(POINTS) < 0.05].sum() > before.mass[abs(POINTS) < 0.05].sum()
+    assert read_score(-0.3, 0.02) == read_score(0.0, 0.02)
     strong = prior(shared=True).told(read_score(0.5, 0.05))
     weak = prior(shared=True).told(read_score(0.05, 0.04))
     assert strong.above(0.0) > weak.above(0.0) > prior(shared=True).above(0.0)
@@ -39,12 +43,26 @@ def test_a_tie_that_loses_nothing_speaks_for_add_and_one_that_loses_for_concaten
 
 
 def test_full_pairs_need_no_bias_and_short_ones_show_the_side_before_the_size():
-    full, short = read_pairs("fresh", 1.0, pairs(0.1, 8), 0.0), read_pairs("warm", 0.2, pairs(0.1, 8), 0.0)
+    full, short = read_pairs("fresh", 1.0, pairs(0.1, 8), 0.0), read_pairs("loose", 0.2, pairs(0.1, 8), 0.0)
     assert (full.gain, full.upto, full.lapse) == (0.1, None, 0.0)
     assert (short.gain, short.upto) == (0.05, pytest.approx(0.3))
     assert short.noise.variance > full.noise.variance
-    negative = read_pairs("warm", 0.2, pairs(-0.1, 8), 0.0)
+    negative = read_pairs("loose", 0.2, pairs(-0.1, 8), 0.0)
     assert (negative.gain, negative.upto) == (pytest.approx(-0.3), -0.05)
+
+
+def test_branches_that_may_change_places_speak_for_add_and_others_for_concatenate():
+    before = prior(shared=True)
+    alike, apart = before.told(read_swap(0.02)), before.told(read_swap(2.0))
+    assert alike.above(0.02) < 0.5 * before.above(0.02)
+    assert apart.above(0.0) > 0.9
+
+
+def test_where_there_is_nothing_to_learn_both_will_do():
+    belief = prior(shared=True, idle=0.97)
+    limit = -math.log1p(-0.02)
+    assert belief.above(-limit) - belief.above(limit) > 0.85
+    assert 0.45 < belief.above(0.0) < 0.6
 
 
 def test_what_is_left_to_go_makes_a_short_run_say_less():

@@ -29,28 +29,33 @@ class Bias:
         way: More, for each unit of log loss that is left.
         tilt: More, for each unit of gain.
         lapse: Probability that the stage has nothing to do with the gain.
+        least: A run of a share of the steps shows the side of the gain before its size: the gain of full runs is at
+            least this multiple of what it shows,
+        most: and at most this one.
+        seeds: Spread of one pair between seeds, which serves where pairs are few.
+        degrees: How many observations that is worth.
     """
 
     floor: float
     way: float
     tilt: float
     lapse: float
+    least: float = 1.0
+    most: float = 1.0
+    seeds: float = 0.035
+    degrees: float = 1.4
 
 
 BIASES: dict[tuple[str, float], Bias] = {
     ("fresh", 1.0): Bias(0.0, 0.0, 0.0, 0.0),
-    ("fresh", 0.33): Bias(0.03, 0.4, 0.1, 0.05),
-    ("tied", 1.0): Bias(0.012, 0.0, 0.1, 0.02),
-    ("tied", 0.33): Bias(0.03, 0.6, 0.1, 0.1),
-    ("warm", 0.2): Bias(0.03, 0.1, 0.1, 0.05),
-    ("warm", 0.1): Bias(0.03, 0.6, 0.1, 0.15),
+    ("fresh", 0.33): Bias(0.025, 0.25, 0.05, 0.03, least=0.9, most=2.5),
+    ("tied", 1.0): Bias(0.025, 0.05, 0.05, 0.02),
+    ("warm", 0.2): Bias(0.015, 0.02, 0.05, 0.03, least=1.0, most=16.0, seeds=0.012, degrees=3.0),
+    ("loose", 0.2): Bias(0.03, 0.1, 0.1, 0.05, least=0.5, most=3.0),
 }
 """By kind and share of the steps."""
-SEEDS, SEEDS_DEGREES = 0.035**2, 1.4
-"""Variance of one pair between seeds, and how many observations that prior is worth; it serves where pairs are few."""
-LEAST_OF, MOST_OF = 0.5, 3.0
-"""A run of a share of the steps shows the side of the gain before its size: the gain of full runs lies between these
-multiples of what it shows."""
+SEEDS = 0.035**2
+"""Variance of one full pair between seeds, where none was measured."""
 BIAS_DEGREES = 4
 """The bias is heavy-tailed."""
 EXAMPLES_DEGREES = 500
@@ -70,21 +75,21 @@ def read_pairs(kind: str, share: float, found: Contrast, way: float) -> Reading:
     """
     bias = BIASES[kind, round(share, 2)]
     degrees = max(found.pairs - 1, 0)
-    own, whole = found.seeds * degrees if degrees else 0.0, degrees + SEEDS_DEGREES
-    seeds = Noise((own + SEEDS * SEEDS_DEGREES) / whole / found.pairs, whole)
+    own, whole = found.seeds * degrees if degrees else 0.0, degrees + bias.degrees
+    seeds = Noise((own + bias.seeds**2 * bias.degrees) / whole / found.pairs, whole)
     tilt = min(abs(found.gain), 1.0)
     more = bias.floor**2 + (bias.way * min(max(way, 0.0), 1.0)) ** 2 + (bias.tilt * tilt) ** 2
     noise = satterthwaite(seeds, Noise(found.examples, EXAMPLES_DEGREES), Noise(more, BIAS_DEGREES))
     if share >= 1:
         return Reading(found.gain, noise, bias.lapse)
-    low, high = sorted((LEAST_OF * found.gain, MOST_OF * found.gain))
+    low, high = sorted((bias.least * found.gain, bias.most * found.gain))
     return Reading(low, noise, bias.lapse, high)
 
 
-SHARED = ((0.5, -0.025, 0.025), (0.42, 0.15, 0.15), (0.08, 0.6, 0.5))
+SHARED = ((0.33, -0.027, 0.027), (0.45, 0.07, 0.09), (0.22, 1.5, 0.4))
 """Weight, centre and spread of what is believed where branches share their weights: Add is a right constraint or a
 fatal one."""
-OWN = ((0.7, 0.003, 0.015), (0.26, 0.06, 0.06), (0.04, 0.4, 0.4))
+OWN = ((0.7, 0.008, 0.012), (0.26, 0.08, 0.05), (0.04, 0.45, 0.45))
 """Where they do not: mostly nothing, sometimes what Add cannot express."""
 PRIOR_DEGREES = 3
 
@@ -94,17 +99,23 @@ NARROWER, LOOSER = 0.05, 0.06
 average, and what is seen at equal widths says less. Reckoned, not fitted."""
 
 
-def prior(*, shared: bool = False, matched: bool = False) -> Belief:
+NOTHING = Reading(0.0, Noise(0.008**2, PRIOR_DEGREES))
+"""Networks that learn nothing differ by what they overfit."""
+
+
+def prior(*, shared: bool = False, matched: bool = False, idle: float = 0.0) -> Belief:
     """What is believed of a merge before anything is measured.
 
     Args:
         shared: Whether its branches share their weights.
         matched: Whether both arms have as many parameters, not the same widths.
+        idle: Probability that there is nothing to learn, so that either will do.
     """
     parts = SHARED if shared else OWN
     shift, more = (NARROWER, LOOSER) if matched else (0.0, 0.0)
     readings = [Reading(c - shift, Noise(spread**2 + more**2, PRIOR_DEGREES)) for _, c, spread in parts]
-    return Belief.around(*readings, weights=tuple(weight for weight, _, _ in parts))
+    weights = [(1 - idle) * weight for weight, _, _ in parts]
+    return Belief.around(NOTHING, *readings, weights=(idle, *weights))
 
 
 def at_equal_widths(reading: Reading) -> Reading:
@@ -114,37 +125,55 @@ def at_equal_widths(reading: Reading) -> Reading:
     return Reading(reading.gain - NARROWER, noise, max(reading.lapse, 0.2), upto)
 
 
-FURTHEST = 2.0
+FURTHEST = 3.0
 """Log loss beyond which nothing is told apart."""
 
 
-def read_score(gain: float, error: float) -> Reading | None:
-    """What the untying score says: a gain speaks for Concatenate, and none for nothing.
+SCORED, SILENT = Bias(0.04, 0.0, 0.0, 0.05), Bias(0.05, 0.0, 0.0, 0.15)
+LEAST_SEEN, MOST_UNSEEN = 1.0, 0.05
+"""A gain by the score is exceeded by this multiple of it; one that it does not see lies below this, and two of its
+errors."""
+
+
+def read_score(gain: float, error: float) -> Reading:
+    """What the untying score says: a gain speaks for Concatenate, and none against a large one.
 
     From here understates what training anew would gain, so a gain is a lower end and no estimate.
 
     Args:
         gain: Predicted gain, as a share of the loss.
         error: Its standard error, in the same unit.
-
-    Returns:
-        The reading; None where there is nothing to read.
     """
     if gain <= error:
-        return None
+        return Reading(-FURTHEST, Noise(SILENT.floor**2, BIAS_DEGREES), SILENT.lapse, MOST_UNSEEN + 2 * error)
     seen = -math.log1p(-min(gain, 0.9))
-    return Reading(0.2 * seen, Noise(0.03**2 + error**2, BIAS_DEGREES), 0.2, FURTHEST)
+    return Reading(LEAST_SEEN * seen, Noise(SCORED.floor**2 + error**2, BIAS_DEGREES), SCORED.lapse, FURTHEST)
+
+
+MINDED = 0.25
+"""Rise of the log loss from which on a network minds that its branches change places."""
+ALIKE = Reading(-FURTHEST, Noise(0.05**2, BIAS_DEGREES), 0.1, 0.02)
+APART = Reading(0.1, Noise(0.05**2, BIAS_DEGREES), 0.1, FURTHEST)
+
+
+def read_swap(rise: float) -> Reading:
+    """What exchanging branches that share their weights says: Add cannot express a target that minds their order.
+
+    Args:
+        rise: Of the logarithm of the loss.
+    """
+    return APART if rise > MINDED else ALIKE
 
 
 def read_tie(rise: float, error: float) -> Reading:
     """What tying a Concatenate by regression says: the rise of its log loss, without training.
 
     Where the rise is small, the Concatenate did not use what Add forgets; where it is large, Add may learn its way
-    around it, and only two thirds of the rise are left on average.
+    around some of it.
 
     Args:
         rise: Of the logarithm of the loss.
         error: Its standard error.
     """
-    spread = 0.37 * max(rise, 0.0)
-    return Reading(0.65 * rise, Noise(0.033**2 + spread**2 + error**2, BIAS_DEGREES), 0.05)
+    spread = 0.35 * max(rise, 0.0)
+    return Reading(0.9 * rise, Noise(0.025**2 + spread**2 + error**2, BIAS_DEGREES), 0.05)

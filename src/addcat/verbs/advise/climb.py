@@ -10,7 +10,7 @@ recommends.
 import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from addcat.errors import DataError
 from addcat.evidence.arms import untrained_arms
@@ -22,7 +22,7 @@ from addcat.evidence.forward import forward
 from addcat.evidence.meter import Meter, relative_cost
 from addcat.evidence.pairs import Pairs, Stage
 from addcat.evidence.problem import Problem
-from addcat.evidence.readings import at_equal_widths, prior, read_pairs, read_score, read_tie
+from addcat.evidence.readings import at_equal_widths, prior, read_pairs, read_score, read_swap, read_tie
 from addcat.evidence.refit import refit
 from addcat.evidence.result import METHODS, Evidence
 from addcat.evidence.score import score
@@ -42,8 +42,15 @@ UNTRAINED = 0.2
 """What one network says can deceive: without pairs, the regret has to be this share of what is small enough."""
 FEWEST_PAIRS = 8
 """Full pairs below which a small expected regret alone does not end the climb."""
-METHOD = {"fresh": "short", "tied": "tied", "warm": "warm"}
+METHOD = {"fresh": "short", "tied": "tied", "warm": "warm", "loose": "warm"}
 """Names of stages that are no full pairs."""
+UNTAUGHT, NEVER_TAUGHT = 0.7, 0.97
+"""Probability that there is nothing to learn, where the network does no better than a constant; and where neither arm
+does when trained anew."""
+
+
+READ = ("score", "tie", "swap", "refit", "finetune")
+"""Probes of the given network that say something of the gain of training anew."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +121,7 @@ class Climber:
         self._problem, self._meter, self._wanted = problem, meter, wanted
         self._first_pass, self._given = first_pass, given
         self._readings: dict[str, Reading] = {}
+        self._idle = 0.0
         self.made = Climb(readings=self._readings)
 
     def automatic(self) -> Climb:
@@ -125,6 +133,8 @@ class Climber:
             made.proved = "add"
             made.path.append("The merge already computes what the other one would, so nothing had to be measured.")
             return made
+        if self._given >= float(constant_losses(self._problem).mean()):
+            self._idle = UNTAUGHT
         self._look("structure")
         arms = untrained_arms(self._problem)
         relative = 1.0 if isinstance(arms, Refusal) else relative_cost(arms["concat"], self._problem.root)
@@ -224,12 +234,23 @@ class Climber:
             self._problem.tell(f"{self._problem.merge.site}: training {stage.pairs} pairs")
             began = time.perf_counter()
             try:
-                found = pairs.run(stage)
+                stage, found = self._run(pairs, stage)  # noqa: PLW2901
             except DataError as refused:
                 made.path.append(str(refused))
                 continue
             self._judge(pairs, stage, found, began)
         made.path.append("All stages are done.")
+
+    def _run(self, pairs: Pairs, stage: Stage) -> tuple[Stage, Contrast]:
+        """Run a stage; from looser starts where its own cannot be had."""
+        try:
+            return stage, pairs.run(stage)
+        except DataError as refused:
+            if stage.kind != "warm":
+                raise
+            self.made.path.append(str(refused))
+            looser = replace(stage, kind="loose")
+            return looser, pairs.run(looser)
 
     def _judge(self, pairs: Pairs, stage: Stage, found: Contrast, began: float) -> None:
         made, problem = self.made, self._problem
@@ -248,7 +269,10 @@ class Climber:
             if taught:
                 side = choose(collapsed(losses[0], distinct), collapsed(losses[1], distinct), self._wanted.margin)
             made.proved = "add" if side == "add" else "concat" if side == "concat" else None
-        self._readings[stage.kind] = reading
+        if taught or (full and min(found.add, found.concat) < float(constant.mean())):
+            self._readings[stage.kind] = reading
+        elif full:
+            self._idle = NEVER_TAUGHT
         method = "retrain" if full else METHOD[stage.kind]
         evidence = Evidence.of(
             interval_of(reading, found.gain, found.add, n=found.pairs),
@@ -281,29 +305,37 @@ class Climber:
         made, loss = self.made, abs(self._given) or 1.0
         made.evidence.append(found)
         lowest = self._problem.door.lowest_loss(self._problem.losses)
-        if found.method != "tie" and beyond(found, self._given, lowest):  # a tie may ruin a network without bound
+        unbound = found.method in ("tie", "swap")  # these may ruin a network
+        if not unbound and beyond(found, self._given, lowest):
             made.path.append(
                 f"The estimate by {found.method}, {rows.signed(found.estimate)}, is more than all of the loss, "
                 f"{rows.decimal(self._given)}, which cannot go below zero; so it says nothing."
             )
-        elif found.method in ("score", "tie", "refit", "finetune") and found.estimate is not None:
-            error = ((found.high or 0.0) - (found.low or 0.0)) / 4 / loss
-            share = found.estimate / loss
-            if found.method == "tie":
-                tied = abs(1 + found.estimate / loss) or 1.0  # of a logarithm: the error as a share of the tied loss
-                self._readings["tie"] = read_tie(float(found.facts["log_rise"]), error / tied)
-            else:
-                reading = read_score(share, error)
-                if reading is not None:
-                    self._readings[found.method] = reading
+        elif found.method in READ and found.estimate is not None:
+            reading = self._reading(found, loss)
+            if not (self._idle and reading.upto is not None and reading.gain < 0):  # silence of what knows nothing
+                self._readings[found.method] = reading
         self._look(found.method)
+
+    @staticmethod
+    def _reading(found: Evidence, loss: float) -> Reading:
+        """What a probe of the given network says of the gain."""
+        estimate = found.estimate or 0.0
+        error = ((found.high or 0.0) - (found.low or 0.0)) / 4 / loss
+        share = estimate / loss
+        if found.method == "swap":
+            return read_swap(math.log1p(max(share, -0.5)))
+        if found.method == "tie":
+            tied = abs(1 + share) or 1.0  # of a logarithm: the error as a share of the tied loss
+            return read_tie(float(found.facts["log_rise"]), error / tied)
+        return read_score(share, error)
 
     def _look(self, method: str) -> None:
         made = self.made
-        matched = self._problem.match != "widths"
-        made.belief = prior(shared=bool(made.evidence[0].shared_branches), matched=matched)
+        matched, shared = self._problem.match != "widths", bool(made.evidence[0].shared_branches)
+        made.belief = prior(shared=shared, matched=matched, idle=self._idle)
         for name, reading in self._readings.items():
-            if matched and name in ("score", "tie", "refit", "finetune"):
+            if matched and name in READ:
                 reading = at_equal_widths(reading)  # noqa: PLW2901
             made.belief = made.belief.told(reading)
         choice = made.proved or lean(made.belief)
@@ -339,7 +371,12 @@ def sureness(belief: Belief, choice: Choice) -> float:
     return belief.above(0.0) if choice == "concat" else 1.0 - belief.above(0.0)
 
 
-STARTS = {"fresh": "from fresh starts", "tied": "from tied starts", "warm": "from the trained branches"}
+STARTS = {
+    "fresh": "from fresh starts",
+    "tied": "from tied starts",
+    "warm": "from the trained branches and tied starts",
+    "loose": "from the trained branches",
+}
 
 
 def _words(stage: Stage, found: Contrast, gain: Interval) -> str:
