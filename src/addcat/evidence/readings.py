@@ -150,10 +150,10 @@ def read_score(gain: float, error: float) -> Reading:
     return Reading(LEAST_SEEN * seen, Noise(SCORED.floor**2 + error**2, BIAS_DEGREES), SCORED.lapse, FURTHEST)
 
 
-MINDED = 0.25
+MINDED = 0.1
 """Rise of the log loss from which on a network minds that its branches change places."""
-ALIKE = Reading(-FURTHEST, Noise(0.05**2, BIAS_DEGREES), 0.1, 0.02)
-APART = Reading(0.1, Noise(0.05**2, BIAS_DEGREES), 0.1, FURTHEST)
+ALIKE = Reading(-FURTHEST, Noise(0.03**2, BIAS_DEGREES), 0.1, 0.0)
+APART = Reading(0.02, Noise(0.03**2, BIAS_DEGREES), 0.1, FURTHEST)
 
 
 def read_swap(rise: float) -> Reading:
@@ -165,15 +165,19 @@ def read_swap(rise: float) -> Reading:
     return APART if rise > MINDED else ALIKE
 
 
+TIED = Bias(0.02, 0.0, 0.05, 0.05, least=0.05, most=1.1)
+
+
 def read_tie(rise: float, error: float) -> Reading:
     """What tying a Concatenate by regression says: the rise of its log loss, without training.
 
     Where the rise is small, the Concatenate did not use what Add forgets; where it is large, Add may learn its way
-    around some of it.
+    around nearly all of it.
 
     Args:
         rise: Of the logarithm of the loss.
         error: Its standard error.
     """
-    spread = 0.35 * max(rise, 0.0)
-    return Reading(0.9 * rise, Noise(0.025**2 + spread**2 + error**2, BIAS_DEGREES), 0.05)
+    low, high = sorted((TIED.least * rise, TIED.most * rise))
+    variance = TIED.floor**2 + (TIED.tilt * rise) ** 2 + error**2
+    return Reading(low, Noise(variance, BIAS_DEGREES), TIED.lapse, high)

@@ -97,7 +97,7 @@ def test_structure_then_the_cheap_method_then_full_pairs_until_it_is_certain(ins
     assert made.looks[-1].regret < 1e-3
     assert [look.trainings for look in made.looks] == sorted(look.trainings for look in made.looks)
     assert made.looks[-1].trainings == meter.spent
-    assert made.looks[1].trainings == pytest.approx(26 * 2 * 60 / (3 * 100 * 32))  # passes of a network twice as dear
+    assert made.looks[1].trainings == pytest.approx(18 * 2 * 60 / (3 * 100 * 32))  # passes of a network twice as dear
     assert made.path == ["That was enough."]
 
 
