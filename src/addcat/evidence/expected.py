@@ -102,8 +102,9 @@ def of_pairs(stage: Stage, *, examples: int) -> Step:
     def reads(gain: float, rng: np.random.Generator) -> Reading:
         shown = gain
         if stage.share < 1:  # the side before the size: the reading says between which multiples
-            low, high = _ends(read_pairs(stage.kind, stage.share, _contrast(1.0, stage.pairs, examples), WAY))
-            shown = gain / math.exp(rng.uniform(math.log(low), math.log(high)))
+            shown = gain / _between(
+                read_pairs(stage.kind, stage.share, _contrast(1.0, stage.pairs, examples), WAY), rng
+            )
         return _erred(read_pairs(stage.kind, stage.share, _contrast(shown, stage.pairs, examples), WAY), rng)
 
     return Step(stage.kind, reads)
@@ -131,10 +132,9 @@ def of_tie(examples: int) -> Step:
         examples: Held-out examples that it would take.
     """
     error = ERROR / max(examples, 1) ** 0.5
-    left = read_tie(1.0, error).gain
 
     def reads(gain: float, rng: np.random.Generator) -> Reading:
-        return _erred(read_tie(gain / left, error), rng)
+        return _erred(read_tie(gain / _between(read_tie(1.0, error), rng), error), rng)
 
     return Step("tie", reads)
 
@@ -143,8 +143,10 @@ def _contrast(gain: float, pairs: int, examples: int) -> Contrast:
     return Contrast(gain, SEEDS, SPREAD**2 / max(examples, 1), pairs, 1.0, math.exp(-gain))
 
 
-def _ends(reading: Reading) -> tuple[float, float]:
-    return reading.gain, reading.gain if reading.upto is None else reading.upto
+def _between(reading: Reading, rng: np.random.Generator) -> float:
+    """A multiple of what a method shows, where it reads a one as a range of them."""
+    low, high = reading.gain, reading.gain if reading.upto is None else reading.upto
+    return math.exp(rng.uniform(math.log(low), math.log(high)))
 
 
 def _erred(reading: Reading, rng: np.random.Generator) -> Reading:

@@ -14,7 +14,8 @@ from addcat.errors import DataError
 from addcat.evidence.contrast import Contrast
 from addcat.evidence.meter import Meter
 from addcat.graph import Refusal
-from addcat.verbs.advise.climb import EFFORTS, FULL, PLANS, Climber, Wanted
+from addcat.verbs.advise.climb import EFFORTS, Climber, Wanted
+from addcat.verbs.advise.rungs import FULL, PLANS, WARM
 
 module = sys.modules["addcat.verbs.advise.climb"]
 DATA = two_inputs(60, lambda x, y: x[:, 0] - y[:, 0])
@@ -91,9 +92,9 @@ def methods(made):
 def test_structure_then_the_cheap_method_then_full_pairs_until_it_is_certain(instant):
     module.Pairs.gain = 0.3
     made, meter = climb(linear_pair("add", 4), wanted=Wanted(certainty=100))
-    assert methods(made) == ["structure", "score", "retrain"]
-    assert [look.method for look in made.looks] == ["structure", "score", "retrain"]
-    assert (made.proved, made.get("retrain").n, module.Pairs.ran) == ("concat", 4, [FULL[0]])
+    assert methods(made) == ["structure", "score", "warm", "retrain"]
+    assert [look.method for look in made.looks] == ["structure", "score", "warm 20 %", "retrain"]
+    assert (made.proved, made.get("retrain").n, module.Pairs.ran) == ("concat", 4, [WARM, FULL[0]])
     assert made.looks[-1].regret < 1e-3
     assert [look.trainings for look in made.looks] == sorted(look.trainings for look in made.looks)
     assert made.looks[-1].trainings == meter.spent
@@ -111,7 +112,7 @@ def test_a_concatenate_is_tied_and_shared_branches_are_exchanged(instant):
 def test_all_looks_are_taken_where_nothing_decides(instant):
     module.Pairs.gain, module.Pairs.seeds = 0.02, 0.5**2
     made, _ = climb(linear_pair("add", 4), wanted=Wanted(regret=1e-5))
-    assert module.Pairs.ran == list(FULL)
+    assert module.Pairs.ran == [WARM, *FULL]
     assert (made.get("retrain").n, made.proved, made.path) == (32, None, ["All stages are done."])
     assert methods(made).count("retrain") == 1
 
@@ -201,6 +202,49 @@ def test_arms_that_learn_nothing_prove_nothing(instant, monkeypatch):
     assert made.get("retrain").learnt is False
 
 
+def test_it_goes_on_to_certainty_only_where_full_pairs_are_likely_to_prove(instant):
+    """Short pairs believe both; one lies within the margin, where sixteen full pairs would prove nothing."""
+    ran = {}
+    for gain in (0.3, 0.004):
+        module.Pairs.gain, module.Pairs.seeds = gain, 1e-6
+        climb(linear_pair("add", 4), wanted=Wanted(certainty=100, regret=0.02))
+        ran[gain] = list(module.Pairs.ran)
+    assert ran == {0.3: [WARM, FULL[0]], 0.004: [WARM]}
+
+
+def test_short_pairs_that_learn_nothing_move_no_odds(instant, monkeypatch):
+    monkeypatch.setattr(module, "learnt", lambda *_: False)
+    module.Pairs.gain = 0.3
+    made, _ = climb(linear_pair("add", 4), trainings=1.2)
+    assert module.Pairs.ran == [WARM]
+    assert made.looks[-1].probability == made.looks[-2].probability
+
+
+def test_full_pairs_that_learn_nothing_leave_both_alike(instant, monkeypatch):
+    monkeypatch.setattr(module, "learnt", lambda *_: False)
+    monkeypatch.setattr(module, "constant_losses", lambda _: np.full(60, 0.05))  # below what the arms reach
+    module.Pairs.gain = 0.3
+    made, _ = climb(linear_pair("add", 4), trainings=12, given=0.2)
+    limit = -math.log1p(-0.02)
+    assert made.get("retrain").learnt is False
+    assert made.belief.above(-limit) - made.belief.above(limit) > 0.85
+    assert 0.4 < made.looks[-1].probability < 0.65
+
+
+@pytest.mark.parametrize(("kind", "instead"), [("warm", "loose"), ("tied", "fresh")])
+def test_starts_that_cannot_be_tied_are_drawn_apart(instant, kind, instead, monkeypatch):
+    def run(pairs, stage):
+        if stage.kind in ("warm", "tied"):
+            raise DataError("'merge': not so.")
+        return Course.run(pairs, stage)
+
+    monkeypatch.setattr(module.Pairs, "run", run)
+    made, _ = climb(linear_pair("add", 4), trainings=4, wanted=Wanted(regret=1e-6))
+    assert made.path[:2] == ["'merge': not so."] * 2
+    assert instead in [stage.kind for stage in module.Pairs.ran]
+    assert kind not in [stage.kind for stage in module.Pairs.ran]
+
+
 def test_nothing_is_measured_where_nothing_has_to_be(instant):
     kernel = [[1.0], [2.0], [3.0], [4.0]] * 2
     made, meter = climb(set_weights(linear_pair("concat", 4), head=(kernel, [0.0])))
@@ -232,4 +276,4 @@ def test_progress_is_told(instant):
     said = []
     one = replace(site(linear_pair("add", 4)), tell=said.append)
     Climber(one, Meter(one.recipe, 9.0, math.inf), Wanted(), 0.001, 1.0).automatic()
-    assert said[:2] == ["merge: score", "merge: training 4 pairs"]
+    assert said[:2] == ["merge: score", "merge: training 2 pairs"]

@@ -40,16 +40,17 @@ def names(found):
 def test_full_pairs_where_the_budget_pays_for_four(plan):
     found = plan(budget="30x")
     assert isinstance(found, Planned)
-    assert names(found) == ["structure", "score", "4 full pairs", "8 full pairs", "16 full pairs", "32 full pairs"]
+    full = ["4 full pairs", "8 full pairs", "16 full pairs", "32 full pairs"]
+    assert names(found) == ["structure", "score", "2 pairs, warm 20 % of the steps", *full]
     rungs = found.courses[0].rungs
-    assert [rung.within for rung in rungs] == [True, True, True, True, False, False]
+    assert [rung.within for rung in rungs] == [True, True, True, True, True, False, False]
     costs = [rung.trainings for rung in rungs]
     assert costs == sorted(costs)
-    assert costs[-1] - costs[1] == pytest.approx(8 * (costs[2] - costs[1]))
+    assert costs[-1] - costs[2] == pytest.approx(8 * (costs[3] - costs[2]))
     seconds = [rung.seconds for rung in rungs]
     assert seconds == sorted(seconds)
     regrets = [rung.regret for rung in rungs]
-    assert regrets[0] > regrets[2] > regrets[3] > regrets[5] > 0
+    assert regrets[0] > regrets[2] > regrets[4] > regrets[6] > 0
     assert rungs[-1].probability > rungs[0].probability + 0.1
     assert found.courses[0].why == ""
 
@@ -81,7 +82,7 @@ def test_page_and_json(plan):
     assert max(map(len, text.splitlines())) <= 80
     assert "<table" in found._repr_html_()
     read = json.loads(json.dumps(found.to_dict()))
-    assert read["courses"][0]["rungs"][2]["name"] == "4 full pairs"
+    assert read["courses"][0]["rungs"][3]["name"] == "4 full pairs"
     assert read["regret"] == 0.005
 
 

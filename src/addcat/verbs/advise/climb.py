@@ -21,18 +21,21 @@ from addcat.evidence.finetune import finetune
 from addcat.evidence.forward import forward
 from addcat.evidence.meter import Meter, relative_cost
 from addcat.evidence.pairs import Pairs, Stage
+from addcat.evidence.probed import READ, read_probe
 from addcat.evidence.problem import Problem
-from addcat.evidence.readings import at_equal_widths, prior, read_pairs, read_score, read_swap, read_tie
+from addcat.evidence.proof import provable
+from addcat.evidence.readings import SEEDS, at_equal_widths, prior, read_pairs
 from addcat.evidence.refit import refit
 from addcat.evidence.result import METHODS, Evidence
 from addcat.evidence.score import score
+from addcat.evidence.shown import interval_of, stage_words
+from addcat.evidence.starts import Kind
 from addcat.evidence.structure import structure
 from addcat.evidence.swap import swap
 from addcat.evidence.tie import tie
 from addcat.graph import Refusal
 from addcat.report import rows
-from addcat.statistics.belief import Belief, Reading, share_of
-from addcat.statistics.interval import Interval, t_quantile
+from addcat.statistics.belief import Belief, Reading
 from addcat.verbs.advise.result import Choice, Look
 from addcat.verbs.advise.rungs import FULL, PLANS, probe_of, stages_within
 
@@ -42,15 +45,15 @@ UNTRAINED = 0.2
 """What one network says can deceive: without pairs, the regret has to be this share of what is small enough."""
 FEWEST_PAIRS = 8
 """Full pairs below which a small expected regret alone does not end the climb."""
+PROVING, LIKELY = 2, 0.5
+"""A verdict is worth making certain where this look at full pairs proves it with this probability."""
 METHOD = {"fresh": "short", "tied": "tied", "warm": "warm", "loose": "warm"}
 """Names of stages that are no full pairs."""
+LOOSER: dict[Kind, Kind] = {"warm": "loose", "tied": "fresh"}
+"""Starts that serve where consumers cannot be tied."""
 UNTAUGHT, NEVER_TAUGHT = 0.7, 0.97
 """Probability that there is nothing to learn, where the network does no better than a constant; and where neither arm
 does when trained anew."""
-
-
-READ = ("score", "tie", "swap", "refit", "finetune")
-"""Probes of the given network that say something of the gain of training anew."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -246,10 +249,10 @@ class Climber:
         try:
             return stage, pairs.run(stage)
         except DataError as refused:
-            if stage.kind != "warm":
+            if stage.kind not in LOOSER:
                 raise
             self.made.path.append(str(refused))
-            looser = replace(stage, kind="loose")
+            looser = replace(stage, kind=LOOSER[stage.kind])
             return looser, pairs.run(looser)
 
     def _judge(self, pairs: Pairs, stage: Stage, found: Contrast, began: float) -> None:
@@ -274,12 +277,13 @@ class Climber:
         elif full:
             self._idle = NEVER_TAUGHT
         method = "retrain" if full else METHOD[stage.kind]
+        interval = interval_of(reading, found)
         evidence = Evidence.of(
-            interval_of(reading, found.gain, found.add, n=found.pairs),
+            interval,
             start=began,
             method=method,
             question="trained anew",
-            words=_words(stage, found, interval_of(reading, found.gain, found.add)),
+            words=stage_words(stage, found, interval),
             choice=side if full else None,
             reference_loss=found.add,
             constant_loss=float(constant.mean()),
@@ -312,23 +316,10 @@ class Climber:
                 f"{rows.decimal(self._given)}, which cannot go below zero; so it says nothing."
             )
         elif found.method in READ and found.estimate is not None:
-            reading = self._reading(found, loss)
+            reading = read_probe(found, loss)
             if not (self._idle and reading.upto is not None and reading.gain < 0):  # silence of what knows nothing
                 self._readings[found.method] = reading
         self._look(found.method)
-
-    @staticmethod
-    def _reading(found: Evidence, loss: float) -> Reading:
-        """What a probe of the given network says of the gain."""
-        estimate = found.estimate or 0.0
-        error = ((found.high or 0.0) - (found.low or 0.0)) / 4 / loss
-        share = estimate / loss
-        if found.method == "swap":
-            return read_swap(math.log1p(max(share, -0.5)))
-        if found.method == "tie":
-            tied = abs(1 + share) or 1.0  # of a logarithm: the error as a share of the tied loss
-            return read_tie(float(found.facts["log_rise"]), error / tied)
-        return read_score(share, error)
 
     def _look(self, method: str) -> None:
         made = self.made
@@ -361,37 +352,16 @@ class Climber:
         """
         if self._regret() > self._wanted.regret:
             return False
-        full = self.made.get("retrain")
-        few = full is not None and full.n < FEWEST_PAIRS
-        return self.made.proved is not None or (not few and self._meter.seconds > self._wanted.certainty)
+        made, full = self.made, self.made.get("retrain")
+        if made.proved is not None:
+            return True
+        if full is not None and full.n < FEWEST_PAIRS:
+            return False
+        seeds = made.seeds or SEEDS
+        hoped = provable(made.belief, self._wanted.margin, seeds, FULL[PROVING].pairs)
+        return self._meter.seconds > self._wanted.certainty or hoped < LIKELY
 
 
 def sureness(belief: Belief, choice: Choice) -> float:
     """Probability that a choice has the lower loss."""
     return belief.above(0.0) if choice == "concat" else 1.0 - belief.above(0.0)
-
-
-STARTS = {
-    "fresh": "from fresh starts",
-    "tied": "from tied starts",
-    "warm": "from the trained branches and tied starts",
-    "loose": "from the trained branches",
-}
-
-
-def _words(stage: Stage, found: Contrast, gain: Interval) -> str:
-    length = "" if stage.share >= 1 else f", {rows.percent(stage.share)} of the steps"
-    many = rows.counted(found.pairs, "pair")
-    return (
-        f"{many} trained {STARTS[stage.kind]}{length}: Add {rows.decimal(found.add)}, Concatenate "
-        f"{rows.decimal(found.concat)}, a gain of {rows.signed(gain.estimate)}; in full "
-        f"{rows.interval_text(gain.low, gain.high)}."
-    )
-
-
-def interval_of(reading: Reading, gain: float, loss: float, *, level: float = 0.95, n: int = 1) -> Interval:
-    """What a stage measured, and where the gain of full runs lies by its reading, in units of the loss."""
-    half = t_quantile(level, reading.noise.degrees) * math.sqrt(reading.noise.variance)
-    upto = reading.gain if reading.upto is None else reading.upto
-    ends = [float(share_of(value)) * abs(loss) for value in (gain, reading.gain - half, upto + half)]
-    return Interval(ends[0], ends[1], ends[2], level, n)

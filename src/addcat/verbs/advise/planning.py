@@ -237,8 +237,12 @@ class _Reckoning:
         stages = stages_within(pairs, share) if timed else ()
         if not stages:
             self.why = self.why or "the budget does not allow to train pairs."
-        if stages is not FULL:
-            self._chain(pairs, stages, added=True, timed=timed)
+        before = tuple(stage for stage in stages if stage not in FULL)
+        self._chain(pairs, before, added=True, timed=timed)
+        if before != stages:  # full pairs come on top
+            self._steps += [of_pairs(stage, examples=self._examples) for stage in before]
+            share.spent += sum(map(pairs.cost, before))
+            self._seconds += sum(map(pairs.running_seconds, before))
         self._chain(pairs, FULL, added=False, timed=timed)
 
     def _chain(self, pairs: Pairs, stages: tuple[Stage, ...], *, added: bool, timed: bool) -> None:

@@ -13,8 +13,7 @@ FULL = tuple(Stage("fresh", 1.0, pairs) for pairs in (4, 8, 16, 32))
 """Looks at full pairs; few looks have to share the error."""
 WARM = Stage("warm", 0.2, 2)
 PLANS: tuple[tuple[Stage, ...], ...] = (
-    (WARM, Stage("fresh", 1.0, 2)),
-    (WARM, Stage("fresh", 0.33, 2)),
+    *((WARM, Stage("tied", 1.0, pairs)) for pairs in (3, 2, 1)),
     (WARM,),
     (Stage("warm", 0.2, 1),),
 )
@@ -68,9 +67,10 @@ def probe_of(problem: Problem, meter: Meter, relative: float, first_pass: float)
 
 
 def stages_within(pairs: Pairs, meter: Meter) -> tuple[Stage, ...]:
-    """The stages of pairs to run with what is left: full pairs where four of them can be paid, else what can be."""
-    if meter.affords(pairs.cost(FULL[0]), pairs.seconds(FULL[0])):
-        return FULL
+    """The stages of pairs to run with what is left: short ones, then full ones, tied where four cannot be paid."""
+    first = (WARM, FULL[0])
+    if meter.affords(sum(map(pairs.cost, first)), sum(map(pairs.seconds, first))):
+        return (WARM, *FULL)
     for plan in PLANS:
         if meter.affords(sum(map(pairs.cost, plan)), sum(map(pairs.seconds, plan))):
             return plan

@@ -1,0 +1,29 @@
+"""What a probe of the given network says of the gain of training anew."""
+
+import math
+
+from addcat.evidence.readings import read_score, read_swap, read_tie
+from addcat.evidence.result import Evidence
+from addcat.statistics.belief import Reading
+
+READ = ("score", "tie", "swap", "refit", "finetune")
+"""Probes that say something of it."""
+LEAST_RISE = -0.5
+"""An exchange of branches that lowers the loss by more than this share of it is read as this."""
+
+
+def read_probe(found: Evidence, loss: float) -> Reading:
+    """The reading of a probe.
+
+    Args:
+        found: By one of `READ`, with an estimate.
+        loss: Of the given network.
+    """
+    error = ((found.high or 0.0) - (found.low or 0.0)) / 4 / loss
+    share = (found.estimate or 0.0) / loss
+    if found.method == "swap":
+        return read_swap(math.log1p(max(share, LEAST_RISE)))
+    if found.method == "tie":
+        tied = abs(1 + share) or 1.0  # of a logarithm: the error as a share of the tied loss
+        return read_tie(float(found.facts["log_rise"]), error / tied)
+    return read_score(share, error)
