@@ -24,12 +24,12 @@ def test_a_prior_leaves_both_open_and_shared_branches_more_so():
 
 def test_a_score_is_a_lower_end_and_its_silence_excludes_large_gains_alone():
     before = prior(shared=True)
-    silent = before.told(read_score(0.01, 0.02))
+    silent = before.told(read_score(0.01, 0.02, 500))
     assert silent.mass[POINTS > 0.5].sum() < 0.3 * before.mass[POINTS > 0.5].sum()
     assert silent.mass[abs(POINTS) < 0.05].sum() > before.mass[abs(POINTS) < 0.05].sum()
-    assert read_score(-0.3, 0.02) == read_score(0.0, 0.02)
-    strong = prior(shared=True).told(read_score(0.5, 0.05))
-    weak = prior(shared=True).told(read_score(0.05, 0.04))
+    assert read_score(-0.3, 0.02, 500) == read_score(0.0, 0.02, 500)
+    strong = prior(shared=True).told(read_score(0.5, 0.05, 500))
+    weak = prior(shared=True).told(read_score(0.05, 0.04, 500))
     assert strong.above(0.0) > weak.above(0.0) > prior(shared=True).above(0.0)
     assert strong.above(0.0) > 0.85
 

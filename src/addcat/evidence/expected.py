@@ -120,7 +120,7 @@ def of_score(examples: int) -> Step:
 
     def reads(gain: float, rng: np.random.Generator) -> Reading | None:
         seen = float(share_of(max(gain, 0.0))) * rng.uniform() + error * rng.standard_normal()
-        return read_score(seen, error)
+        return read_score(seen, error, examples)
 
     return Step("score", reads)
 

@@ -26,4 +26,4 @@ def read_probe(found: Evidence, loss: float) -> Reading:
     if found.method == "tie":
         tied = abs(1 + share) or 1.0  # of a logarithm: the error as a share of the tied loss
         return read_tie(float(found.facts["log_rise"]), error / tied)
-    return read_score(share, error)
+    return read_score(share, error, found.n)

@@ -50,7 +50,7 @@ BIASES: dict[tuple[str, float], Bias] = {
     ("fresh", 1.0): Bias(0.0, 0.0, 0.0, 0.0),
     ("fresh", 0.33): Bias(0.025, 0.25, 0.05, 0.03, least=0.9, most=2.5),
     ("tied", 1.0): Bias(0.025, 0.05, 0.05, 0.02),
-    ("warm", 0.2): Bias(0.015, 0.02, 0.05, 0.03, least=1.0, most=16.0, seeds=0.012, degrees=3.0),
+    ("warm", 0.2): Bias(0.01, 0.05, 0.05, 0.1, least=0.5, most=20.0, seeds=0.012, degrees=3.0),
     ("loose", 0.2): Bias(0.03, 0.1, 0.1, 0.05, least=0.5, most=3.0),
 }
 """By kind and share of the steps."""
@@ -86,10 +86,10 @@ def read_pairs(kind: str, share: float, found: Contrast, way: float) -> Reading:
     return Reading(low, noise, bias.lapse, high)
 
 
-SHARED = ((0.33, -0.027, 0.027), (0.45, 0.07, 0.09), (0.22, 1.5, 0.4))
+SHARED = ((0.33, -0.03, 0.02), (0.46, 0.11, 0.08), (0.21, 1.55, 0.35))
 """Weight, centre and spread of what is believed where branches share their weights: Add is a right constraint or a
 fatal one."""
-OWN = ((0.7, 0.008, 0.012), (0.26, 0.08, 0.05), (0.04, 0.45, 0.45))
+OWN = ((0.7, 0.011, 0.01), (0.26, 0.085, 0.045), (0.04, 0.45, 0.4))
 """Where they do not: mostly nothing, sometimes what Add cannot express."""
 PRIOR_DEGREES = 3
 
@@ -129,13 +129,15 @@ FURTHEST = 3.0
 """Log loss beyond which nothing is told apart."""
 
 
-SCORED, SILENT = Bias(0.04, 0.0, 0.0, 0.05), Bias(0.05, 0.0, 0.0, 0.15)
-LEAST_SEEN, MOST_UNSEEN = 1.0, 0.05
+SCORED, SILENT = Bias(0.045, 0.0, 0.0, 0.04), Bias(0.045, 0.0, 0.0, 0.25)
+LEAST_SEEN, MOST_UNSEEN = 1.2, 0.04
 """A gain by the score is exceeded by this multiple of it; one that it does not see lies below this, and two of its
 errors."""
+LEAST_ERROR = 0.4
+"""The error of a silent score is at least this, over the root of its examples: a step that serves nobody has none."""
 
 
-def read_score(gain: float, error: float) -> Reading:
+def read_score(gain: float, error: float, examples: int) -> Reading:
     """What the untying score says: a gain speaks for Concatenate, and none against a large one.
 
     From here understates what training anew would gain, so a gain is a lower end and no estimate.
@@ -143,17 +145,19 @@ def read_score(gain: float, error: float) -> Reading:
     Args:
         gain: Predicted gain, as a share of the loss.
         error: Its standard error, in the same unit.
+        examples: That judged it.
     """
     if gain <= error:
-        return Reading(-FURTHEST, Noise(SILENT.floor**2, BIAS_DEGREES), SILENT.lapse, MOST_UNSEEN + 2 * error)
+        unseen = MOST_UNSEEN + 2 * max(error, LEAST_ERROR / math.sqrt(max(examples, 1)))
+        return Reading(-FURTHEST, Noise(SILENT.floor**2, BIAS_DEGREES), SILENT.lapse, unseen)
     seen = -math.log1p(-min(gain, 0.9))
     return Reading(LEAST_SEEN * seen, Noise(SCORED.floor**2 + error**2, BIAS_DEGREES), SCORED.lapse, FURTHEST)
 
 
 MINDED = 0.1
 """Rise of the log loss from which on a network minds that its branches change places."""
-ALIKE = Reading(-FURTHEST, Noise(0.03**2, BIAS_DEGREES), 0.1, 0.0)
-APART = Reading(0.02, Noise(0.03**2, BIAS_DEGREES), 0.1, FURTHEST)
+ALIKE = Reading(-FURTHEST, Noise(0.02**2, BIAS_DEGREES), 0.1, 0.07)
+APART = Reading(0.02, Noise(0.02**2, BIAS_DEGREES), 0.1, FURTHEST)
 
 
 def read_swap(rise: float) -> Reading:
@@ -165,7 +169,7 @@ def read_swap(rise: float) -> Reading:
     return APART if rise > MINDED else ALIKE
 
 
-TIED = Bias(0.02, 0.0, 0.05, 0.05, least=0.05, most=1.1)
+TIED = Bias(0.02, 0.0, 0.02, 0.13, least=0.4, most=1.15)
 
 
 def read_tie(rise: float, error: float) -> Reading:
