@@ -15,7 +15,7 @@ from study.data.text import letters
 from study.networks import RATE, classified, compiled
 from study.task import Task
 
-HIDDEN_LETTER = 27
+HIDDEN_LETTER, STEPS = 27, 300
 GENERATED = Source("normal numbers and a known function", "", "none needed")
 
 
@@ -115,6 +115,7 @@ TASKS = tuple(
         data=data,
         build=partial(bidirectional, cell=cell, steps=steps),
         metric=metric,
+        steps=STEPS,
     )
     for name, data, cell, steps, metric in ROWS
 )

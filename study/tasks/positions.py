@@ -16,7 +16,7 @@ from study.data.text import letters
 from study.networks import classified
 from study.task import Task
 
-LETTERS, STEPS, RATE = 27, 150, 6e-3
+LETTERS, STEPS, RATE = 27, 300, 6e-3
 GENERATED = Source("random words of eight letters", "", "none needed")
 
 
