@@ -6,6 +6,7 @@ cannot do.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any, ClassVar, Literal, Protocol, overload, runtime_checkable
 
 from numpy.typing import NDArray
@@ -196,15 +197,13 @@ CANNOT: dict[Capability, str] = {
     "bench": "optimised",
 }
 """How a sentence goes on: an ONNX model cannot be ..."""
-_KERAS = (
-    "Pass a built Keras 3 model (keras.Sequential or keras.Model(inputs, outputs)), or a PyTorch module with "
-    "example_inputs."
-)
+_KERAS = "Pass a built Keras 3 model (keras.Sequential or keras.Model(inputs, outputs))"
+_MODULE = "or a PyTorch module with example_inputs."
 PASS: dict[Capability, str] = {
-    "read": _KERAS,
-    "write": _KERAS,
-    "train": _KERAS,
-    "bench": "Pass an ONNX model, a Keras model, a path of one, or a PyTorch module with example_inputs.",
+    "read": f"{_KERAS}, an ONNX model, {_MODULE}",
+    "write": f"{_KERAS}, {_MODULE}",
+    "train": f"{_KERAS}, {_MODULE}",
+    "bench": f"Pass an ONNX model, a Keras model, a path of one, {_MODULE}",
 }
 
 
@@ -246,6 +245,11 @@ def door_for(model: Any, needs: Capability = "read", *, example_inputs: Any = No
         return _require(door, "an ONNX model", needs)
     if framework == "torch":
         return _torch_door(model, example_inputs)
+    if isinstance(model, str | Path):
+        raise ModelError(
+            f"{str(model)!r} is a path or a name, not a model. Load it first (keras.saving.load_model, onnx.load), or "
+            "use the command line, which takes it as it is."
+        )
     raise ModelError(f"No door takes a {type(model).__module__}.{type(model).__name__}. {PASS[needs]}")
 
 

@@ -2,6 +2,7 @@
 
 import json
 import re
+from pathlib import Path
 
 import networks
 import pytest
@@ -261,8 +262,18 @@ def test_input_shapes_of_the_command_line():
         (
             3,
             "No door takes a builtins.int. "
-            "Pass a built Keras 3 model (keras.Sequential or keras.Model(inputs, outputs)), or a PyTorch module with "
-            "example_inputs.",
+            "Pass a built Keras 3 model (keras.Sequential or keras.Model(inputs, outputs)), an ONNX model, or a "
+            "PyTorch module with example_inputs.",
+        ),
+        (
+            "net.onnx",
+            "'net.onnx' is a path or a name, not a model. Load it first (keras.saving.load_model, onnx.load), or use "
+            "the command line, which takes it as it is.",
+        ),
+        (
+            Path("net.keras"),
+            "'net.keras' is a path or a name, not a model. Load it first (keras.saving.load_model, onnx.load), or use "
+            "the command line, which takes it as it is.",
         ),
         (
             layers.Dense(3),
