@@ -34,3 +34,27 @@ def test_demo_finds_what_readme_says(tmp_path, capsys):
     verdict = re.compile(r"^.*: \w+ \(\w+\), (add|concat) \(certain\)\.", flags=re.MULTILINE)
     found = {line.group() for line in verdict.finditer(capsys.readouterr().out)}
     assert {line.group() for line in verdict.finditer(printed)} <= found
+
+
+def broken_links(text, folder):
+    """Relative links of a page that lead nowhere."""
+    links = re.findall(r"\]\((?!https?:|#)([^)#\s]+)", text)
+    return [link for link in links if not (folder / link).exists()]
+
+
+def test_links_lead_somewhere():
+    assert len(re.findall(r"\]\(docs/", README.read_text(encoding="utf-8"))) >= 8
+    for page in [README, README.parent / "CONTRIBUTING.md", *README.parent.glob("docs/**/*.md")]:
+        assert broken_links(page.read_text(encoding="utf-8"), page.parent) == [], page.name
+
+
+def test_a_broken_link_is_noticed(tmp_path):
+    (tmp_path / "there.md").touch()
+    text = "[a](there.md#part) [b](https://keras.io) [c](#here) [d](docs/gone.md)"
+    assert broken_links(text, tmp_path) == ["docs/gone.md"]
+
+
+def test_every_page_of_the_docs_is_named_in_readme():
+    pages = {path.relative_to(README.parent).as_posix() for path in (README.parent / "docs").glob("**/*.md")}
+    built = {page for page in pages if page.startswith("docs/reference/") or page == "docs/index.md"}
+    assert pages - built <= set(re.findall(r"\]\(([\w/.]+)\)", README.read_text(encoding="utf-8")))

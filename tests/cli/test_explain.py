@@ -228,3 +228,14 @@ def test_a_code_that_does_not_exist_is_one_message(run):
         "AC212 (a Stack that is summed); AC112 (a rung's scale does not fold into its branch)."
     )
     assert run("explain", "AC412") == (2, "", f"Error: {message}\n")
+
+
+def test_help_names_what_a_repeated_option_takes(run):
+    for command in app.registered_commands:
+        assert not re.search(r"--[a-z-]+ <list", run(command.name, "--help")[1]), command.name
+
+
+def test_the_list_of_verbs_fits_a_page(run):
+    lines = [line for line in run("--help", width=80)[1].splitlines() if re.match(r"  [a-z]+  ", line)]
+    assert [line.split()[0] for line in lines] == [command.name for command in app.registered_commands]
+    assert all(line.endswith(".") and not line.endswith("...") for line in lines)

@@ -55,3 +55,13 @@ def test_sentences_fit_and_lose_nothing(words, width):
 @given(WORDS, st.integers(40, 120))
 def test_a_formula_stays_on_one_line(words, width):
     assert "W (x + P y) = W x + (W P) y" in wrap(f"{' '.join(words)} `W (x + P y) = W x + (W P) y`.", width)
+
+
+def test_a_heading_is_not_broken_where_a_table_just_fits():
+    columns = (Column("question", whole=False), Column("method"), Column("95 % interval"))
+    table = Table(columns, (("cat", "retrain", "[-0.00142, +0.00560]"),))
+    for width in (41, 39):
+        lines = render(Page.of(table), width=width).splitlines()
+        assert lines[0].split("  ")[0] == "question"
+        assert lines[2].split() == ["cat", "retrain", "[-0.00142,", "+0.00560]"]
+        assert max(map(len, lines)) <= width

@@ -49,13 +49,13 @@ def options(
     """Add or concatenate? Evidence for the merges of a neural network, and the tools to change them."""
 
 
-app.command("explain")(explain_verb)
-app.command("inspect")(inspect_verb)
-app.command("switch")(switch_verb)
-app.command("advise")(advise_verb)
-app.command("compare")(compare_verb)
-app.command("optimize")(optimize_verb)
-app.command("demo")(demo_verb)
+app.command("explain", short_help="What each merge makes of two shapes, or what a code means.")(explain_verb)
+app.command("inspect", short_help="Every merge of a model, hidden ones too, with its price.")(inspect_verb)
+app.command("switch", short_help="Change a merge and keep the function.")(switch_verb)
+app.command("advise", short_help="Recommend a merge, with odds, regret, price and reason.")(advise_verb)
+app.command("compare", short_help="Train both merges in pairs, and say which is better.")(compare_verb)
+app.command("optimize", short_help="The same outputs in less time or memory.")(optimize_verb)
+app.command("demo", short_help="All of it on handwritten digits, in a minute or two.")(demo_verb)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -35,7 +35,9 @@ Text = str | None
 Data = Annotated[str, typer.Option(help=f"What MODEL was trained on. {DATA}")]
 Validation = Annotated[Text, typer.Option(help="To judge on; else part of DATA is put aside.")]
 Loss = Annotated[Text, typer.Option(help="A Keras or torch.nn loss; else the model's, else inferred.")]
-Site = Annotated[list[str] | None, typer.Option(help="This merge alone; may be repeated. By families where left out.")]
+Site = Annotated[
+    list[str] | None, typer.Option(metavar="SITE", help="This merge alone; may be repeated. By families where left out.")
+]
 Effort = Annotated[str, typer.Option(help=f"One of auto, {', '.join(METHODS)}.")]
 Budget = Annotated[
     Text, typer.Option(help="Trainings of MODEL (0.5x) or time (90s, 10min); a minute or a quarter of a training.")

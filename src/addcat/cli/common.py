@@ -37,7 +37,7 @@ Weights = Annotated[
 ]
 Shapes = Annotated[
     list[str] | None,
-    typer.Option("--input", help="Shape of an input, batch first: 1x3x224x224. One per input."),
+    typer.Option("--input", metavar="SHAPE", help="Shape of an input, batch first: 1x3x224x224. One per input."),
 ]
 Unsafe = Annotated[
     bool,

@@ -33,7 +33,8 @@ Metric = Annotated[
 ]
 Lower = Annotated[bool, typer.Option("--lower-is-better/--higher-is-better", help="The good direction of the metric.")]
 Sites = Annotated[
-    list[str] | None, typer.Option("--site", help="A merge or a family, one question each; else every family.")
+    list[str] | None,
+    typer.Option("--site", metavar="SITE", help="A merge or a family, one question each; else every family."),
 ]
 Arms = Annotated[str, typer.Option(help="What is compared; the first is kept if in doubt.")]
 Pairs = Annotated[int, typer.Option(help="How many; at most so many with --stop sequential.")]

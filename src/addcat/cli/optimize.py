@@ -51,7 +51,10 @@ def optimize(
     ] = "onnxruntime",
     threads: Annotated[int, typer.Option(help="Threads of a run.")] = 1,
     shape: Annotated[
-        list[str] | None, typer.Option(help="Shape of an input whose size is open: x=1x3x256x256. May be repeated.")
+        list[str] | None,
+        typer.Option(
+            metavar="NAME=SHAPE", help="Shape of an input whose size is open: x=1x3x256x256. May be repeated."
+        ),
     ] = None,
     inputs: Annotated[
         Path | None,

@@ -13,7 +13,7 @@ from rich.console import Console, RenderableType
 from rich.table import Table as RichTable
 from rich.text import Text
 
-from addcat.report.page import Block, Bullets, Heading, Page, Paragraph, Table, Tone, visible
+from addcat.report.page import Block, Bullets, Cell, Column, Heading, Page, Paragraph, Table, Tone, visible
 
 STYLES: dict[Tone, str] = {
     "plain": "",
@@ -128,11 +128,13 @@ def wrap(text: str, width: int, *, bullet: str = "") -> str:
 
 def _table(table: Table, width: int) -> RichTable:
     columns, rows = visible(table, width)
-    grid = RichTable(box=RULED, pad_edge=False, show_edge=False, header_style="bold", padding=(0, 1))
+    padding = (0, 1) if _least_width(columns, rows) <= width else (0, 1, 0, 0)  # three spaces between columns, or two
+    grid = RichTable(box=RULED, pad_edge=False, show_edge=False, header_style="bold", padding=padding)
     for column in columns:
         grid.add_column(
             column.title,
             justify="right" if column.number else "left",
+            min_width=len(column.title),
             no_wrap=column.whole,
             overflow="ellipsis" if column.whole else "fold",
         )
@@ -141,3 +143,9 @@ def _table(table: Table, width: int) -> RichTable:
         cells = [Text(cell.text, style=STYLES[cell.tone]) for cell in row]
         grid.add_row(*cells, end_section=bool(last_before_totals))
     return grid
+
+
+def _least_width(columns: list[Column], rows: list[list[Cell]]) -> int:
+    """Characters that a table takes at least, with three spaces between columns."""
+    cells = [max((len(row[n].text) for row in rows), default=0) if c.whole else 0 for n, c in enumerate(columns)]
+    return sum(max(len(c.title), wide) for c, wide in zip(columns, cells, strict=True)) + 3 * (len(columns) - 1)
