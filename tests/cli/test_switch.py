@@ -94,7 +94,7 @@ def test_data_seed_widen_and_fresh(run, unet, tmp_path):
             ["--set", "skip1=drop"],
             1,
             "'skip1' cannot become drop: what the other branches of 'skip1' add is lost: "
-            "give data, and the closest network is fitted [AC114].",
+            "give data, and the closest network is fitted [AC114]. `addcat explain AC114` says more.",
         ),
     ],
 )

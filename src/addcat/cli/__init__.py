@@ -77,7 +77,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except SystemExit as stop:
         return stop.code if isinstance(stop.code, int) else 0
     except RefusedError as refused:
-        say_error(str(refused))
+        more = f" `addcat explain {refused.refusals[0].code}` says more." if refused.refusals else ""
+        say_error(f"{refused}{more}")
         return REFUSED
     except AddcatError as error:
         say_error(str(error))

@@ -124,13 +124,10 @@ def test_a_shape_is_no_code(text):
         (
             ["AC104", "AC101"],
             {},
-            "explain takes shapes, or one code alone, and got 'AC104', 'AC101'. Ask for 'AC104' alone.",
+            "explain takes shapes, or one code in one word, such as AC104, and got 'AC104', 'AC101'.",
         ),
-        (
-            ["8x8", "AC101"],
-            {},
-            "explain takes shapes, or one code alone, and got '8x8', 'AC101'. Ask for 'AC101' alone.",
-        ),
+        (["AC", "104"], {}, "explain takes shapes, or one code in one word, such as AC104, and got 'AC', '104'."),
+        (["8x8", "AC101"], {}, "explain takes shapes, or one code in one word, such as AC104, and got '8x8', 'AC101'."),
     ],
 )
 def test_a_wrong_code_is_one_message(question, options, message):

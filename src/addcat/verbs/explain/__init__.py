@@ -112,7 +112,7 @@ def _read_shapes(shapes: Sequence[str | Sequence[int | None]]) -> tuple[Shape, .
     named = [shape for shape in shapes if isinstance(shape, str) and looks_like_code(shape)]
     if named and not isinstance(shapes, str):
         given = ", ".join(map(repr, shapes))
-        raise OptionError(f"explain takes shapes, or one code alone, and got {given}. Ask for {named[0]!r} alone.")
+        raise OptionError(f"explain takes shapes, or one code in one word, such as AC104, and got {given}.")
     if isinstance(shapes, str) or len(shapes) < 2:
         given = repr(shapes) if isinstance(shapes, str) else f"{len(shapes)}: {list(shapes)}"
         raise ShapeError(

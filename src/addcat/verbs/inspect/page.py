@@ -44,6 +44,9 @@ def inspection_page(found: Inspection) -> Page:
     if found.findings:
         blocks.append(Heading("Findings"))
         blocks.append(Bullets(tuple(_findings(found.findings))))
+    if code := _first_code(found):
+        words = f"`addcat explain {code}` says what that code means and what to do; so for every other."
+        blocks.append(Paragraph(words, "muted"))
     blocks.extend([Heading("Totals, for one example"), _totals(found)])
     if found.totals.uncounted:
         names = ", ".join(found.totals.uncounted[:3]) + (", ..." if len(found.totals.uncounted) > 3 else "")
@@ -52,6 +55,12 @@ def inspection_page(found: Inspection) -> Page:
         words = f"Not in the multiply-adds: {counted} that addcat does not look into ({names})."
         blocks.append(Paragraph(words, "muted"))
     return Page(tuple(blocks))
+
+
+def _first_code(found: Inspection) -> str:
+    """A code that the page shows; "" where it shows none."""
+    refused = [merge.switch.code for merge in found.merges if isinstance(merge.switch, Refusal)]
+    return next(iter([*refused, *(finding.code for finding in found.findings)]), "")
 
 
 def _columns(lines: tuple[tuple[str | Cell, ...], ...]) -> tuple[Column, ...]:
