@@ -31,6 +31,10 @@ from addcat.verbs.optimize import check_options
 from addcat.verbs.optimize import optimize as optimize_model
 from addcat.verbs.optimize.result import Optimized
 
+OpenShapes = Annotated[
+    list[str] | None,
+    typer.Option(metavar="NAME=SHAPE", help="Shape of an input whose size is open: x=1x3x256x256. May be repeated."),
+]
 Measure = Annotated[bool, typer.Option("--measure/--no-measure", help="Measure, or trust the cost model alone.")]
 Cache = Annotated[
     bool, typer.Option("--cache/--no-cache", help="Use what earlier runs measured on this machine, or do not.")
@@ -50,12 +54,7 @@ def optimize(
         str, typer.Option(help="Where an ONNX model is measured: onnxruntime or openvino.")
     ] = "onnxruntime",
     threads: Annotated[int, typer.Option(help="Threads of a run.")] = 1,
-    shape: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="NAME=SHAPE", help="Shape of an input whose size is open: x=1x3x256x256. May be repeated."
-        ),
-    ] = None,
+    shape: OpenShapes = None,
     inputs: Annotated[
         Path | None,
         typer.Option(
