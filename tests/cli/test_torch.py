@@ -166,6 +166,32 @@ def test_advise_takes_the_inputs_from_a_loader_and_names_a_file_that_switch_writ
     assert (tmp_path / "switched.pt").exists()
 
 
+def test_compare_trains_a_module_on_a_loader(folder, capsys):
+    _, name = folder
+    words = ["compare", f"{name}:model", "--data", f"{name}:loader", "--validation", f"{name}:loader", "--pairs", "2"]
+    more = ["--loss", "torch.nn:CrossEntropyLoss", "--epochs", "2", "--metric", "accuracy", "--metric", "f1", "--json"]
+    assert main([*words, *more]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["settings"]["notes"][1].startswith("Training recipe: AdamW, cosine decay, 2 epochs, 6 steps;")
+    assert [one["metric"] for one in found["metrics"]] == ["accuracy", "f1"]
+
+
+def test_compare_takes_arrays_weights_and_shapes(folder, capsys):
+    import importlib
+
+    import numpy as np
+
+    tmp_path, name = folder
+    x = np.random.default_rng(0).normal(size=(60, 4)).astype("float32")
+    np.savez(tmp_path / "data.npz", x=x, y=(x[:, 0] > 0).astype("int64"))
+    words = ["compare", f"{name}:model", "--data", "data.npz", "--pairs", "2", "--steps", "4"]
+    assert main(words) == 2
+    assert "Say them, as in --input 1x3x224x224" in " ".join(capsys.readouterr().err.split())
+    torch.save(importlib.import_module(name).Residual().state_dict(), tmp_path / "trained.pth")
+    assert main([*words, "--input", "1x4", "--weights", "trained.pth"]) == 0
+    assert "concat over add" in capsys.readouterr().out
+
+
 def test_optimize_writes_an_onnx_file(folder, capsys):
     import importlib
 

@@ -3,7 +3,6 @@
 import sys
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -22,11 +21,9 @@ from addcat.cli.common import (
     Unsafe,
     Weights,
     give,
-    say_note,
     training_options,
 )
-from addcat.doors.lookup import is_lookup, look_up
-from addcat.errors import DataError, OptionError
+from addcat.cli.subject import open_subject
 from addcat.evidence.result import METHODS
 from addcat.graph import Graph
 
@@ -82,18 +79,16 @@ def advise(
     from addcat.verbs.advise import advise as advise_model  # noqa: PLC0415  (loads scipy, which --help does not need)
 
     require_targets(None if html is None else report_target(html), source=model)
-    # how it was trained is part of the question, unless the user says what it is to be judged by
-    how: dict[str, Any] = {"unsafe": unsafe, "custom": custom or [], "compiled": loss is None, "say": say_note}
-    how["example_of"] = partial(_first_of, data)
-    network, example = _opened(model, weights, input_shapes or [], how)
-    graph, read, measure = _given(network, example, loss)
+    opened = open_subject(
+        model, data=data, loss=loss, weights=weights, shapes=input_shapes, unsafe=unsafe, custom=custom
+    )
     with _progress() as progress:
         advice = advise_model(
-            network,
-            read(data),
-            validation=None if validation is None else read(validation),
-            loss=measure,
-            example_inputs=example,
+            opened.network,
+            opened.read(data),
+            validation=None if validation is None else opened.read(validation),
+            loss=opened.loss,
+            example_inputs=opened.example,
             **training_options(epochs=epochs, batch_size=batch_size),
             sites=site,
             effort=effort,
@@ -107,7 +102,7 @@ def advise(
         )
     give(advice, as_json=as_json)
     if html is not None:
-        _write(advice, graph, html)
+        _write(advice, opened.graph, html)
 
 
 def _write(found: Any, graph: Graph, path: Path) -> None:
@@ -121,43 +116,6 @@ def _write(found: Any, graph: Graph, path: Path) -> None:
         save_report(document(found.page(), f"Plan: {graph.name}"), path)
     else:
         write_report(found, graph, path)
-
-
-def _opened(model: str, weights: Path | None, shapes: list[str], how: dict[str, Any]) -> tuple[Any, Any]:
-    from addcat.doors.open import load_subject  # noqa: PLC0415
-    from addcat.verbs.inspect import parse_input_shapes  # noqa: PLC0415
-
-    return load_subject(model, weights=weights, shapes=parse_input_shapes(shapes), **how)
-
-
-def _first_of(data: str, network: Any) -> Any:
-    """What a PyTorch module is called with, of the data where they are code; arrays are read by its shapes."""
-    if not is_lookup(data):
-        return None
-    from addcat.doors.torch.data import first_call  # noqa: PLC0415  (loads torch)
-
-    call = first_call(network, look_up(data, error=DataError), None)
-    return call.args or call.kwargs
-
-
-def _given(network: Any, example: Any, loss: str | None) -> tuple[Graph, Callable[[str], Any], Any]:
-    """The graph of a model, what reads its data, and its loss; of a PyTorch module both may be code."""
-    from addcat.data import load_data  # noqa: PLC0415
-    from addcat.doors.base import door_for, framework_of  # noqa: PLC0415
-
-    door = door_for(network, needs="train", example_inputs=example)
-    graph = door.read(network)
-    inputs = [(name, graph.nodes[name].shape) for name in graph.inputs]
-    outputs = door.outputs_of(network)
-    torch = framework_of(network) == "torch"
-
-    def read(reference: str) -> Any:
-        if torch and is_lookup(reference):  # a loader is iterated as it is
-            return look_up(reference, error=DataError)
-        return load_data(reference, inputs=inputs, outputs=outputs)
-
-    is_code = torch and loss is not None and is_lookup(loss)
-    return graph, read, look_up(str(loss), error=OptionError) if is_code else loss
 
 
 @contextmanager

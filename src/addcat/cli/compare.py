@@ -6,8 +6,9 @@ from typing import Annotated, Any
 import typer
 
 from addcat.cli.advise import DATA
-from addcat.cli.common import BatchSize, Epochs, Json, Unsafe, command_line, give
+from addcat.cli.common import BatchSize, Custom, Epochs, Json, Shapes, Unsafe, Weights, command_line, give
 from addcat.cli.live import live
+from addcat.cli.subject import Opened, first_of, of_network, open_subject
 from addcat.errors import OptionError
 
 Word = str | None
@@ -15,7 +16,7 @@ Model = Annotated[
     Word,
     typer.Argument(
         metavar="[MODEL]",
-        help="A .keras file or package.module:function; with --train, the function that builds an arm.",
+        help="A .keras or .pt2 file, or package.module:function; with --train, the function that builds an arm.",
         show_default=False,
     ),
 ]
@@ -23,7 +24,7 @@ Data = Annotated[Word, typer.Option(help=f"What MODEL was trained on. {DATA}")]
 Validation = Annotated[Word, typer.Option(help="To judge on; else part of DATA is put aside.")]
 Train = Annotated[Word, typer.Option(help="package.module:function: train(model, seed).", show_default=False)]
 Command = Annotated[Word, typer.Option(help="Run once a trial, {arm}, {seed}, {folder} in it.", show_default=False)]
-Loss = Annotated[Word, typer.Option(help="A Keras loss; else the compiled one, else inferred.")]
+Loss = Annotated[Word, typer.Option(help="A Keras or torch.nn loss; else the model's, else inferred.")]
 Metric = Annotated[
     list[str] | None,
     typer.Option(
@@ -98,7 +99,10 @@ def compare(
     html: Html = None,
     mlflow: Mlflow = None,
     plan: Plan = False,
+    input_shapes: Shapes = None,
+    weights: Weights = None,
     unsafe: Unsafe = False,
+    custom: Custom = None,
     as_json: Json = False,
 ) -> None:
     """Train both arms in pairs of one seed, and say which is better, how surely, and what to choose meanwhile.
@@ -152,34 +156,42 @@ def _compare(
 
 def _read(options: dict[str, Any]) -> dict[str, Any]:
     """The options as `addcat.compare` takes them: models and functions loaded, lists taken apart."""
-    from addcat.doors.lookup import function_at  # noqa: PLC0415
-    from addcat.doors.open import load_model  # noqa: PLC0415
+    from addcat.doors.lookup import function_at, is_lookup  # noqa: PLC0415
 
     given: dict[str, Any] = {**options, "arms": _words(options["arms"]), "budgets": _words(options["budgets"])}
     given["metric"] = _metrics(options["metric"] or [])
     given["learning_rates"] = _numbers(options["learning_rates"])
-    unsafe, model, train = given.pop("unsafe"), given["model"], given["train"]
+    how = {name: given.pop(name) for name in ("weights", "input_shapes", "unsafe", "custom")}
+    how["shapes"] = how.pop("input_shapes")
+    model, train = given["model"], given["train"]
     if train is not None:
         given["train"] = function_at(train, error=OptionError)
-        if model is not None and not model.endswith((".keras", ".onnx")):
-            given["model"] = function_at(model, error=OptionError)
+    if model is None:
+        return given
+    if train is None or not is_lookup(model):
+        opened = open_subject(model, data=given["data"] or given["validation"], loss=given["loss"], **how)
+        given |= {"model": opened.network, "loss": opened.loss, "example_inputs": opened.example}
+    else:
+        given["model"] = function_at(model, error=OptionError)
+        if given["validation"] is None:
             return given
-    if model is not None:
-        given["model"] = load_model(model, unsafe=unsafe)
-    if given["data"] is not None and model is not None:
-        _load_data(given)
+        opened = _of_build(given["model"], given["arms"], given["validation"])
+        given["example_inputs"] = opened.example
+    for name in ("data", "validation"):
+        if given[name] is not None:
+            given[name] = opened.read(given[name])
     return given
 
 
-def _load_data(given: dict[str, Any]) -> None:
-    from addcat.data import load_data  # noqa: PLC0415
-    from addcat.doors.base import door_for  # noqa: PLC0415
+def _of_build(build: Any, arms: tuple[str, ...], validation: str) -> Opened:
+    """The first arm of the user's own, which says how validation data are to be read."""
+    from addcat.doors.base import framework_of  # noqa: PLC0415
+    from addcat.verbs.compare.from_functions import built  # noqa: PLC0415
 
-    graph = door_for(given["model"], needs="train").read(given["model"])
-    inputs = [(name, graph.nodes[name].shape) for name in graph.inputs]
-    for name in ("data", "validation"):
-        if given[name] is not None:
-            given[name] = load_data(given[name], inputs=inputs)
+    if not arms:
+        raise OptionError("--arms names no arm. Give two or more, comma-separated.")
+    network = built(build, arms[0])
+    return of_network(network, first_of(validation, network) if framework_of(network) == "torch" else None)
 
 
 def _metrics(given: list[str]) -> Any:

@@ -166,15 +166,6 @@ class Bencher(Protocol):
         ...
 
 
-@runtime_checkable
-class Tuner(Protocol):
-    """Changes how fast a recipe learns."""
-
-    def at_learning_rate(self, recipe: Recipe, factor: float) -> Recipe:
-        """The same recipe, its learning rate (or its whole schedule) multiplied by a factor."""
-        ...
-
-
 class Switcher(Reader, Writer, Runner, Prober, Protocol):
     """What `switch` needs: to read, to write, to check and to fit."""
 

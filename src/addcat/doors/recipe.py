@@ -6,7 +6,7 @@ their layers are alike. Then differences of their losses, example by example, ar
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -65,6 +65,12 @@ def assumption(steps: int | None, batch: int | None) -> str:
         f"{steps} steps of {batch} are assumed: if it was trained otherwise, say epochs= and batch_size= "
         "(--epochs, --batch-size)."
     )
+
+
+def at_learning_rate(recipe: Recipe, factor: float) -> Recipe:
+    """The same recipe, its learning rate or its whole schedule multiplied by a factor."""
+    words = f"{recipe.source}, learning rate x{factor:g}" if factor != 1.0 else recipe.source
+    return replace(recipe, rate=recipe.rate * factor, source=words)
 
 
 @dataclass(frozen=True, slots=True)

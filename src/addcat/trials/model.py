@@ -119,10 +119,9 @@ class ModelTrial:
             return lambda: race.run_judged(actual, {arm: starts})[arm]
         return lambda: [Judged(curve, ()) for curve in race.run_many(actual, {arm: starts})[arm]]
 
-    def trained_by(self, recipes: Mapping[str, Recipe], arms: Mapping[str, ArmSpec] | None = None) -> "ModelTrial":
-        """The same model and data, each arm trained by a recipe of its own; nothing that was made is shared."""
-        given = self.arms if arms is None else arms
-        return replace(self, arms=given, recipe=recipes, _races={})
+    def trained_by(self, recipes: Mapping[str, Recipe], **changes: Any) -> "ModelTrial":
+        """The same trials, each arm trained by a recipe of its own; nothing that was made is shared."""
+        return replace(self, recipe=recipes, _races={}, **changes)
 
     def race(self, arm: str) -> Race:
         """An arm, ready to train; made when it is first asked for, once a process."""

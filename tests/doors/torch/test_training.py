@@ -11,7 +11,7 @@ from torch.utils.data import DataLoader, Dataset, TensorDataset
 
 from addcat.data.examples import Examples
 from addcat.doors.judged import cross_fitted
-from addcat.doors.recipe import Plan, Recipe
+from addcat.doors.recipe import Plan, Recipe, at_learning_rate
 from addcat.doors.torch import Example
 from addcat.doors.torch.data import first_call, is_loader, sampled
 from addcat.doors.torch.losses import resolve
@@ -112,6 +112,17 @@ def test_runs_start_from_the_given_weights_and_repeat():
     assert not np.array_equal(one, made.run(1, moved))
     assert made.step_seconds() > 0
     np.testing.assert_array_equal(made.run(1), one)
+
+
+@pytest.mark.parametrize("schedule", [None, lambda o: torch.optim.lr_scheduler.OneCycleLR(o, 0.2, total_steps=19)])
+def test_a_factor_of_the_learning_rate_is_that_of_the_optimiser_and_its_schedule(schedule):
+    def training(rate):
+        faster = schedule and (lambda o: torch.optim.lr_scheduler.OneCycleLR(o, 0.2 * rate, total_steps=19))
+        return Training(optimizer=lambda p: torch.optim.SGD(p, 0.1 * rate), scheduler=faster, epochs=3)
+
+    given, made = trainer(network(), training(3.0)), trainer(network(), training(1.0))
+    made._recipe = at_learning_rate(made._recipe, 3.0)
+    np.testing.assert_allclose(made.run(1), given.run(1), rtol=1e-5)
 
 
 def test_outputs_are_kept_of_the_evaluation_that_judges():
@@ -232,7 +243,7 @@ def test_frozen_weights_stay_and_buffers_are_state():
 def test_recipes_say_what_they_are():
     training = Training(optimizer=torch.optim.Adam, epochs=4)
     assert training.recipe(batch=16, examples=96).source == "the optimiser given, 4 epochs, 24 steps"
-    assert Training().recipe(batch=None, examples=96).source == "AdamW, cosine decay, 1500 steps"
+    assert Training().recipe(batch=None, examples=96).source == "AdamW, cosine decay, 1,500 steps"
     with_schedule = Training(optimizer=torch.optim.Adam, scheduler=print, epochs=2, loader=loader(), batch=8)
     recipe = with_schedule.recipe(batch=None, examples=24)
     assert (recipe.steps, recipe.batch) == (6, 8)

@@ -278,9 +278,10 @@ def test_options_that_will_not_do(options, error, text):
         ({"arms": ("add", "more")}, OptionError,
          "'more' is not a rung. Expected drop, add, scale, channel_scale, low_rank:R (R = 1, 2, ...) or concat."),
         ({"data": (DATA[0], None)}, DataError,
-         "The data to train on have no labels, and a comparison needs a loss. Pass (x, y)."),
+         "The data have no labels, and a verdict needs a loss. Pass (x, y)."),
         ({"validation": ([part[:5] for part in HELD[0]], HELD[1][:5])}, DataError,
-         "5 examples to judge on are too few; 10 are needed at least."),
+         "5 examples to judge on are too few; 10 are needed at least, and some hundred to decide anything but large "
+         "gains."),
     ],
 )  # fmt: skip
 def test_models_and_data_that_will_not_do(options, error, text):
@@ -322,7 +323,8 @@ def test_every_arm_is_tuned_alike(tmp_path):
     options = {"validation": HELD, "steps": 40, "pairs": 2, "store": tmp_path / "trials.db"}
     found = addcat.compare(net, DATA, learning_rates=(1, 100), **options)
     assert found.notes[-2] == (
-        "Learning rates tuned alike for every arm on 2 seeds, of x1, x100: add x100, concat x100."
+        "Learning rates tuned alike for every arm on 2 seeds, of x1, x100, by 40 of the examples to train on: "
+        "add x100, concat x100."
     )
     tried = {key.arm for key in Store(tmp_path / "trials.db").trials()}
     assert tried == {"add", "concat"} | {f"{arm}, learning rate x{r}" for arm in ("add", "concat") for r in (1, 100)}

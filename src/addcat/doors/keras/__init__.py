@@ -6,7 +6,7 @@ from addcat.doors.keras.losses import forms, lowest_loss, metric_named, outputs_
 from addcat.doors.keras.measure import assign, gradient, losses_of, predictions, state
 from addcat.doors.keras.read import is_graph, read, reshape_inputs
 from addcat.doors.keras.run import predictor, probe, random_inputs
-from addcat.doors.keras.training import at_learning_rate, recipe_of, trainer
+from addcat.doors.keras.training import recipe_of, trainer
 from addcat.doors.keras.write import write
 
 SUFFIX = ".keras"
@@ -14,7 +14,6 @@ SUFFIX = ".keras"
 __all__ = [
     "SUFFIX",
     "assign",
-    "at_learning_rate",
     "bench_of",
     "constant_losses",
     "forms",

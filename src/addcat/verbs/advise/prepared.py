@@ -6,9 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from addcat.data import as_dataset, materialise, split
-from addcat.data.dataset import Outputs
 from addcat.data.examples import Examples
+from addcat.data.held import FEWEST_HELD, fit_and_held
 from addcat.doors.base import Laboratory, laboratory_for, recipe_for
 from addcat.doors.recipe import Recipe
 from addcat.errors import DataError, OptionError, SiteError, check_seed, nearest
@@ -24,9 +23,6 @@ from addcat.trials.budgets import BUDGETS
 from addcat.verbs.advise.budget import Budget, default_budget, parse_budget
 from addcat.verbs.advise.climb import EFFORTS, Climber, Wanted
 
-HELD_SHARE = 0.3
-FEWEST_FIT, FEWEST_HELD = 20, 10
-"""Examples below which no interval would mean anything."""
 FIRST_LOOK = 0.15
 """Share of a budget that the first look at the network may take: its loss, with its labels and with others'."""
 CERTAINTY = 1 / 3
@@ -161,7 +157,8 @@ def prepare(
     door, data, validation = laboratory_for(model, data, validation, example_inputs=example_inputs, options=training)
     graph = door.read(model)
     questions = _questions(graph, sites, by_family=asked.effort == "auto")
-    fit, held = _examples(graph, door.outputs_of(model), data, validation, asked.seed)
+    inputs = [(name, graph.nodes[name].shape) for name in graph.inputs]
+    fit, held = fit_and_held(data, validation, inputs=inputs, outputs=door.outputs_of(model), seed=asked.seed)
     losses, words = door.resolve_loss(model, loss, fit.targets)
     door.resolve_loss(model, loss, held.targets)
     recipe = recipe_for(door, model, data, fit.count, training)
@@ -267,23 +264,3 @@ def _wanted(graph: Graph, sites: Sequence[str] | str | None) -> list[Merge]:
         if refusal is not None:
             raise SiteError(f"{site!r} cannot be advised on: {refusal.reason} [{refusal.code}].")
     return [merges[site] for site in dict.fromkeys(sites)]
-
-
-def _examples(graph: Graph, outputs: Outputs, data: Any, validation: Any, seed: int) -> tuple[Examples, Examples]:
-    inputs = [(name, graph.nodes[name].shape) for name in graph.inputs]
-    fit = materialise(as_dataset(data, inputs=inputs, outputs=outputs))
-    if not fit.targets:
-        raise DataError("The data have no labels, and a verdict needs a loss. Pass (x, y).")
-    if validation is None:
-        fit, held = split(fit, HELD_SHARE, seed)
-    else:
-        held = materialise(as_dataset(validation, inputs=inputs, outputs=outputs))
-        if not held.targets:
-            raise DataError("The validation data have no labels, and a verdict needs a loss. Pass (x, y).")
-    for words, examples, fewest in (("to fit on", fit, FEWEST_FIT), ("to judge on", held, FEWEST_HELD)):
-        if examples.count < fewest:
-            raise DataError(
-                f"{examples.count} examples {words} are too few; {fewest} are needed at least, "
-                "and some hundred to decide anything but large gains."
-            )
-    return fit, held

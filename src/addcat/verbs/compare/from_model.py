@@ -272,6 +272,11 @@ def _priced(execute: ModelTrial, arms: Arms) -> tuple[Arm, ...]:
     return tuple(found)
 
 
+def _rates(options: Options) -> str:
+    tried = ", ".join(f"x{rate:g}" for rate in options.rates)
+    return f"{tried}, tuned on a part of the training data" if tried else "as they are"
+
+
 def _question(questions: Sequence[Question], options: Options) -> str:
     where = questions[0].words if len(questions) == 1 else f"{len(questions)} questions at once"
     over = "new draws of 90 % of these data" if options.resample else "these data"
@@ -307,7 +312,7 @@ def _spec(subject: Subject, questions: Sequence[Question], options: Options, run
         "design": options.design if len(questions) > 1 else "pairs",
         "budgets": ", ".join(options.budgets),
         "resample": options.resample or "no",
-        "learning rates": ", ".join(f"x{rate:g}" for rate in options.rates) or "as they are",
+        "learning rates": _rates(options),
         "margin": str(options.margin),
         **spec_of_metrics(subject.metrics),
     }

@@ -1,6 +1,6 @@
 """Fair tuning: every arm tries the same learning rates on the same seeds, and keeps the one that suits it.
 
-The held-out examples choose, as they judge; that flatters every arm alike, and by as many choices.
+A part of the training examples chooses, which those trials do not train on; the examples that judge are not looked at.
 """
 
 from collections.abc import Sequence
@@ -8,7 +8,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from addcat.doors.base import Tuner
+from addcat.data.held import FEWEST_FIT, FEWEST_HELD, require_enough
+from addcat.data.stored import split
+from addcat.doors.recipe import Recipe, at_learning_rate
 from addcat.errors import OptionError
 from addcat.report import rows
 from addcat.trials.engine import run_trials
@@ -20,6 +22,8 @@ from addcat.verbs.compare.prepared import Prepared
 
 SEEDS = 2
 """Pairs whose seeds are used to tune."""
+SHARE = 0.2
+"""Of the training examples, so many choose."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,18 +53,29 @@ def tuned(prepared: Prepared, factors: Sequence[float], workers: Workers, store:
         at a factor does not get it.
 
     Raises:
-        OptionError: if the framework cannot change a learning rate here.
+        OptionError: if the training data come from a loader.
+        DataError: if they are too few.
     """
     execute = prepared.execute
     assert isinstance(execute, ModelTrial)  # noqa: S101  (options refuse the others)
-    door, recipe = execute.door, execute.recipe
-    if not isinstance(door, Tuner) or isinstance(recipe, dict):
-        raise OptionError("learning_rates cannot be set for models of this framework. Leave them out.")
-    recipes = {factor: door.at_learning_rate(recipe, factor) for factor in factors}  # pyright: ignore[reportArgumentType]
+    recipe = execute.recipe
+    assert isinstance(recipe, Recipe)  # noqa: S101  (nothing was tuned before)
+    if getattr(recipe.optimizer, "loader", None) is not None:
+        raise OptionError(
+            "learning_rates are tuned on a part of the training data, and a loader is iterated as it is. Pass arrays, "
+            "or leave learning_rates out."
+        )
+    fit, choosing = split(execute.data, SHARE, prepared.settings.seeds[0])
+    require_enough(fit, "to fit on while learning rates are tuned", FEWEST_FIT)
+    require_enough(choosing, "to tune learning rates on", FEWEST_HELD)
+    recipes = {factor: at_learning_rate(recipe, factor) for factor in factors}
     names = {(arm, factor): f"{arm}, learning rate x{factor:g}" for arm in execute.arms for factor in factors}
     trying = execute.trained_by(
         {name: recipes[factor] for (_, factor), name in names.items()},
-        {name: execute.arms[arm] for (arm, _), name in names.items()},
+        arms={name: execute.arms[arm] for (arm, _), name in names.items()},
+        data=fit,
+        held=choosing,
+        metrics=(),
     )
     keys = [Key(name, seed) for seed in prepared.settings.seeds[:SEEDS] for name in names.values()]
     found = {trial.key: trial for trial in run_trials(keys, trying, store=store, workers=workers)}
@@ -73,7 +88,8 @@ def tuned(prepared: Prepared, factors: Sequence[float], workers: Workers, store:
     listed = ", ".join(f"{arm} x{factor:g}" for arm, factor in chosen.items())
     note = (
         f"Learning rates tuned alike for every arm on {rows.integer(SEEDS)} seeds, "
-        f"of x{', x'.join(f'{factor:g}' for factor in factors)}: {listed}."
+        f"of x{', x'.join(f'{factor:g}' for factor in factors)}, by {rows.count(choosing.count)} of the examples to "
+        f"train on: {listed}."
     )
     return Tuned(
         replace(

@@ -5,11 +5,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
-from addcat.data import as_dataset, materialise, split
-from addcat.data.examples import Examples
+from addcat.data.held import fit_and_held, to_judge_on
 from addcat.data.metrics import metrics_of
 from addcat.doors.base import door_for, framework_of, laboratory_for, recipe_for
-from addcat.errors import DataError, ModelError, OptionError
+from addcat.errors import ModelError, OptionError
 from addcat.graph import Graph
 from addcat.trials.arms import arm_graph
 from addcat.trials.functions import FunctionTrial, Judge
@@ -25,9 +24,6 @@ from addcat.verbs.compare.result import Comparison
 from addcat.verbs.compare.running import Progress, run
 
 NO_OPTIONS: Mapping[str, Any] = {}
-HELD_SHARE = 0.3
-FEWEST_FIT, FEWEST_HELD = 20, 10
-"""Examples below which no interval would mean anything."""
 
 
 def comparison(
@@ -159,8 +155,7 @@ def _judge(net: Any, validation: Any, loss: Any, metric: Any, example_inputs: An
     metrics = metrics_of(metric, outputs=outputs, named=door.metric_named)
     if not metrics:
         raise OptionError("train judges by itself, so validation is for metrics alone. Pass metric, or leave it out.")
-    held = materialise(as_dataset(validation, inputs=inputs, outputs=outputs))
-    _require(held, "to judge on", FEWEST_HELD)
+    held = to_judge_on(validation, inputs=inputs, outputs=outputs)
     judge = Judge(door, metrics, held, loss)
     judge.check(net)
     return judge
@@ -220,30 +215,13 @@ def _subject(
         model, data, validation, example_inputs=example_inputs, options=dict(training)
     )
     graph = door.read(model)
-    fit, held = _examples(graph, data, validation, options.seed)
+    outputs, was_split = door.outputs_of(model), validation is None
+    inputs = [(name, graph.nodes[name].shape) for name in graph.inputs]
+    fit, held = fit_and_held(data, validation, inputs=inputs, outputs=outputs, seed=options.seed)
     _, words = door.resolve_loss(model, loss, fit.targets)
     door.resolve_loss(model, loss, held.targets)
     recipe = recipe_for(door, model, data, fit.count, training)
-    metrics = metrics_of(metric, outputs=door.outputs_of(model), named=door.metric_named)
+    metrics = metrics_of(metric, outputs=outputs, named=door.metric_named)
     if metrics:
         Judge(door, metrics, held, loss).check(model)
-    return Subject(door, model, graph, fit, held, loss, words, recipe, validation is None, metrics)
-
-
-def _examples(graph: Graph, data: Any, validation: Any, seed: int) -> tuple[Examples, Examples]:
-    inputs = [(name, graph.nodes[name].shape) for name in graph.inputs]
-    fit = materialise(as_dataset(data, inputs=inputs))
-    if validation is None:
-        fit, held = split(fit, HELD_SHARE, seed)
-    else:
-        held = materialise(as_dataset(validation, inputs=inputs))
-    for words, examples, fewest in (("to train on", fit, FEWEST_FIT), ("to judge on", held, FEWEST_HELD)):
-        _require(examples, words, fewest)
-    return fit, held
-
-
-def _require(examples: Examples, words: str, fewest: int) -> None:
-    if not examples.targets:
-        raise DataError(f"The data {words} have no labels, and a comparison needs a loss. Pass (x, y).")
-    if examples.count < fewest:
-        raise DataError(f"{examples.count} examples {words} are too few; {fewest} are needed at least.")
+    return Subject(door, model, graph, fit, held, loss, words, recipe, was_split, metrics)

@@ -4,12 +4,12 @@ from typing import Any
 
 from addcat.data.examples import Examples
 from addcat.doors.keras.losses import Losses
-from addcat.doors.keras.training.recipes import at_learning_rate, recipe_of
+from addcat.doors.keras.training.recipes import recipe_of
 from addcat.doors.recipe import ArmTrainer, Plan, Recipe
 from addcat.errors import OptionError
 from addcat.frameworks import keras
 
-__all__ = ["at_learning_rate", "recipe_of", "trainer"]
+__all__ = ["recipe_of", "trainer"]
 
 
 def trainer(model: Any, losses: Losses, recipe: Recipe, plan: Plan, data: Examples, held: Examples) -> ArmTrainer:

@@ -1,7 +1,7 @@
 """How a Keras model was trained, read from the optimiser that it carries."""
 
 import copy
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from addcat.doors.recipe import Recipe, assumption
@@ -80,12 +80,6 @@ def build_optimizer(recipe: Recipe, steps: int, pace: Pace | None = None) -> Any
     elif recipe.rate != 1.0:
         inner.learning_rate = float(keras().ops.convert_to_numpy(inner.learning_rate)) * recipe.rate
     return optimizer
-
-
-def at_learning_rate(recipe: Recipe, factor: float) -> Recipe:
-    """The same recipe, its learning rate or its whole schedule multiplied by a factor."""
-    words = f"{recipe.source}, learning rate x{factor:g}" if factor != 1.0 else recipe.source
-    return replace(recipe, rate=recipe.rate * factor, source=words)
 
 
 def _inner(optimizer: Any) -> Any:

@@ -2,8 +2,8 @@
 
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import nullcontext
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import numpy as np
@@ -133,7 +133,7 @@ class TorchTrainer:
         optimizer, after = self._training.made(self._model, plan.steps, self._recipe.steps)
         kind, cast = self._device.type, self._training.autocast
         scaler = _torch.amp.GradScaler(kind, enabled=cast == _torch.float16)
-        model, mean = self._model, self._loss.mean
+        model, mean, rate = self._model, self._loss.mean, self._recipe.rate
 
         def step(number: int, batch: Ready) -> None:
             call, target = batch
@@ -141,11 +141,23 @@ class TorchTrainer:
             with nullcontext() if cast is None else _torch.autocast(kind, cast):
                 value = mean(plain(model(*call.args, **call.kwargs)), target)
             scaler.scale(value).backward()
-            scaler.step(optimizer)
+            with _at_rate(optimizer, rate):
+                scaler.step(optimizer)
             scaler.update()
             after(number)
 
         return step
+
+
+@contextmanager
+def _at_rate(optimizer: Any, factor: float) -> Generator[None]:
+    """Within, every learning rate is multiplied: whatever schedule sets it, however it was made."""
+    before = [group["lr"] for group in optimizer.param_groups]
+    for group, rate in zip(optimizer.param_groups, before, strict=True):
+        group["lr"] = rate * factor
+    yield
+    for group, rate in zip(optimizer.param_groups, before, strict=True):
+        group["lr"] = rate
 
 
 def _kept_generator(device: Any) -> Any:
