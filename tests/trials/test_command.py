@@ -2,9 +2,11 @@
 
 import json
 import math
+import subprocess
 import sys
 import textwrap
 import time
+from pathlib import Path
 
 import pytest
 
@@ -144,3 +146,46 @@ def test_a_command_that_is_not_there_is_an_error():
     with pytest.raises(OptionError) as caught:
         list(run_trials([KEY], CommandTrial("no-such-program {arm} {seed}")))
     assert str(caught.value) == "The command cannot be started: No such file or directory: 'no-such-program'."
+
+
+PARENT = """
+import sys
+from addcat.trials.command import CommandTrial
+from addcat.trials.trial import Key
+CommandTrial(sys.argv[1])((Key("add", 1),))
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").is_file(), reason="looks at /proc")
+def test_a_command_ends_with_the_process_that_runs_it_even_where_that_is_killed(tmp_path):
+    """The command and what it has started: both are gone soon after."""
+    body = """
+    import os, pathlib, subprocess
+    child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(100)"])
+    pathlib.Path("pids.txt").write_text(f"{os.getpid()} {child.pid}")
+    time.sleep(100)
+    """
+    parent = subprocess.Popen([sys.executable, "-c", PARENT, script(tmp_path, body)], cwd=tmp_path)  # noqa: S603
+    try:
+        pids = eventually(lambda: (tmp_path / "pids.txt").is_file() and (tmp_path / "pids.txt").read_text().split())
+        assert len(pids) == 2
+    finally:
+        parent.kill()
+        parent.wait()
+    assert eventually(lambda: not any(lives(int(pid)) for pid in pids))
+
+
+def eventually(asked, seconds=60):
+    """What is asked for, as soon as it is true."""
+    deadline = time.monotonic() + seconds
+    while not (found := asked()) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    return found
+
+
+def lives(pid):
+    """Whether a process runs; one that has ended and that nobody has waited for does not."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False

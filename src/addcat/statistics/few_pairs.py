@@ -18,7 +18,7 @@ from functools import cache
 
 import numpy as np
 
-from addcat.statistics.interval import Float64, Interval, as_differences, check_level, special
+from addcat.statistics.interval import Float64, Interval, as_differences, check_level, special, within
 
 EFFECT, WIDTH = 1.5, 0.6
 GRID = np.linspace(-7.0, 12.0, 6001)
@@ -52,10 +52,8 @@ def few_pairs_interval(differences: Sequence[float] | Float64, *, level: float =
     """
     check_level(level)
     values = as_differences(differences, 1)
-    n, mean, half = values.size, float(values.mean()), math.inf
-    if n > 1 and math.isfinite(bound := few_pairs_bound(n, level)):
-        half = bound * float(values.std(ddof=1)) / math.sqrt(n)
-    return Interval(mean, mean - half, mean + half, level, n)
+    bound = few_pairs_bound(values.size, level) if values.size > 1 else math.inf
+    return within(values, bound, level)
 
 
 @cache

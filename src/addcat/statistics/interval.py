@@ -133,6 +133,23 @@ def combined_interval(estimate: float, sources: Sequence[Noise], *, n: int, leve
     return Interval(estimate, estimate - half, estimate + half, level, n)
 
 
+def within(values: Float64, bound: float, level: float) -> Interval:
+    """Interval of a mean from the t statistic that it may reach.
+
+    Args:
+        values: Of shape (n,), n of 1 or more.
+        bound: Largest |t| that is not excluded; infinite where none is.
+        level: Coverage.
+
+    Returns:
+        mean -+ bound s / sqrt(n); without limits where the bound is.
+    """
+    n, mean, half = values.size, float(values.mean()), math.inf
+    if math.isfinite(bound):
+        half = bound * float(values.std(ddof=1)) / math.sqrt(n)
+    return Interval(mean, mean - half, mean + half, level, n)
+
+
 def crossed_interval(differences: Float64, *, level: float = 0.95) -> Interval:
     """Interval of the mean where the same examples are judged by models of several seeds.
 

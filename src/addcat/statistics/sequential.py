@@ -15,7 +15,7 @@ import math
 from collections.abc import Sequence
 
 from addcat.errors import OptionError
-from addcat.statistics.interval import Float64, Interval, as_differences, check_level
+from addcat.statistics.interval import Float64, Interval, as_differences, check_level, within
 
 
 def anytime_interval(differences: Sequence[float] | Float64, *, level: float = 0.95, effect: float = 1.0) -> Interval:
@@ -49,12 +49,11 @@ def anytime_interval(differences: Sequence[float] | Float64, *, level: float = 0
     """
     check_level(level)
     values, spread = as_differences(differences, 1), _prior(effect, len(differences))
-    n, mean, half = values.size, float(values.mean()), math.inf
+    n, bound = values.size, math.inf
     ratio = (math.sqrt(spread) / (1.0 - level)) ** (2.0 / n)
     if ratio < spread and n > 1:
-        u = (ratio - 1.0) / (1.0 - ratio / spread)
-        half = float(values.std(ddof=1)) * math.sqrt(u * (n - 1) / n)
-    return Interval(mean, mean - half, mean + half, level, n)
+        bound = math.sqrt((ratio - 1.0) / (1.0 - ratio / spread) * (n - 1))
+    return within(values, bound, level)
 
 
 def e_value(differences: Sequence[float] | Float64, *, mean: float = 0.0, effect: float = 1.0) -> float:

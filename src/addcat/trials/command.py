@@ -18,13 +18,12 @@ from typing import Any, BinaryIO, cast
 
 from addcat.errors import OptionError
 from addcat.trials.execute import Unit, in_singles, share_threads, with_metrics
+from addcat.trials.orphans import GRACE, begun, ended
 from addcat.trials.trial import MOST_DETAIL, Key, Trial, failed, of_value
 
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NPROC")
 MOST_OUTPUT = 1 << 20
 """Bytes at the end of the output in which the metric is looked for."""
-GRACE = 5.0
-"""Seconds between asking a command to end and ending it."""
 
 
 def check_command(command: str) -> list[str]:
@@ -104,12 +103,14 @@ class CommandTrial:
             except OSError as error:
                 raise OptionError(f"The command cannot be started: {error.strerror}: {words[0]!r}.") from None
             self._running[running.pid] = running
+            begun(running.pid)
             try:
                 code = running.wait(self.limit)
             except subprocess.TimeoutExpired:
                 return failed(key, "timed out", f"ended after {self.limit:g} s\n{_tail(out)}\n{_tail(err)}")
             finally:
                 _end(running)
+                ended(running.pid)
                 self._running.pop(running.pid, None)
             said = f"{_tail(out)}\n{_tail(err)}"
             if code:
