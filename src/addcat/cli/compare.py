@@ -28,8 +28,9 @@ Loss = Annotated[Word, typer.Option(help="A Keras or torch.nn loss; else the mod
 Metric = Annotated[
     list[str] | None,
     typer.Option(
+        metavar="METRIC",
         help="Beside the loss: accuracy, auc, dice, mae, ... or module:function; may be repeated. Of --train or "
-        "--command: the entry that decides."
+        "--command: the entry that decides.",
     ),
 ]
 Lower = Annotated[bool, typer.Option("--lower-is-better/--higher-is-better", help="The good direction of the metric.")]

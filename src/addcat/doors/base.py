@@ -241,6 +241,8 @@ def door_for(model: Any, needs: Capability = "read", *, example_inputs: Any = No
             f"{str(model)!r} is a path or a name, not a model. Load it first (keras.saving.load_model, onnx.load), or "
             "use the command line, which takes it as it is."
         )
+    if isinstance(model, type):
+        raise ModelError(f"{model.__name__} is a class, not a model. Pass one that is made: {model.__name__}(...).")
     raise ModelError(f"No door takes a {type(model).__module__}.{type(model).__name__}. {PASS[needs]}")
 
 

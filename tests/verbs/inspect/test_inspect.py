@@ -266,6 +266,10 @@ def test_input_shapes_of_the_command_line():
             "PyTorch module with example_inputs.",
         ),
         (
+            list,
+            "list is a class, not a model. Pass one that is made: list(...).",
+        ),
+        (
             "net.onnx",
             "'net.onnx' is a path or a name, not a model. Load it first (keras.saving.load_model, onnx.load), or use "
             "the command line, which takes it as it is.",

@@ -34,6 +34,14 @@ def test_a_site_that_does_not_exist(net):
     )
 
 
+@pytest.mark.parametrize("changes", [["merge"], "merge=concat", {"merge": 3}, {0: "concat"}, None])
+def test_changes_that_are_no_names_and_rungs(net, changes):
+    assert message(OptionError, lambda: switch(net, changes)) == (
+        f"changes={changes!r} does not say which merge becomes what. Pass a dict from the names of merges to rungs, "
+        'such as {"add": "concat"}.'
+    )
+
+
 def test_a_model_without_merges():
     x = Input((4,), name="x")
     plain = model(x, layers.Dense(2)(x))

@@ -94,7 +94,7 @@ def switch(
         >>> switched.model.get_layer("head").kernel.shape
         (16, 3)
     """
-    wanted = {site: parse_rung(rung) for site, rung in changes.items()}
+    wanted = _read_changes(changes)
     if widen not in ("project", "pad"):
         raise OptionError(f"widen={widen!r} is not a way to widen a branch. Expected 'project' or 'pad'.")
     door, drawn = door_for(model, needs="write", example_inputs=example_inputs), 0 if seed is None else seed
@@ -113,6 +113,18 @@ def switch(
     rungs = {site: rung.text for site, rung in wanted.items()}
     record = Record(rungs, widen, drawn, fresh, tuple(steps), difference, _model_notes(model, new, new_graph))
     return Switched(new, record)
+
+
+def _read_changes(changes: Mapping[str, str]) -> dict[str, Rung]:
+    """The rung that each merge is to take; from a notebook anything may come."""
+    mapping = isinstance(changes, Mapping)  # pyright: ignore[reportUnnecessaryIsInstance]
+    pairs: dict[Any, Any] = dict(changes) if mapping else {None: None}
+    if not all(isinstance(word, str) for pair in pairs.items() for word in pair):
+        raise OptionError(
+            f"changes={changes!r} does not say which merge becomes what. Pass a dict from the names of merges to "
+            'rungs, such as {"add": "concat"}.'
+        )
+    return {site: parse_rung(rung) for site, rung in pairs.items()}
 
 
 def _batches(data: Any, graph: Graph) -> tuple[list[Array], ...]:
