@@ -7,7 +7,7 @@ their layers are alike. Then differences of their losses, example by example, ar
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -215,6 +215,15 @@ class ArmTrainer(Protocol):
 
     def step_seconds(self) -> float:
         """Time of one step, measured on a few."""
+        ...
+
+
+@runtime_checkable
+class Rated(Protocol):
+    """A trainer whose programs serve every learning rate."""
+
+    def at_rate(self, recipe: Recipe) -> ArmTrainer:
+        """The same trainer by a recipe that differs in its learning rate alone; the two take turns."""
         ...
 
 

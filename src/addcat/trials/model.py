@@ -9,7 +9,7 @@ from addcat.data.examples import Examples
 from addcat.data.metrics import Metric, measured
 from addcat.doors.base import Laboratory
 from addcat.doors.judged import Judged
-from addcat.doors.recipe import ArmTrainer, Plan, Recipe
+from addcat.doors.recipe import ArmTrainer, Plan, Rated, Recipe
 from addcat.graph import Graph
 from addcat.trials.arms import Rungs, arm_graph
 from addcat.trials.execute import Unit
@@ -30,6 +30,11 @@ class ArmSpec:
     rungs: Rungs
     widths: Mapping[str, int] = field(default_factory=dict[str, int])
     seeds_from: int = 0
+
+    @property
+    def architecture(self) -> str:
+        """What its network depends on, as words that can be compared."""
+        return f"{sorted(self.rungs.items())} {sorted(self.widths.items())}"
 
 
 STATE = ("door", "model", "arms", "loss", "recipe", "plan", "data", "held", "metrics")
@@ -64,6 +69,7 @@ class ModelTrial:
     metrics: tuple[Metric, ...] = ()
     threads: bool = False
     _races: dict[str, Race] = field(default_factory=dict[str, Race], repr=False, compare=False)
+    _made: dict[str, tuple[Recipe, Race]] = field(default_factory=dict[str, Any], repr=False, compare=False)
 
     def __getstate__(self) -> tuple[Any, ...]:
         return tuple(getattr(self, name) for name in STATE)
@@ -71,7 +77,7 @@ class ModelTrial:
     def __setstate__(self, state: tuple[Any, ...]) -> None:
         for name, value in zip(STATE, state, strict=True):
             setattr(self, name, value)
-        self.threads, self._races = False, {}
+        self.threads, self._races, self._made = False, {}, {}
 
     def units(self, keys: Sequence[Key], workers: int) -> list[Unit]:
         """As many seeds together as one program trains; all arms with them where there is one worker."""
@@ -86,15 +92,24 @@ class ModelTrial:
         return [tuple(group) for group in groups.values()]
 
     def __call__(self, unit: Unit) -> list[Trial]:
-        """Train every arm of a unit, two at once: compiled code runs outside of Python's lock."""
+        """Train every arm of a unit, two at once: compiled code runs outside of Python's lock.
+
+        Arms of one architecture, at several learning rates, share a network and its programs: they take turns.
+        """
         seeds: dict[str, list[int]] = {}
         for key in unit:
             seeds.setdefault(key.arm, []).append(key.seed)
         # networks are built in this thread: frameworks keep names and seeds in global state
         runs = {arm: self._ready(arm, mine) for arm, mine in seeds.items()}
+        turns: dict[str, list[str]] = {}
+        for arm in runs:
+            turns.setdefault(self.arms[arm].architecture, []).append(arm)
+
+        def train(arms: Sequence[str]) -> dict[str, dict[int, Judged]]:
+            return {arm: dict(zip(seeds[arm], runs[arm](), strict=False)) for arm in arms}
+
         with ThreadPoolExecutor(AT_ONCE) as pool:
-            going = {arm: pool.submit(run) for arm, run in runs.items()}
-            found = {arm: dict(zip(seeds[arm], run.result(), strict=False)) for arm, run in going.items()}
+            found = {arm: run for part in pool.map(train, turns.values()) for arm, run in part.items()}
         return [self._trial(key, found[key.arm][key.seed]) for key in unit]
 
     def stop(self) -> None:
@@ -114,22 +129,37 @@ class ModelTrial:
         size = self._trainer(arm).at_once
         filled = [*seeds, *[seeds[-1]] * (-len(seeds) % size)]
         actual = [seed + self.arms[arm].seeds_from for seed in filled]
-        starts = [race.start(arm, seed) for seed in actual]
+        drawn = {seed: race.start(arm, seed) for seed in dict.fromkeys(actual)}
+        starts = [drawn[seed] for seed in actual]
         if self.metrics:
             return lambda: race.run_judged(actual, {arm: starts})[arm]
         return lambda: [Judged(curve, ()) for curve in race.run_many(actual, {arm: starts})[arm]]
 
     def trained_by(self, recipes: Mapping[str, Recipe], **changes: Any) -> "ModelTrial":
-        """The same trials, each arm trained by a recipe of its own; nothing that was made is shared."""
-        return replace(self, recipe=recipes, _races={}, **changes)
+        """The same trials, each arm trained by a recipe of its own; on the same data its programs are shared."""
+        made = {} if changes.keys() & {"data", "held", "plan"} else self._made
+        return replace(self, recipe=recipes, _races={}, _made=made, **changes)
 
     def race(self, arm: str) -> Race:
         """An arm, ready to train; made when it is first asked for, once a process."""
         if arm not in self._races:
             recipe = self.recipe if isinstance(self.recipe, Recipe) else self.recipe[arm]
-            graphs = {arm: self.graph(arm)}
-            self._races[arm] = race(self.door, graphs, recipe, self.plan, self.data, self.held, self.losses())
+            self._races[arm] = self._shared(arm, recipe) or self._race(arm, recipe)
+            self._made.setdefault(self.arms[arm].architecture, (recipe, self._races[arm]))
         return self._races[arm]
+
+    def _shared(self, arm: str, recipe: Recipe) -> Race | None:
+        """A race of the same architecture at another learning rate, where one was made and can change it."""
+        made = self._made.get(self.arms[arm].architecture)
+        if made is None or replace(made[0], rate=recipe.rate, source=recipe.source) != recipe:
+            return None
+        ((_, graph),), ((_, trainer),) = made[1].arms.items(), made[1].trainers.items()
+        if not isinstance(trainer, Rated):
+            return None
+        return replace(made[1], arms={arm: graph}, trainers={arm: trainer.at_rate(recipe)})
+
+    def _race(self, arm: str, recipe: Recipe) -> Race:
+        return race(self.door, {arm: self.graph(arm)}, recipe, self.plan, self.data, self.held, self.losses())
 
     def losses(self) -> Any:
         """Of the outputs, as the door understands them."""

@@ -4,10 +4,11 @@ Two programs serve. `scan` puts whole runs into one compiled program, several at
 orders), which spares Python's share of each small step. `loop` compiles a single step; convolutions take it, because
 XLA runs them on one slow path inside a loop on the CPU, and on another where several runs are batched.
 
-Both take the number of steps, the evaluations and the pace of the learning rate's schedule as arguments, so that runs
-of every length share one compilation.
+Both take the number of steps, the evaluations, the pace of the learning rate's schedule and its factor as arguments, so
+that runs of every length and at every learning rate share one compilation.
 """
 
+import copy
 import math
 import time
 from collections.abc import Callable, Sequence
@@ -65,6 +66,15 @@ class JaxTrainer:
     def at_once(self) -> int:
         """How many runs one call of `run_many` trains together; the same number every time gives the same numbers."""
         return self._size(TOGETHER) if self._scan else 1
+
+    def at_rate(self, recipe: Recipe) -> "JaxTrainer":
+        """The same trainer by a recipe that differs in its learning rate alone; what is compiled serves both.
+
+        The two read one network while they are traced, so they may not run at the same time.
+        """
+        other = copy.copy(self)
+        other._recipe = recipe
+        return other
 
     def run(self, seed: int, weights: Arrays | None = None, shortened: Plan | None = None) -> NDArray[np.float64]:
         """Train once; see `addcat.doors.recipe.ArmTrainer`."""
@@ -146,7 +156,7 @@ class JaxTrainer:
         return 1 if runs <= 2 or TOGETHER * bytes_each > MOST_TOGETHER else TOGETHER
 
     def _pace_of(self, plan: Plan) -> Any:
-        return np.float32(pace_of(self._recipe, plan.steps))
+        return np.array([pace_of(self._recipe, plan.steps), self._recipe.rate], np.float32)
 
     def step_seconds(self) -> float:
         """Time of one step, measured on a few; a step inside a compiled run is too short for that and is reckoned."""
@@ -223,7 +233,7 @@ class JaxTrainer:
         (_, other), gradients = self._jax.value_and_grad(self._objective, has_aux=True)(
             trainable, other, slots, inputs, targets
         )
-        self._pace.value = pace  # read by the schedule while the step is traced
+        self._pace.value, self._pace.rate = pace[0], pace[1]  # read by the schedule while the step is traced
         trainable, slots = self._optimizer.stateless_apply(slots, gradients, trainable)
         return trainable, other, slots
 

@@ -43,12 +43,17 @@ def recipe_of(model: Any, *, batch: int | None, examples: int, epochs: int | Non
 
 @dataclass(slots=True)
 class Pace:
-    """How fast a schedule of the learning rate runs: nominal steps for each step of the run.
+    """How fast a schedule of the learning rate runs, and what it is multiplied by.
 
-    A program that is traced with a traced `value` serves runs of every length.
+    A program that is traced with traced numbers serves runs of every length at every learning rate.
+
+    Attributes:
+        value: Nominal steps for each step of the run.
+        rate: Factor of the learning rate.
     """
 
     value: Any = 1.0
+    rate: Any = 1.0
 
 
 def pace_of(recipe: Recipe, steps: int) -> float:
@@ -68,17 +73,16 @@ def build_optimizer(recipe: Recipe, steps: int, pace: Pace | None = None) -> Any
         A Keras optimiser without slots.
     """
     optimizers, pace = keras().optimizers, pace or Pace()
-    pace.value = pace_of(recipe, steps)
+    pace.value, pace.rate = pace_of(recipe, steps), recipe.rate
     if recipe.optimizer is None:
         schedule = optimizers.schedules.CosineDecay(RATE, STEPS)
-        return optimizers.AdamW(_stretched(schedule, pace, recipe.rate), weight_decay=DECAY)
+        return optimizers.AdamW(_stretched(schedule, pace), weight_decay=DECAY)
     optimizer: Any = optimizers.deserialize(copy.deepcopy(recipe.optimizer))  # Keras takes some configs apart
     inner = _inner(optimizer)
     schedule = inner._learning_rate
-    if isinstance(schedule, optimizers.schedules.LearningRateSchedule):
-        inner._learning_rate = _stretched(schedule, pace, recipe.rate)
-    elif recipe.rate != 1.0:
-        inner.learning_rate = float(keras().ops.convert_to_numpy(inner.learning_rate)) * recipe.rate
+    if not isinstance(schedule, optimizers.schedules.LearningRateSchedule):
+        schedule = _constant(float(keras().ops.convert_to_numpy(inner.learning_rate)))
+    inner._learning_rate = _stretched(schedule, pace)
     return optimizer
 
 
@@ -87,13 +91,27 @@ def _inner(optimizer: Any) -> Any:
     return getattr(optimizer, "inner_optimizer", optimizer)
 
 
-def _stretched(schedule: Any, pace: Pace, rate: float) -> Any:
-    """The same schedule, run through at a pace and multiplied by a rate."""
+def _constant(rate: float) -> Any:
+    """A schedule that never changes."""
+    base: Any = keras().optimizers.schedules.LearningRateSchedule
+
+    class Constant(base):
+        def __call__(self, step: Any) -> Any:
+            return rate
+
+        def get_config(self) -> dict[str, Any]:
+            return {}
+
+    return Constant()
+
+
+def _stretched(schedule: Any, pace: Pace) -> Any:
+    """The same schedule, run through at a pace and multiplied by its rate."""
     base: Any = keras().optimizers.schedules.LearningRateSchedule
 
     class Stretched(base):
         def __call__(self, step: Any) -> Any:
-            return schedule(keras().ops.cast(step, "float32") * pace.value) * rate
+            return schedule(keras().ops.cast(step, "float32") * pace.value) * pace.rate
 
         def get_config(self) -> dict[str, Any]:
             return dict(schedule.get_config())
