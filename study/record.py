@@ -9,7 +9,10 @@ import time
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 import addcat
+from addcat.frameworks import keras
 from addcat.verbs.compare import Comparison, Finding
 from study.data import Data, split
 from study.task import Task
@@ -47,13 +50,30 @@ def measured(name: str, folder: Path) -> Json:
 def compared(task: Task, model: Any, fit: Data, held: Data, store: Path | None, **options: Any) -> Comparison:
     """A task's comparison, as the study asks it; `options` change what a test wants otherwise."""
     asked: Json = {"pairs": PAIRS, "budgets": BUDGETS, "learning_rates": RATES, "steps": task.steps, "store": store}
-    return addcat.compare(model, fit.pair, validation=held.pair, sites=task.site, **asked | options)
+    asked |= {"sites": task.site, "metric": task.metric, "validation": held.pair}
+    return addcat.compare(model, batches(fit, task.batch), **asked | options)
+
+
+def batches(data: Data, size: int) -> Any:
+    """Examples as Keras reads them, some at a time."""
+    base: Any = keras().utils.PyDataset
+
+    class Batches(base):
+        batch_size = size
+
+        def __len__(self) -> int:
+            return math.ceil(len(data) / size)
+
+        def __getitem__(self, place: int) -> Any:
+            return data.rows(np.arange(len(data))[place * size : (place + 1) * size]).pair
+
+    return Batches()
 
 
 def digest_of(task: Task, model: Any, fit: Data, held: Data) -> str:
     """What a record depends on: the network, the examples, the recipe and what is asked."""
     recipe = model.optimizer.get_config() | {"loss": str(model.loss)}
-    asked = (FORMAT, task.site, task.metric, task.steps, PAIRS, RATES, BUDGETS, recipe, model.to_json())
+    asked = (FORMAT, task.site, task.metric, task.steps, task.batch, PAIRS, RATES, BUDGETS, recipe, model.to_json())
     found = hashlib.sha256(repr(asked).encode())
     for data in (fit, held):
         for values in (*data.inputs, data.targets):
@@ -76,6 +96,7 @@ def record_of(task: Task, comparison: Comparison, fit: Data, held: Data) -> Json
         "classes": fit.classes,
         "metric": task.metric,
         "steps": task.steps,
+        "batch": task.batch,
         "margin": comparison.settings.margin,
         "seeds": seeds,
         "arms": {arm.name: _arm(comparison, arm) for arm in comparison.settings.arms},

@@ -14,6 +14,7 @@ that there are go into one file, in the order of the tasks.
 import argparse
 import sys
 import time
+import traceback
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -28,16 +29,23 @@ def main(words: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(words)
     from study.record import assemble, measured  # noqa: PLC0415  (help needs no framework)
 
-    chosen, start = _chosen(options), time.monotonic()
+    chosen, start, failed = _chosen(options), time.monotonic(), list[str]()
     for place, name in enumerate(chosen, 1):
         if options.budget_seconds is not None and time.monotonic() - start > options.budget_seconds:
             print(f"stopped after {options.budget_seconds:g} s: {len(chosen) - place + 1} tasks are left", flush=True)
             break
-        record = measured(name, options.folder)
+        try:
+            record = measured(name, options.folder)
+        except Exception:
+            failed.append(name)
+            print(f"{place}/{len(chosen)} {name}: failed\n{traceback.format_exc()}", flush=True)
+            continue
         print(f"{place}/{len(chosen)} {line(record)}", flush=True)
         assemble(options.folder, options.output)
     assemble(options.folder, options.output)
-    return 0
+    if failed:
+        print(f"{len(failed)} of {len(chosen)} tasks failed: {', '.join(failed)}", flush=True)
+    return bool(failed)
 
 
 def line(record: dict) -> str:

@@ -22,6 +22,7 @@ class Task:
         site: The merge that is asked about, or the family of merges as `addcat inspect` names it.
         metric: What people of the field look at besides the loss.
         steps: Of a training.
+        batch: Examples in a step.
     """
 
     name: str
@@ -31,3 +32,4 @@ class Task:
     site: str = "merge"
     metric: str = "accuracy"
     steps: int = 200
+    batch: int = 32
