@@ -13,7 +13,7 @@ from networks import Input, keras, layers, randomised
 from addcat.data.examples import Examples
 from addcat.doors.judged import cross_fitted
 from addcat.doors.keras import losses_of, recipe_of, resolve_loss, state, trainer
-from addcat.doors.keras.training.recipes import build_optimizer
+from addcat.doors.keras.training.recipes import at_learning_rate, build_optimizer
 from addcat.doors.recipe import Plan, Recipe
 from addcat.errors import OptionError
 
@@ -237,6 +237,24 @@ def test_a_schedule_runs_through_in_the_steps_of_the_run():
     curve = made_for(net, from_recipe=Recipe(keras.optimizers.serialize(net.optimizer), 6000, 8, "")).run(0)
     last = np.abs(np.diff(curve.mean(1)))
     assert last[1] < last[0] / 100  # after 4 of 6 steps the rate is 0.1 / 2^40
+
+
+@pytest.mark.parametrize("scan", [True, False], ids=["scan", "loop"])
+@pytest.mark.parametrize("decaying", [True, False], ids=["schedule", "constant"])
+def test_one_program_serves_every_learning_rate(scan, decaying, monkeypatch):
+    rate = keras.optimizers.schedules.ExponentialDecay(0.05, 4, 0.5) if decaying else 0.05
+    net = plain(keras.optimizers.SGD(rate))
+    slow, fast = recipe(net), at_learning_rate(recipe(net), 2.0)
+    if not scan:
+        monkeypatch.setattr("addcat.doors.keras.training.jax_trainer._fits_in_scan", lambda *_: False)
+    first, other = made_for(net, from_recipe=slow), made_for(net, from_recipe=fast)
+    before = first.run(0)
+    again = first.at_rate(fast)
+    np.testing.assert_array_equal(again.run(0), other.run(0))
+    assert not np.allclose(before, again.run(0))
+    np.testing.assert_array_equal(first.run(0), before)
+    assert again._programs is first._programs
+    assert all(program._cache_size() == 1 for program in first._programs.values())
 
 
 def test_recipes():
