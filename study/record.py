@@ -12,8 +12,10 @@ from typing import Any
 import numpy as np
 
 import addcat
+from addcat.doors.base import door_for
 from addcat.frameworks import keras
 from addcat.verbs.compare import Comparison, Finding
+from addcat.verbs.compare.prepared import digest_of_graph
 from study.data import Data, split
 from study.task import Task
 from study.tasks import TASKS
@@ -32,12 +34,12 @@ def measured(name: str, folder: Path) -> Json:
     """
     task = TASKS[name]
     folder.mkdir(parents=True, exist_ok=True)
-    stem = name.replace("/", "-")
+    stem = stem_of(name)
     fit, held = split(task.data())
     model = task.build(fit)
     digest = digest_of(task, model, fit, held)
     path = folder / f"{stem}.json"
-    if path.exists() and (found := json.loads(path.read_text(encoding="utf-8")))["digest"] == digest:
+    if (found := read(path)) is not None and found["digest"] == digest:
         return found
     start = time.perf_counter()
     comparison = compared(task, model, fit, held, folder / f"{stem}-{digest}.db")
@@ -50,8 +52,13 @@ def measured(name: str, folder: Path) -> Json:
 def compared(task: Task, model: Any, fit: Data, held: Data, store: Path | None, **options: Any) -> Comparison:
     """A task's comparison, as the study asks it; `options` change what a test wants otherwise."""
     asked: Json = {"pairs": PAIRS, "budgets": BUDGETS, "learning_rates": RATES, "steps": task.steps, "store": store}
-    asked |= {"sites": task.site, "metric": task.metric, "validation": held.pair}
+    asked |= {"sites": task.site, "metric": psnr if task.metric == "psnr" else task.metric, "validation": held.pair}
     return addcat.compare(model, batches(fit, task.batch), **asked | options)
+
+
+def psnr(y_true: np.ndarray, y_pred: np.ndarray) -> float:
+    """Peak signal over noise of pictures from 0 to 1, in decibels: -10 log10 of the mean squared error."""
+    return float(-10 * np.log10(np.mean((y_true - y_pred) ** 2)))
 
 
 def batches(data: Data, size: int) -> Any:
@@ -72,8 +79,9 @@ def batches(data: Data, size: int) -> Any:
 
 def digest_of(task: Task, model: Any, fit: Data, held: Data) -> str:
     """What a record depends on: the network, the examples, the recipe and what is asked."""
-    recipe = model.optimizer.get_config() | {"loss": str(model.loss)}
-    asked = (FORMAT, task.site, task.metric, task.steps, task.batch, PAIRS, RATES, BUDGETS, recipe, model.to_json())
+    recipe = {key: value for key, value in model.optimizer.get_config().items() if key != "name"}
+    network = digest_of_graph(door_for(model, needs="write").read(model))
+    asked = (FORMAT, task.site, task.metric, task.steps, task.batch, PAIRS, RATES, BUDGETS, model.loss, recipe, network)
     found = hashlib.sha256(repr(asked).encode())
     for data in (fit, held):
         for values in (*data.inputs, data.targets):
@@ -145,9 +153,19 @@ def _limited(value: float) -> float | None:
 
 def assemble(folder: Path, output: Path) -> None:
     """All records of a folder in one file, in the order of the tasks; written whole or not at all."""
-    records = {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in folder.glob("*.json")}
-    ordered = [records[stem] for name in TASKS if (stem := name.replace("/", "-")) in records]
-    write(output, {"format": FORMAT, "addcat": addcat.__version__, "tasks": ordered})
+    records = [read(folder / f"{stem_of(name)}.json") for name in TASKS]
+    tasks = [record for record in records if record is not None]
+    write(output, {"format": FORMAT, "addcat": addcat.__version__, "tasks": tasks})
+
+
+def stem_of(name: str) -> str:
+    """The name of a task in names of files."""
+    return name.replace("/", "-")
+
+
+def read(path: Path) -> Json | None:
+    """A record, where there is one."""
+    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
 
 
 def write(path: Path, content: Json) -> None:

@@ -26,7 +26,7 @@ SMALL_EVERY = 10
 
 def main(words: Sequence[str] | None = None) -> int:
     """Run what the command line asks for."""
-    options = _parser().parse_args(words)
+    options = parser(__doc__ or "").parse_args(words)
     from study.record import assemble, measured  # noqa: PLC0415  (help needs no framework)
 
     chosen, start, failed = _chosen(options), time.monotonic(), list[str]()
@@ -77,8 +77,9 @@ def _chosen(options: argparse.Namespace) -> list[str]:
     return names[part - 1 :: parts]
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+def parser(words: str) -> argparse.ArgumentParser:
+    """The options of the commands that go over tasks."""
+    parser = argparse.ArgumentParser(description=words, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--tasks", nargs="+", metavar="NAME")
     parser.add_argument("--part", default="1/1", help="such as 1/2: the first of two parts")
     parser.add_argument("--small", action="store_true", help=f"every {SMALL_EVERY}th task")
