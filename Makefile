@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 export KERAS_BACKEND ?= jax
 
-.PHONY: demo test test-all mutate check bench docs format clean
+.PHONY: demo test test-all mutate check bench study study-small docs format clean
 
 .venv/demo: pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
@@ -48,6 +48,20 @@ bench: .venv/bench
 docs: .venv/docs
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 	@echo "Open site/index.html; no network is needed to read it."
+
+.venv/study: pyproject.toml
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[study]'
+	touch $@
+
+# every task on two cores; what has been run is in study/runs and is not run again
+study: .venv/study
+	$(BIN)/python -m study.run --part 1/2 & first=$$!; $(BIN)/python -m study.run --part 2/2; second=$$?; \
+	wait $$first && exit $$second
+
+# every tenth task anew, against the numbers in study/results.json
+study-small: .venv/study
+	$(BIN)/python -m study.agreement --small
 
 format: .venv/installed
 	$(BIN)/ruff format .

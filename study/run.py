@@ -3,7 +3,7 @@
     python -m study.run                      all tasks, one after the other
     python -m study.run --part 1/2           every second task, for a process of its own
     python -m study.run --tasks residual/digits unet/denoise-china
-    python -m study.run --small --output out.json
+    python -m study.run --small              every tenth task
 
 Every task is one comparison: add against concat, at the same widths and with as many parameters, eight pairs of one
 seed each, the learning rate tuned alike for every arm. A task that has been run is not run again: its trials are in
@@ -29,7 +29,7 @@ def main(words: Sequence[str] | None = None) -> int:
     options = parser(__doc__ or "").parse_args(words)
     from study.record import assemble, measured  # noqa: PLC0415  (help needs no framework)
 
-    chosen, start, failed = _chosen(options), time.monotonic(), list[str]()
+    chosen, start, failed = chosen_of(options), time.monotonic(), list[str]()
     for place, name in enumerate(chosen, 1):
         if options.budget_seconds is not None and time.monotonic() - start > options.budget_seconds:
             print(f"stopped after {options.budget_seconds:g} s: {len(chosen) - place + 1} tasks are left", flush=True)
@@ -62,7 +62,8 @@ def _percent(found: dict, record: dict) -> str:
     return "none" if gain is None or not loss else f"{gain['estimate'] / loss:+.1%} of the loss"
 
 
-def _chosen(options: argparse.Namespace) -> list[str]:
+def chosen_of(options: argparse.Namespace) -> list[str]:
+    """The names of the tasks that the command line asks for."""
     from study.tasks import TASKS  # noqa: PLC0415
 
     names = list(TASKS)

