@@ -13,8 +13,8 @@ from networks import Input, keras, layers, randomised
 from addcat.data.examples import Examples
 from addcat.doors.judged import cross_fitted
 from addcat.doors.keras import losses_of, recipe_of, resolve_loss, state, trainer
-from addcat.doors.keras.training.recipes import at_learning_rate, build_optimizer
-from addcat.doors.recipe import Plan, Recipe
+from addcat.doors.keras.training.recipes import build_optimizer
+from addcat.doors.recipe import Plan, Recipe, at_learning_rate
 from addcat.errors import OptionError
 
 TESTS = Path(__file__).parents[2]
