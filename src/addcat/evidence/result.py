@@ -86,6 +86,16 @@ class Evidence:
         ends = {"estimate": figure.estimate, "low": figure.low, "high": figure.high}
         return cls(**ends, level=figure.level, unit=unit, n=figure.n, seconds=time.perf_counter() - start, **rest)
 
+    @classmethod
+    def refused(cls, method: str, reason: str) -> Self:
+        """The place of a method that does not apply.
+
+        Args:
+            method: Its name.
+            reason: One sentence.
+        """
+        return cls(method, "from here", None, None, None, 0.95, "", 0, 0.0, reason)
+
     def to_dict(self) -> dict[str, Any]:
         """The evidence as JSON has it: all facts in one place."""
         known = {name: getattr(self, field) for field, name in DECIDING.items() if getattr(self, field) is not None}

@@ -180,7 +180,9 @@ def test_it_stops_where_the_expected_regret_is_small_enough(instant):
 def test_a_method_that_does_not_apply_leaves_its_sentence_and_costs_nothing(instant):
     instant["score"] = "Too few."
     made, meter = climb(linear_pair("add", 4), trainings=0.01)
-    assert (methods(made), made.path[0], meter.spent) == (["structure"], "Too few.", 0)
+    assert (methods(made), made.path[0], meter.spent) == (["structure", "score"], "Too few.", 0)
+    assert (made.evidence[1].estimate, made.evidence[1].words) == (None, "Too few.")
+    assert [look.method for look in made.looks] == ["structure"]
     assert made.path[1] == "The budget does not allow to train pairs: the least costs 0.400 trainings."
 
 

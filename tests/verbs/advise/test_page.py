@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 from advices import advice, sketch
 
+from addcat.evidence.result import Evidence
 from addcat.report.text import render
 
 
@@ -21,6 +22,15 @@ def test_a_family_is_one_row():
     family = replace(made.verdicts[0], site="skip", sites=("a", "b", "c"), question="the 3 skip merges together")
     text = render(replace(made, verdicts=(family,)).page(), width=120)
     assert "skip (3 together)" in text
+
+
+def test_a_method_that_does_not_apply_says_why():
+    made = advice(sketch())
+    refused = Evidence.refused("score", "'merge' has too few examples.")
+    first = replace(made.verdicts[0], evidence=(made.verdicts[0].evidence[0], refused))
+    text = render(replace(made, verdicts=(first,)).page(), width=80)
+    assert "- score gives no figure: 'merge' has too few examples." in text
+    assert "gives no figure" not in render(made.page(), width=80)
 
 
 def test_a_model_without_merges(golden):

@@ -178,7 +178,7 @@ class Climber:
             if named:
                 self._take(methods[effort](problem))
             else:
-                self._try(lambda: methods[effort](problem))
+                self._try(effort, lambda: methods[effort](problem))
         return made
 
     def _cheap(self, relative: float, *, shared: bool) -> None:
@@ -195,10 +195,10 @@ class Climber:
             return
         problem.tell(f"{problem.merge.site}: {probe.name}")
         method = score if probe.name == "score" else tie
-        self._try(lambda: method(problem, most=probe.most), probe.cost)
+        self._try(probe.name, lambda: method(problem, most=probe.most), probe.cost)
         exchanging = meter.passes(2 * problem.held.count)
         if shared and problem.now == "concat" and meter.affords(exchanging):
-            self._try(lambda: swap(problem), exchanging)
+            self._try("swap", lambda: swap(problem), exchanging)
 
     def _climb(self, pairs: Pairs) -> None:
         made, meter = self.made, self._meter
@@ -294,12 +294,13 @@ class Climber:
         made.evidence.append(evidence)
         self._look(method if full else f"{method} {rows.percent(stage.share)}")
 
-    def _try(self, method: Callable[[], Evidence], cost: float = 0.0) -> None:
-        """Run a method; one that does not apply here leaves a sentence instead of evidence, and costs nothing."""
+    def _try(self, name: str, method: Callable[[], Evidence], cost: float = 0.0) -> None:
+        """Run a method; one that does not apply leaves its sentence in the place of a figure, and costs nothing."""
         try:
             found = method()
         except DataError as refused:
             self.made.path.append(str(refused))
+            self.made.evidence.append(Evidence.refused(name, str(refused)))
             return
         self._meter.spent += cost
         self._take(found)

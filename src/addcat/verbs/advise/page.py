@@ -67,6 +67,9 @@ def advice_page(advice: Advice) -> Page:
         blocks.extend([Heading("What each method added"), Table(LOOKS, looked)])
     blocks.append(Heading("Evidence"))
     blocks.append(Table(EVIDENCE, tuple(row for verdict in advice.verdicts for row in evidence_rows(verdict))))
+    silent = tuple(f"{one.method} gives no figure: {one.words}" for one in _without_figure(advice))
+    if silent:
+        blocks.append(Bullets(silent))
     commands = [f"`{verdict.command}`" for verdict in advice.verdicts if verdict.command]
     if commands:
         blocks.extend([Heading("To switch"), Bullets(tuple(commands))])
@@ -150,6 +153,12 @@ def look_rows(verdict: Verdict) -> list[tuple[str | Cell, ...]]:
         )
         for look in verdict.looks
     ]
+
+
+def _without_figure(advice: Advice) -> list[Evidence]:
+    """Methods that were tried and do not apply."""
+    found = [one for verdict in advice.verdicts for one in verdict.evidence]
+    return [one for one in found if one.estimate is None and one.question != "fact"]
 
 
 def evidence_rows(verdict: Verdict) -> list[tuple[str, ...]]:
