@@ -46,9 +46,11 @@ def add():
 
 @pytest.fixture(scope="module")
 def advised(add):
-    """The default effort on that network, with what it told and the state of everything before."""
+    """The default effort on that network up to full pairs, with what it told and the state of everything before."""
     said, before = [], (small.state(add), [a.copy() for a in (*DATA[0], DATA[1])])
-    found = addcat.advise(add, DATA, validation=HELD, budget="60s", progress=lambda *told: said.append(told))
+    found = addcat.advise(
+        add, DATA, validation=HELD, budget="30x", regret=1e-5, progress=lambda *told: said.append(told)
+    )
     return found, said, before
 
 
@@ -66,7 +68,7 @@ def test_the_verdict_of_a_target_that_minds_the_order(advised):
     assert verdict.margin == pytest.approx(0.02 * verdict.loss)
     assert verdict.loss == pytest.approx(2, rel=0.35)
     assert (verdict.price.now.parameters, verdict.price.after.parameters) == (4, 7)
-    assert [one.method for one in verdict.evidence] == ["structure", "score", "retrain"]
+    assert [one.method for one in verdict.evidence] == ["structure", "score", "warm", "retrain"]
     assert [look.method for look in verdict.looks][:2] == ["structure", "score"]
     assert verdict.reason.startswith("Concatenate lowers the loss by +")
     assert verdict.reason.endswith(" trained anew over 4 pairs.")
@@ -84,12 +86,12 @@ def test_what_else_advice_says(advised):
     )
     assert found.notes[1].startswith("The model's loss of ")  # x_0 + y_0 says nothing about x_0 - y_0
     assert len(found.notes) == 2
-    assert 0 < found.seconds < 60
-    assert found.budget == "1 min 0 s"
-    assert found.trainings == found.verdicts[0].looks[-1].trainings > 8
+    assert found.budget == "30.0x"
+    assert 8 < found.trainings == found.verdicts[0].looks[-1].trainings < 12
     assert [merge.site for merge in found.inspection.merges] == ["merge"]
-    assert [words for words, _, _ in said] == ["merge: score", "merge: training 4 pairs"]
-    assert all(0 <= seconds <= allowed == 60 for _, seconds, allowed in said)
+    assert [words for words, _, _ in said] == ["merge: score", "merge: training 2 pairs", "merge: training 4 pairs"]
+    seconds = [spent for _, spent, _ in said]
+    assert seconds == sorted(seconds)
 
 
 @pytest.mark.parametrize(("budget", "trainings"), [("0.05x", 0.05), ("0.5x", 0.5), ("1x", 1.0)])
@@ -178,13 +180,13 @@ def test_merges_are_asked_about_by_families_and_alone_where_they_are_named():
     x = rng.normal(size=(4, 400, 4)).astype("float32")
     y = [ordered(x[0], x[1])[:, None], ordered(x[2], x[3])[:, None]]
     data, held = (list(x[:, :250]), [t[:250] for t in y]), (list(x[:, 250:]), [t[250:] for t in y])
-    found = addcat.advise(net, data, validation=held, budget="9.5x")
+    found = addcat.advise(net, data, validation=held, budget="12x", regret=1e-5)
     (verdict,) = found.verdicts
     assert (verdict.site, verdict.sites, verdict.choice) == ("fusion", ("merge0", "merge1"), "concat")
     assert verdict.question == "the 2 fusion merges together"
     assert verdict.gain.estimate == pytest.approx(4, rel=0.3)  # both losses fall
     assert verdict.command == "addcat switch MODEL --set merge0=concat --set merge1=concat -o switched.keras"
-    assert found.trainings <= 9.5
+    assert 8 < found.trainings <= 12
     assert found.loss == "mean_squared_error, mean_squared_error, of the compiled model"
     both = addcat.advise(net, data, validation=held, sites=["merge1", "merge0"], budget="0.2x")
     assert [v.sites for v in both.verdicts] == [("merge1",), ("merge0",)]
