@@ -2,6 +2,7 @@
 
 import json
 
+import numpy as np
 import pytest
 import torch
 
@@ -30,6 +31,42 @@ def loader():
     x = torch.randn(120, 4)
     data = torch.utils.data.TensorDataset(x, (x[:, 0] > 0).long())
     return torch.utils.data.DataLoader(data, batch_size=40, shuffle=True)
+
+class Named(torch.utils.data.Dataset):
+    def __len__(self):
+        return 120
+    def __getitem__(self, place):
+        x = torch.randn(4, generator=torch.Generator().manual_seed(place))
+        return {"x": x, "kind": (x[0] > 0).long()}
+
+def named():
+    return torch.utils.data.DataLoader(Named(), batch_size=40)
+
+def unpack(batch):
+    return (batch["x"],), batch["kind"]
+
+class Pixels(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.stem, self.block, self.head = nn.Conv2d(1, 4, 3), nn.Conv2d(4, 4, 3, padding=1), nn.Linear(4, 10)
+    def forward(self, x):
+        x = self.stem(x)
+        return self.head((x + self.block(x)).mean((2, 3)))
+
+def rows():
+    torch.manual_seed(0)
+    return nn.Sequential(Residual(64), nn.ReLU(), nn.Linear(2, 10))
+
+class Pair(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.one, self.two, self.head = nn.Linear(4, 4), nn.Linear(3, 4), nn.Linear(4, 2)
+    def forward(self, left, right):
+        return self.head(self.one(left) + self.two(right))
+
+def two():
+    torch.manual_seed(0)
+    return Pair()
 """
 
 
@@ -100,7 +137,8 @@ def test_switch_writes_weights_and_a_record_that_rebuild_the_module(folder, caps
             "shape torch.Size([6, 6]) from checkpoint, the shape in current model is torch.Size([4, 4]). size mismatch "
             "for block.bias: copying a param with shape torch.Size([6]) from checkpoint, the shape in current model is "
             "torch.Size([4]). size mismatch for head.weight: copying a param with shape torch.Size([2, 6]) from "
-            "checkpoint, the shape in current model is torch.Size([2, 4]). Give the weights of this model.",
+            "checkpoint, the shape in current model is torch.Size([2, 4]). Give the weights of this model; those of a "
+            "switched one fit what addcat.apply(Residual(...), record, example_inputs=(x,)) makes.",
         ),
     ],
 )
@@ -111,6 +149,18 @@ def test_weights_that_do_not_fit(folder, capsys, words, text):
     torch.save(importlib.import_module(name).Residual(6).state_dict(), tmp_path / "other.pt")
     assert main(["inspect", f"{name}:pair", *words]) == 2
     assert " ".join(capsys.readouterr().err.split()) == f"Error: {text}"
+
+
+def test_weights_of_a_switched_module_name_its_record(folder, capsys):
+    _, name = folder
+    assert main(["switch", f"{name}:pair", "--set", "add=concat", "-o", "switched.pt"]) == 0
+    capsys.readouterr()
+    assert main(["inspect", f"{name}:pair", "--weights", "switched.pt"]) == 2
+    assert " ".join(capsys.readouterr().err.split()) == (
+        "Error: 'switched.pt' holds the weights of a Residual that was switched, add=concat, as 'switched.json' beside "
+        "it says. Give code that makes the switched module: let the function return addcat.apply(Residual(...), "
+        "'switched.json', example_inputs=(x,)), and load the weights into that."
+    )
 
 
 class Evil:
@@ -179,17 +229,71 @@ def test_compare_trains_a_module_on_a_loader(folder, capsys):
 def test_compare_takes_arrays_weights_and_shapes(folder, capsys):
     import importlib
 
-    import numpy as np
-
     tmp_path, name = folder
     x = np.random.default_rng(0).normal(size=(60, 4)).astype("float32")
     np.savez(tmp_path / "data.npz", x=x, y=(x[:, 0] > 0).astype("int64"))
     words = ["compare", f"{name}:model", "--data", "data.npz", "--pairs", "2", "--steps", "4"]
-    assert main(words) == 2
-    assert "Say them, as in --input 1x3x224x224" in " ".join(capsys.readouterr().err.split())
     torch.save(importlib.import_module(name).Residual().state_dict(), tmp_path / "trained.pth")
     assert main([*words, "--input", "1x4", "--weights", "trained.pth"]) == 0
     assert "concat over add" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("model", "site"), [("Pixels()", "add"), ("rows()", "0.add")])
+def test_the_digits_say_what_a_module_is_called_with(folder, capsys, model, site):
+    _, name = folder
+    assert main(["advise", f"{name}:{model}", "--data", "digits", "--effort", "structure", "--json"]) == 0
+    (verdict,) = json.loads(capsys.readouterr().out)["verdicts"]
+    assert verdict["site"] == site
+    words = ["compare", f"{name}:{model}", "--data", "digits", "--pairs", "2", "--steps", "2", "--epochs", "1"]
+    assert main([*words, "--site", site, "--plan", "--json"]) == 0
+    assert "1 epochs, 9 steps" in capsys.readouterr().out
+
+
+def test_digits_that_do_not_fit(folder, capsys):
+    _, name = folder
+    assert main(["advise", f"{name}:model", "--data", "digits"]) == 2
+    assert " ".join(capsys.readouterr().err.split()) == (
+        "Error: 'digits' are images of 8 by 8 pixels, and Residual takes them in none of the shapes Nx64, Nx8x8, "
+        "Nx64x1, Nx1x64, Nx8x8x1, Nx1x8x8 (mat1 and mat2 shapes cannot be multiplied (5x64 and 4x4)). Pass other data, "
+        "or a module that takes them."
+    )
+
+
+def test_a_file_of_arrays_says_what_a_module_is_called_with(folder, capsys):
+    _, name = folder
+    rng = np.random.default_rng(0)
+    left, right = rng.standard_normal((60, 4)), rng.standard_normal((60, 3))
+    y = (left[:, 0] > 0).astype(int)
+    np.savez("numbered.npz", x0=left, x1=right, y=y)
+    np.savez("called.npz", left=left, right=right, y=y)
+    np.savez("other.npz", up=left, down=right, y=y)
+    found = []
+    for data in ("numbered.npz", "called.npz"):
+        words = ["advise", f"{name}:two", "--data", data, "--effort", "finetune", "--epochs", "1", "--json"]
+        assert main(words) == 0
+        (verdict,) = json.loads(capsys.readouterr().out)["verdicts"]
+        found.append([(one["method"], one["estimate"]) for one in verdict["evidence"]])
+    assert found[0] == found[1]
+    assert main(["switch", f"{name}:two", "--data", "called.npz", "--set", "add=concat", "-o", "wide.pt"]) == 0
+    capsys.readouterr()
+    assert main(["advise", f"{name}:two", "--data", "other.npz"]) == 2
+    assert " ".join(capsys.readouterr().err.split()) == (
+        "Error: 'other.npz' holds 'up', 'down', 'y'. Expected x, or for several inputs x0, x1, ..., or arrays named "
+        "like the parameters of Pair.forward, and y."
+    )
+
+
+def test_batches_that_are_dicts_are_taken_apart_by_code(folder, capsys):
+    _, name = folder
+    words = [f"{name}:Residual()", "--data", f"{name}:named", "--validation", f"{name}:named"]
+    assert main(["advise", *words]) == 2
+    assert "on the command line, --unpack package.module:function." in " ".join(capsys.readouterr().err.split())
+    words += ["--unpack", f"{name}:unpack", "--json"]
+    assert main(["advise", *words, "--effort", "finetune", "--epochs", "1"]) == 0
+    assert json.loads(capsys.readouterr().out)["verdicts"][0]["site"] == "add"
+    loss = ["--loss", "torch.nn:CrossEntropyLoss"]
+    assert main(["compare", *words, *loss, "--pairs", "2", "--steps", "3"]) == 0
+    assert json.loads(capsys.readouterr().out)["settings"]["notes"][0] == "Loss: CrossEntropyLoss, given."
 
 
 def test_optimize_writes_an_onnx_file(folder, capsys):

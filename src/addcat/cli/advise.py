@@ -18,6 +18,7 @@ from addcat.cli.common import (
     Json,
     Model,
     Shapes,
+    Unpack,
     Unsafe,
     Weights,
     give,
@@ -65,6 +66,7 @@ def advise(
     html: Html = None,
     epochs: Epochs = None,
     batch_size: BatchSize = None,
+    unpack: Unpack = None,
     input_shapes: Shapes = None,
     weights: Weights = None,
     unsafe: Unsafe = False,
@@ -79,9 +81,8 @@ def advise(
     from addcat.verbs.advise import advise as advise_model  # noqa: PLC0415  (loads scipy, which --help does not need)
 
     require_targets(None if html is None else report_target(html), source=model)
-    opened = open_subject(
-        model, data=data, loss=loss, weights=weights, shapes=input_shapes, unsafe=unsafe, custom=custom
-    )
+    how: dict[str, Any] = {"weights": weights, "shapes": input_shapes, "unpack": unpack, "unsafe": unsafe}
+    opened = open_subject(model, data=data, loss=loss, custom=custom, **how)
     with _progress() as progress:
         advice = advise_model(
             opened.network,
@@ -89,7 +90,7 @@ def advise(
             validation=None if validation is None else opened.read(validation),
             loss=opened.loss,
             example_inputs=opened.example,
-            **training_options(epochs=epochs, batch_size=batch_size),
+            **training_options(epochs=epochs, batch_size=batch_size, unpack=opened.unpack),
             sites=site,
             effort=effort,
             budget=budget,

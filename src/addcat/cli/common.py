@@ -8,7 +8,7 @@ import shlex
 import sys
 from contextvars import ContextVar
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
@@ -54,11 +54,15 @@ BatchSize = Annotated[
     int | None,
     typer.Option(help="Of MODEL's training, which a saved model does not keep; else 128.", show_default=False),
 ]
+Unpack = Annotated[
+    str | None,
+    typer.Option(help="module:function of a PyTorch loader's batch; gives (inputs, target).", show_default=False),
+]
 Html = Annotated[Path | None, typer.Option(help="Write the report to this .html file as well.", show_default=False)]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
 
 
-def training_options(**given: int | None) -> dict[str, int]:
+def training_options(**given: Any) -> dict[str, Any]:
     """The options of a training that were given."""
     return {name: value for name, value in given.items() if value is not None}
 

@@ -6,7 +6,19 @@ from typing import Annotated, Any
 import typer
 
 from addcat.cli.advise import DATA
-from addcat.cli.common import BatchSize, Custom, Epochs, Json, Shapes, Unsafe, Weights, command_line, give
+from addcat.cli.common import (
+    BatchSize,
+    Custom,
+    Epochs,
+    Json,
+    Shapes,
+    Unpack,
+    Unsafe,
+    Weights,
+    command_line,
+    give,
+    training_options,
+)
 from addcat.cli.live import live
 from addcat.cli.subject import Opened, first_of, of_network, open_subject
 from addcat.errors import OptionError
@@ -100,6 +112,7 @@ def compare(
     html: Html = None,
     mlflow: Mlflow = None,
     plan: Plan = False,
+    unpack: Unpack = None,
     input_shapes: Shapes = None,
     weights: Weights = None,
     unsafe: Unsafe = False,
@@ -162,7 +175,7 @@ def _read(options: dict[str, Any]) -> dict[str, Any]:
     given: dict[str, Any] = {**options, "arms": _words(options["arms"]), "budgets": _words(options["budgets"])}
     given["metric"] = _metrics(options["metric"] or [])
     given["learning_rates"] = _numbers(options["learning_rates"])
-    how = {name: given.pop(name) for name in ("weights", "input_shapes", "unsafe", "custom")}
+    how = {name: given.pop(name) for name in ("weights", "input_shapes", "unpack", "unsafe", "custom")}
     how["shapes"] = how.pop("input_shapes")
     model, train = given["model"], given["train"]
     if train is not None:
@@ -172,6 +185,7 @@ def _read(options: dict[str, Any]) -> dict[str, Any]:
     if train is None or not is_lookup(model):
         opened = open_subject(model, data=given["data"] or given["validation"], loss=given["loss"], **how)
         given |= {"model": opened.network, "loss": opened.loss, "example_inputs": opened.example}
+        given |= training_options(unpack=opened.unpack)
     else:
         given["model"] = function_at(model, error=OptionError)
         if given["validation"] is None:

@@ -1,13 +1,13 @@
 """A model, its data and its loss as a command line names them, for the verbs that train."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from addcat.cli.common import say_note
-from addcat.doors.lookup import is_lookup, look_up
+from addcat.doors.lookup import function_at, is_lookup, look_up
 from addcat.errors import DataError, OptionError
 from addcat.graph import Graph
 
@@ -22,6 +22,7 @@ class Opened:
         graph: As its door reads it.
         read: Reads data that a command line names; of a PyTorch module a loader stays as it is.
         loss: As the verb takes it.
+        unpack: Takes a batch of a PyTorch module's loader apart; None where it was not given.
     """
 
     network: Any
@@ -29,6 +30,7 @@ class Opened:
     graph: Graph
     read: Callable[[str], Any]
     loss: Any
+    unpack: Any = None
 
 
 def open_subject(
@@ -38,6 +40,7 @@ def open_subject(
     loss: str | None = None,
     weights: Path | None = None,
     shapes: list[str] | None = None,
+    unpack: str | None = None,
     unsafe: bool = False,
     custom: list[str] | None = None,
 ) -> Opened:
@@ -45,10 +48,11 @@ def open_subject(
 
     Args:
         model: A file or code.
-        data: As on the command line; of code, a PyTorch module's first inputs are taken from them.
+        data: As on the command line; a PyTorch module's first inputs are taken from them.
         loss: The same; of a PyTorch module it may be code.
         weights: Of a PyTorch module.
         shapes: Of a PyTorch module's inputs.
+        unpack: What takes a batch of a PyTorch module's loader apart, as on the command line.
         unsafe: Whether a file may run code that is stored in it.
         custom: Modules that define classes of a file.
 
@@ -58,6 +62,7 @@ def open_subject(
     from addcat.doors.open import load_subject  # noqa: PLC0415  (loads what --help does not need)
     from addcat.verbs.inspect import parse_input_shapes  # noqa: PLC0415
 
+    apart = None if unpack is None else function_at(unpack, error=OptionError)
     network, example = load_subject(
         model,
         weights=weights,
@@ -66,9 +71,9 @@ def open_subject(
         custom=custom or [],
         compiled=loss is None,
         say=say_note,
-        example_of=partial(first_of, data),
+        example_of=partial(first_of, data, unpack=apart),
     )
-    return of_network(network, example, loss)
+    return replace(of_network(network, example, loss), unpack=apart)
 
 
 def of_network(network: Any, example: Any, loss: str | None = None) -> Opened:
@@ -91,11 +96,11 @@ def of_network(network: Any, example: Any, loss: str | None = None) -> Opened:
     return Opened(network, example, graph, read, look_up(str(loss), error=OptionError) if is_code else loss)
 
 
-def first_of(data: str | None, network: Any) -> Any:
-    """What a PyTorch module is called with, of the data where they are code; arrays are read by its shapes."""
-    if data is None or not is_lookup(data):
+def first_of(data: str | None, network: Any, unpack: Any = None) -> Any:
+    """What a PyTorch module is called with, of the data that were named; None where there are none."""
+    if data is None:
         return None
-    from addcat.doors.torch.data import first_call  # noqa: PLC0415  (loads torch)
+    from addcat.doors.torch.named_data import call_named  # noqa: PLC0415  (loads torch)
 
-    call = first_call(network, look_up(data, error=DataError), None)
+    call = call_named(network, data, unpack)
     return call.args or call.kwargs

@@ -1,11 +1,13 @@
 """`addcat switch`: change merges of a model and keep what it computes."""
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from addcat.cli.common import Custom, Json, Model, Shapes, Unsafe, Weights, give, say_note
+from addcat.cli.subject import first_of
 from addcat.doors.lookup import is_lookup
 from addcat.errors import OptionError
 
@@ -59,7 +61,13 @@ def switch(
     _require_outputs(output, model, weights, torch=is_lookup(model) and output.suffix.lower() == ".pt")
     shapes = parse_input_shapes(input_shapes or [])
     network, example = load_subject(
-        model, weights=weights, shapes=shapes, unsafe=unsafe, custom=custom or [], say=say_note
+        model,
+        weights=weights,
+        shapes=shapes,
+        unsafe=unsafe,
+        custom=custom or [],
+        say=say_note,
+        example_of=partial(first_of, data),
     )
     torch = framework_of(network) == "torch"
     _require_outputs(output, model, weights, torch=torch)

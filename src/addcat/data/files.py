@@ -16,6 +16,8 @@ from addcat.frameworks import load
 from addcat.graph import Array, Shape
 
 EXPECTED = "Expected 'digits', an .npz file with x and y, or package.module:function."
+DIGITS = ((64,), (8, 8, 1), (8, 8), (1, 8, 8), (64, 1), (1, 64))
+"""Shapes in which a model may take an image of a digit, the likeliest first."""
 
 
 def load_data(reference: str, *, inputs: Inputs, outputs: Outputs = UNNAMED) -> Any:
@@ -54,15 +56,24 @@ def _digits(inputs: Inputs) -> tuple[Array, Array]:
         names = ", ".join(repr(name) for name, _ in inputs)
         raise DataError(f"'digits' is one array of images; the model has inputs {names}. Pass other data.")
     name, expected = inputs[0]
-    digits: Any = load("sklearn.datasets", extra="demo").load_digits()
-    images = np.asarray(digits.images, np.float32) / 16
-    for shape in ((64,), (8, 8, 1), (8, 8), (1, 8, 8), (64, 1)):
+    images, labels = digit_images()
+    for shape in DIGITS:
         if _takes(expected, shape):
-            return images.reshape(-1, *shape), np.asarray(digits.target)
+            return images.reshape(-1, *shape), labels
     raise DataError(
         f"'digits' are images of 8 by 8 pixels; {name!r} takes {tuple(expected)}. "
         "Pass a model that takes (None, 64) or (None, 8, 8, 1), or other data."
     )
+
+
+def digit_images() -> tuple[Array, Array]:
+    """Images of 8 by 8 pixels with values from 0 to 1, and the digit that each shows.
+
+    Raises:
+        MissingExtraError: if scikit-learn is not installed.
+    """
+    digits: Any = load("sklearn.datasets", extra="demo").load_digits()
+    return np.asarray(digits.images, np.float32) / 16, np.asarray(digits.target)
 
 
 def _takes(expected: Shape, shape: tuple[int, ...]) -> bool:
@@ -105,8 +116,8 @@ def load_arrays(path: Path) -> dict[str, Array]:
 
 def _from_npz(path: Path, inputs: Inputs, outputs: Outputs) -> Any:
     arrays = load_arrays(path)
-    x = _named(arrays, "x", [name for name, _ in inputs])
-    y = _named(arrays, "y", list(outputs.names))
+    x = named_arrays(arrays, "x", [name for name, _ in inputs])
+    y = named_arrays(arrays, "y", list(outputs.names))
     used = len(x) + len(y)
     if not x or used != len(arrays):
         found = ", ".join(map(repr, arrays)) or "nothing"
@@ -123,8 +134,14 @@ def _from_npz(path: Path, inputs: Inputs, outputs: Outputs) -> Any:
     return given, dict(zip(outputs.names, y, strict=True)) if by_name else y if len(y) > 1 else y[0]
 
 
-def _named(arrays: Mapping[str, Array], letter: str, names: list[str]) -> list[Array]:
-    """The arrays called `x`; else `x0`, `x1`, ... in the order of their numbers; else those with the inputs' names."""
+def named_arrays(arrays: Mapping[str, Array], letter: str, names: list[str]) -> list[Array]:
+    """The arrays called `x`; else `x0`, `x1`, ... in the order of their numbers; else those with the inputs' names.
+
+    Args:
+        arrays: Of a file.
+        letter: "x", or "y" for targets.
+        names: Of the inputs, or of the outputs.
+    """
     if letter in arrays:
         return [arrays[letter]]
     numbered = {int(match[1]): name for name in arrays if (match := re.fullmatch(rf"{letter}(\d+)", name))}

@@ -204,6 +204,39 @@ def test_samplers_are_told_which_pass_it_is():
     assert passes == [0, 1, 2]
 
 
+class Distributed(torch.utils.data.RandomSampler):
+    epoch = 7
+
+    def set_epoch(self, number):
+        self.epoch = number
+
+
+def test_a_count_of_passes_is_given_back():
+    """Of samplers, of those within batch samplers, and of data sets; the run's own passes begin at 0."""
+
+    class Counting(Augmented):
+        def __init__(self):
+            self.epoch = self.most = 7
+
+        def set_epoch(self, number):
+            self.epoch, self.most = number, max(self.most, 7) + number
+
+    data = Counting()
+    sampler, inner = Distributed(data), Distributed(data)
+    sampler.set_epoch(5)
+    nested = DataLoader(data, batch_sampler=torch.utils.data.BatchSampler(inner, 8, drop_last=False))
+    for loader_ in (DataLoader(data, batch_size=8, sampler=sampler), nested):
+        made = trainer(network(), Training(loader=loader_), plan=Plan(6, 3, 8))
+        made.run(0)
+        made.step_seconds()
+    assert (sampler.epoch, inner.epoch, data.epoch, data.most) == (5, 7, 7, 7)
+    assert "epoch" not in vars(inner)
+
+
+def test_a_time_for_a_step_is_taken_where_a_run_has_one_step():
+    assert trainer(network(), plan=Plan(1, 1, 16)).step_seconds() > 0
+
+
 def test_a_loader_trains_without_being_read_whole():
     class Counted(Augmented):
         seen = 0
@@ -270,7 +303,20 @@ def test_what_a_loader_gives_in_memory():
             [{"a": torch.ones(2)}],
             None,
             "A batch of the loader is dict, expected (x, y). Say what is in it: "
-            'unpack=lambda batch: ((batch["image"],), batch["mask"]).',
+            'unpack=lambda batch: ((batch["image"],), batch["mask"]); on the command line, --unpack '
+            "package.module:function.",
+        ),
+        (
+            [{"image": torch.ones(2), "mask": torch.ones(2)}],
+            lambda batch: ((batch["picture"],), batch["mask"]),
+            "unpack fails on a batch of the loader, a dict of 'image', 'mask': KeyError: 'picture'. Expected (inputs, "
+            "target), the inputs a tensor, a tuple of arguments or a dict of keyword arguments.",
+        ),
+        (
+            [torch.ones(3)],
+            lambda batch: batch,
+            "unpack fails on a batch of the loader, a Tensor: ValueError: too many values to unpack (expected 2). "
+            "Expected (inputs, target), the inputs a tensor, a tuple of arguments or a dict of keyword arguments.",
         ),
         (
             [(torch.ones(2, 3), torch.ones(2)), (torch.ones(2, 4), torch.ones(2))],
@@ -300,6 +346,7 @@ def test_example_inputs_come_from_the_data():
     model, _, _ = modules.build("two_tower_dict")
     batch = {"user": np.ones((9, 5), "float32"), "item": np.ones((9, 7), "float32"), "id": np.ones(9, int)}
     assert set(first_call(model, (batch, np.ones(9)), None).args[0]) == {"user", "item", "id"}
+    assert {t.dtype for t in first_call(model, (left.astype(float), np.ones(9)), None).tensors} == {torch.float32}
     loader_of_pairs = [(torch.ones(4, 5), torch.ones(4, 7), torch.ones(4))]
     model, _, _ = modules.build("towers_added")
     assert len(first_call(model, loader_of_pairs, None).tensors) == 2

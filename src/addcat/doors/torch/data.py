@@ -32,8 +32,14 @@ def is_loader(data: Any) -> bool:
     return hasattr(data, "__iter__") and not hasattr(data, "__next__")
 
 
-def first_call(model: Any, data: Any, unpack: Unpack) -> Example:
+def first_call(model: Any, data: Any, unpack: Unpack, *, rows: int = 2) -> Example:
     """What the data call the model with: taken from their first examples.
+
+    Args:
+        model: The module.
+        data: A loader, or arrays; arrays of numpy that hold real numbers become the module's own kind of them.
+        unpack: What a batch of a loader holds.
+        rows: Examples to take of arrays.
 
     Raises:
         DataError: if they are empty, or no inputs are found in them.
@@ -43,22 +49,27 @@ def first_call(model: Any, data: Any, unpack: Unpack) -> Example:
         if batch is None:
             raise DataError("The data are empty: the loader gave no batch. Pass at least one.")
         return _called(batch, unpack)[0]
-    return _of_arrays(model, data[0] if is_list(data) and len(data) == 2 else data)
+    return _of_arrays(model, data[0] if is_list(data) and len(data) == 2 else data, rows)
 
 
 def _called(batch: Any, unpack: Unpack) -> tuple[Example, Any]:
     if unpack is None and not (is_list(batch) and len(batch) > 1):
         raise DataError(
             f"A batch of the loader is {type(batch).__name__}, expected (x, y). Say what is in it: "
-            'unpack=lambda batch: ((batch["image"],), batch["mask"]).'
+            'unpack=lambda batch: ((batch["image"],), batch["mask"]); on the command line, --unpack '
+            "package.module:function."
         )
     return unpacked(batch, unpack or default_unpack, "cpu")
 
 
-def _of_arrays(model: Any, inputs: Any) -> Example:
+def _of_arrays(model: Any, inputs: Any, rows: int) -> Example:
+    real = next((p.dtype for p in model.parameters() if p.is_floating_point()), None)
+
     def few(value: Any) -> Any:
-        tensor = _torch.as_tensor(np.asarray(value) if not isinstance(value, _torch.Tensor) else value)
-        return tensor[:2]
+        if isinstance(value, _torch.Tensor):
+            return value[:rows]
+        tensor = _torch.as_tensor(np.asarray(value)[:rows])
+        return tensor.to(real) if real is not None and tensor.is_floating_point() else tensor
 
     if is_dict(inputs):
         named = {name: few(value) for name, value in inputs.items()}

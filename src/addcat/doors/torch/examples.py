@@ -71,7 +71,7 @@ class Example:
         """A name for each tensor: of the parameter of `forward`, with keys and places of what is nested in it."""
         parameters = [
             p.name
-            for p in inspect.signature(_own_forward(model)).parameters.values()
+            for p in inspect.signature(own_forward(model)).parameters.values()
             if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)
         ]
         named = {
@@ -96,7 +96,8 @@ def is_dict(value: Any) -> bool:
     return isinstance(value, Mapping)
 
 
-def _own_forward(model: Any) -> Any:
+def own_forward(model: Any) -> Any:
+    """The `forward` that the user wrote, also of a module whose merges were switched."""
     cls: Any = model.__class__
     base: Any = getattr(cls, "_addcat_base", None)
     return model.forward if base is None else base.forward.__get__(model)

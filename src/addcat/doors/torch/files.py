@@ -1,5 +1,6 @@
 """Files of torch: weights are loaded without unpickling, exported programs without their pickled objects."""
 
+import json
 import os
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -34,12 +35,34 @@ def load_weights(model: Any, path: Path) -> None:
     try:
         model.load_state_dict(found, strict=True)
     except Exception as error:
-        lines = [line.strip() for line in str(error).splitlines()[1:4]]
-        said = " ".join(lines) or str(error)
-        raise ModelError(
-            f"The weights of {str(path)!r} are not those of {type(model).__name__}: {said.rstrip('.')}. "
-            "Give the weights of this model."
-        ) from error
+        raise ModelError(_not_those(model, path, error)) from error
+
+
+def _not_those(model: Any, path: Path, error: Exception) -> str:
+    """Why weights do not fit; those of a switched module go to the module that its record makes."""
+    name, record = type(model).__name__, path.with_suffix(".json")
+    if changes := _changes(record):
+        listed = ", ".join(f"{site}={rung}" for site, rung in changes.items())
+        return (
+            f"{str(path)!r} holds the weights of a {name} that was switched, {listed}, as {str(record)!r} beside it "
+            "says. Give code that makes the switched module: let the function return "
+            f"addcat.apply({name}(...), {str(record)!r}, example_inputs=(x,)), and load the weights into that."
+        )
+    lines = [line.strip() for line in str(error).splitlines()[1:4]]
+    said = " ".join(lines) or str(error)
+    return (
+        f"The weights of {str(path)!r} are not those of {name}: {said.rstrip('.')}. Give the weights of this model; "
+        f"those of a switched one fit what addcat.apply({name}(...), record, example_inputs=(x,)) makes."
+    )
+
+
+def _changes(path: Path) -> dict[str, str]:
+    """What a file records of a switch, the rung by site; nothing where it is no such record."""
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+        return {str(step["site"]): str(found["changes"][step["site"]]) for step in found["steps"]}
+    except (OSError, ValueError, KeyError, TypeError):
+        return {}
 
 
 def load_exported(path: Path) -> tuple[Any, Any]:

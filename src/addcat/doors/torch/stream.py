@@ -6,15 +6,18 @@ model's are put back. Then two arms of one seed see the same batches, augmented 
 """
 
 import random
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
+from itertools import count
 from typing import Any
 
 import numpy as np
 
 from addcat.data.examples import Examples
 from addcat.doors.recipe import Plan
-from addcat.doors.torch.examples import Example, is_list
+from addcat.doors.torch.examples import Example, is_dict, is_list
+from addcat.doors.torch.record import first_line
+from addcat.errors import DataError
 from addcat.frameworks import load, torch
 
 _torch: Any = torch()
@@ -64,7 +67,7 @@ class Generators:
             generator.set_state(one)
 
 
-def of_arrays(examples: Examples, plan: Plan, seed: int, example: Example, device: Any) -> Iterator[Ready]:
+def of_arrays(examples: Examples, plan: Plan, seed: int, example: Example, device: Any) -> Generator[Ready]:
     """Batches of arrays, in the order that the plan gives for a seed."""
     for rows in plan.order(examples.count, seed).reshape(plan.steps, -1):
         yield call_of(examples.rows(rows), example, device)
@@ -80,38 +83,77 @@ def call_of(batch: Examples, example: Example, device: Any) -> Ready:
     return example.filled(inputs), targets[0] if len(targets) == 1 else tuple(targets)
 
 
-def of_loader(loader: Any, seed: int, unpack: Callable[[Any], Any], device: Any) -> Iterator[Ready]:
-    """Batches of a loader, pass after pass, without end."""
+def of_loader(loader: Any, seed: int, unpack: Callable[[Any], Any], device: Any) -> Generator[Ready]:
+    """Batches of a loader, pass after pass, without end.
+
+    Samplers and data sets that want to know are told which pass it is; closed, each is in the state it was in.
+    """
     generators = Generators(seed, loader)
-    passes = 0
-    while True:
-        sampler: Any = getattr(loader, "sampler", None)
-        if hasattr(sampler, "set_epoch"):
-            sampler.set_epoch(passes)
-        batches = generators.fetch(lambda: iter(loader))
-        while True:
-            batch = generators.fetch(lambda: next(batches, None))  # noqa: B023  (called at once)
-            if batch is None:
-                break
-            yield unpacked(batch, unpack, device)
-        passes += 1
+    counting = [holder for holder in _holders(loader) if hasattr(holder, "set_epoch")]
+    with _as_before(counting):
+        for number in count():
+            for holder in counting:
+                holder.set_epoch(number)
+            batches = generators.fetch(lambda: iter(loader))
+            while True:
+                batch = generators.fetch(lambda: next(batches, None))  # noqa: B023  (called at once)
+                if batch is None:
+                    break
+                yield unpacked(batch, unpack, device)
+
+
+def _holders(loader: Any) -> list[Any]:
+    """A loader and what it draws from, each once."""
+    parts = (loader, *(getattr(loader, name, None) for name in ("sampler", "batch_sampler", "dataset")))
+    nested: Any = getattr(getattr(loader, "batch_sampler", None), "sampler", None)
+    return list({id(part): part for part in (*parts, nested) if part is not None}.values())
+
+
+@contextmanager
+def _as_before(holders: list[Any]) -> Generator[None]:
+    """Within, objects may count passes; afterwards their attributes are those they had."""
+    held: list[dict[str, Any]] = [vars(holder) for holder in holders if hasattr(holder, "__dict__")]
+    kept = [dict(one) for one in held]
+    try:
+        yield
+    finally:
+        for now, before in zip(held, kept, strict=True):
+            now.clear()
+            now.update(before)
 
 
 def _own_generators(loader: Any) -> list[Any]:
     """Generators that a loader or its samplers were made with."""
-    holders = (loader, getattr(loader, "sampler", None), getattr(loader, "batch_sampler", None))
-    found = [getattr(holder, "generator", None) for holder in holders]
+    found = [getattr(holder, "generator", None) for holder in _holders(loader)]
     return list({id(one): one for one in found if isinstance(one, _torch.Generator)}.values())
 
 
 def unpacked(batch: Any, unpack: Callable[[Any], Any], device: Any) -> Ready:
-    """What a user's `unpack` makes of a batch, on the device."""
-    inputs, target = unpack(batch)
+    """What a user's `unpack` makes of a batch, on the device.
+
+    Raises:
+        DataError: if it fails, or gives no pair.
+    """
+    try:
+        inputs, target = unpack(batch)
+    except Exception as error:
+        raise DataError(
+            f"unpack fails on a batch of the loader, {shown(batch)}: {type(error).__name__}: {first_line(error)}. "
+            "Expected (inputs, target), the inputs a tensor, a tuple of arguments or a dict of keyword arguments."
+        ) from error
 
     def move(value: Any) -> Any:
         return value.to(device, non_blocking=True) if isinstance(value, _torch.Tensor) else value
 
     return Example(*_tree.tree_map(move, Example.of(inputs).both)), _tree.tree_map(move, target)
+
+
+def shown(batch: Any) -> str:
+    """What a batch is, in a few words: its type, with the keys of a dict and the number of a list's parts."""
+    name = type(batch).__name__
+    if is_dict(batch):
+        return f"a {name} of {', '.join(map(repr, batch)) or 'nothing'}"
+    return f"a {name} of {len(batch)}" if is_list(batch) else f"a {name}"
 
 
 def default_unpack(batch: Any) -> tuple[Any, Any]:

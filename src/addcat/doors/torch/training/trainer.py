@@ -2,8 +2,8 @@
 
 import threading
 import time
-from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable, Generator, Sequence
+from contextlib import closing, contextmanager, nullcontext
 from typing import Any
 
 import numpy as np
@@ -68,13 +68,13 @@ class TorchTrainer:
             assign_state(self._model, self._start if weights is None else weights)
             _torch.manual_seed(seed)
             step, found = self._stepper(plan), list[NDArray[np.float64]]()
-            batches = self._batches(plan, seed)
             self._model.train()
-            for number in range(plan.steps):
-                step(number, next(batches))
-                if (number + 1) % plan.per_evaluation == 0:
-                    found.append(look())
-                    self._model.train()
+            with closing(self._batches(plan, seed)) as batches:
+                for number in range(plan.steps):
+                    step(number, next(batches))
+                    if (number + 1) % plan.per_evaluation == 0:
+                        found.append(look())
+                        self._model.train()
             return np.stack(found)
 
     def run_many(
@@ -112,17 +112,24 @@ class TorchTrainer:
         """Time of one step, measured on a few, their batches fetched too."""
         with IN_TURN, _kept_generator(self._device):
             assign_state(self._model, self._start)
-            step, batches = self._stepper(self._plan), self._batches(self._plan, 0)
+            step = self._stepper(self._plan)
             self._model.train()
-            step(0, next(batches))
-            start, steps = time.perf_counter(), min(3, self._plan.steps - 1) or 1
-            for number in range(steps):
-                step(number, next(batches, None) or next(self._batches(self._plan, 0)))
-            seconds = (time.perf_counter() - start) / steps
+            with closing(self._again_and_again(0)) as batches:
+                step(0, next(batches))
+                start, steps = time.perf_counter(), min(3, self._plan.steps - 1) or 1
+                for number in range(steps):
+                    step(number, next(batches))
+                seconds = (time.perf_counter() - start) / steps
             assign_state(self._model, self._start)
             return seconds
 
-    def _batches(self, plan: Plan, seed: int) -> Iterator[Ready]:
+    def _again_and_again(self, seed: int) -> Generator[Ready]:
+        """The batches of the plan, without end."""
+        while True:
+            with closing(self._batches(self._plan, seed)) as batches:
+                yield from batches
+
+    def _batches(self, plan: Plan, seed: int) -> Generator[Ready]:
         loader = self._training.loader
         if loader is not None:
             return of_loader(loader, seed, self._training.unpack or default_unpack, self._device)
