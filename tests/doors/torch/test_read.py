@@ -85,8 +85,9 @@ def test_the_model_is_as_before(name):
 def test_nothing_of_the_recorder_is_left_after_an_error():
     model, _ = given("resnet")
     text = (
-        r"^ResNet does not run on example inputs of shape \(1, 4, 8, 8\): RuntimeError: .*expected input\[1, 4, 8, 8\] "
-        r"to have 3 channels, but got 4 channels instead\. Pass example_inputs that it takes\.$"
+        r"^ResNet does not run on example inputs of shape \(1, 4, 8, 8\): Conv2d 'stem\.0' raised "
+        r"RuntimeError: .*expected input\[1, 4, 8, 8\] to have 3 channels, "
+        r"but got 4 channels instead\. Pass example_inputs that it takes\.$"
     )
     with pytest.raises(ModelError, match=text):
         graph_of(model, (torch.zeros(1, 4, 8, 8),))

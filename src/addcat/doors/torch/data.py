@@ -12,7 +12,7 @@ import numpy as np
 
 from addcat.data.examples import Examples
 from addcat.doors.torch.examples import Example, array_of, is_dict, is_list
-from addcat.doors.torch.stream import Generators, default_unpack, unpacked
+from addcat.doors.torch.stream import Generators, default_unpack, fetched, iterated, unpacked
 from addcat.errors import DataError
 from addcat.frameworks import torch
 from addcat.graph import Array
@@ -45,7 +45,8 @@ def first_call(model: Any, data: Any, unpack: Unpack, *, rows: int = 2) -> Examp
         DataError: if they are empty, or no inputs are found in them.
     """
     if is_loader(data):
-        batch = Generators(0, data).fetch(lambda: next(iter(data), None))
+        generators = Generators(0, data)
+        batch = fetched(generators, iterated(generators, data))
         if batch is None:
             raise DataError("The data are empty: the loader gave no batch. Pass at least one.")
         return _called(batch, unpack)[0]
@@ -96,11 +97,11 @@ def sampled(loader: Any, unpack: Unpack, *, seed: int) -> tuple[Examples, int]:
         DataError: if batches differ in shape, or the target is no tensor.
     """
     generators = Generators(seed, loader)
-    batches = generators.fetch(lambda: iter(loader))
+    batches = iterated(generators, loader)
     kept: list[list[Array]] = []
     count = size = inputs = 0
     while count < MOST_EXAMPLES and size < MOST_BYTES:
-        batch = generators.fetch(lambda: next(batches, None))
+        batch = fetched(generators, batches)
         if batch is None:
             break
         call, target = _called(batch, unpack)

@@ -18,8 +18,9 @@ from addcat.doors.torch import measure as measuring
 from addcat.doors.torch import read as reading
 from addcat.doors.torch import run as running
 from addcat.doors.torch import write as writing
-from addcat.doors.torch.examples import Example
+from addcat.doors.torch.examples import Example, example_of
 from addcat.doors.torch.losses import TorchLoss
+from addcat.doors.torch.raised import named
 from addcat.doors.torch.run import Run
 from addcat.doors.torch.training import TorchTrainer, Training
 from addcat.doors.torch.watching import in_mode
@@ -82,8 +83,8 @@ class TorchDoor:
 
     def resolve_loss(self, model: Any, loss: Any, targets: tuple[Array, ...]) -> tuple[Losses, str]:
         """See `addcat.doors.torch.losses.resolve`."""
-        call = running.example_of(self.example, [measuring.array_of(t) for t in self.example.tensors], model)
-        with in_mode(model, training=False), _torch.no_grad():
+        call = example_of(self.example, [measuring.array_of(t) for t in self.example.tensors], model)
+        with named(model, *call.trouble), in_mode(model, training=False), _torch.no_grad():
             output = model(*call.args, **call.kwargs)
         found, words = judging.resolve(loss, output, targets)
         outputs = max(1, sum(1 for _ in running.tensors_in(output)))

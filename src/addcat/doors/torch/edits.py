@@ -7,6 +7,10 @@ class Unwritable(Exception):  # noqa: N818  (a signal within the door, not an er
     """Raised where a module's own code cannot be written anew; the message goes on after "it"."""
 
 
+class NotRun(Unwritable):
+    """Raised where a module's own code fails when it is run; the message goes on after "it"."""
+
+
 @dataclass(frozen=True, slots=True)
 class Site:
     """A call in a module's own code.

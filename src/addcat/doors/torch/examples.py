@@ -1,7 +1,7 @@
 """What a plain `nn.Module` is called with: torch keeps no shapes, so an example is given, or taken from data."""
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -57,6 +57,16 @@ class Example:
     def tensors(self) -> list[Any]:
         """Every tensor, in order."""
         return [leaf for leaf in _tree.tree_leaves(self.both) if isinstance(leaf, _torch.Tensor)]
+
+    @property
+    def shapes(self) -> str:
+        """Shapes of the tensors, in words."""
+        return ", ".join(str(tuple(tensor.shape)) for tensor in self.tensors)
+
+    @property
+    def trouble(self) -> tuple[str, str]:
+        """What is said where a module raises on it; see `addcat.doors.torch.raised.named`."""
+        return f"on inputs of shape {self.shapes}", "Correct that, or give inputs that it takes."
 
     def filled(self, tensors: "list[Any]") -> "Example":
         """The same call with other tensors."""
@@ -127,3 +137,14 @@ def device_of(model: Any) -> Any:
     for tensor in (*model.parameters(), *model.buffers()):
         return tensor.device
     return _torch.device("cpu")
+
+
+def example_of(example: Example, inputs: Sequence[Array], model: Any) -> Example:
+    """A call with these arrays, where the model lies and in the types of the example."""
+    place = device_of(model)
+    return example.filled(
+        [
+            _torch.from_numpy(np.array(array)).to(device=place, dtype=tensor.dtype)
+            for array, tensor in zip(inputs, example.tensors, strict=True)
+        ]
+    )

@@ -10,7 +10,7 @@ from typing import Any
 
 from addcat.doors.onnx.running.runtime import start
 from addcat.doors.torch.examples import Example, array_of
-from addcat.doors.torch.record import first_line
+from addcat.doors.torch.raised import first_line
 from addcat.doors.torch.watching import in_mode, tensors_in, untouched
 from addcat.errors import AddcatError, ModelError
 from addcat.frameworks import load, torch

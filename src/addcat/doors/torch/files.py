@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from addcat.doors.torch.examples import is_dict
-from addcat.doors.torch.record import first_line
+from addcat.doors.torch.raised import first_line
 from addcat.errors import ModelError
 from addcat.frameworks import load, torch
 

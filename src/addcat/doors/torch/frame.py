@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from addcat.doors.torch.calls import function_word
-from addcat.doors.torch.edits import Apply, Edits, Read, Rounds, Site, Unwritable
+from addcat.doors.torch.edits import Apply, Edits, NotRun, Read, Rounds, Site, Unwritable
+from addcat.doors.torch.raised import words_of
 from addcat.doors.torch.recorder import Shell, gives_tensor
 from addcat.doors.torch.sizes import Axis, Guard, Sizes, attempts, hint, is_size, symbolic
 from addcat.doors.torch.watching import is_active, tensors_in, untouched, watched
@@ -233,7 +234,7 @@ def record_frame(
             raise
         except Exception as error:  # the next attempt fixes more sizes
             trouble = error
-    raise Unwritable(f"could not be run alone: {type(trouble).__name__}: {trouble}") from trouble
+    raise NotRun(f"does not run: {words_of(owner, trouble)}" if trouble else "does not run") from trouble
 
 
 def _record(

@@ -15,6 +15,7 @@ import numpy as np
 
 from addcat.data.scores import Form
 from addcat.doors.torch.examples import is_dict, is_list
+from addcat.doors.torch.raised import named_data
 from addcat.errors import DataError, OptionError
 from addcat.frameworks import torch
 from addcat.graph import Array
@@ -66,9 +67,15 @@ class TorchLoss:
             return Form("log", 1, ignored)
         return Form("identity" if self.name in NONNEGATIVE else "", 1)
 
+    def trained(self, output: Any, target: Any) -> Any:
+        """The scalar to train by."""
+        with named_data(f"The loss {self.name}"):
+            return self.mean(plain(output), target)
+
     def per_example(self, output: Any, target: Any, examples: int) -> Any:
         """Loss of each example, of shape (examples,)."""
-        found = self.values(plain(output), target)
+        with named_data(f"The loss {self.name}"):
+            found = self.values(plain(output), target)
         if self.coupled or found.ndim == 0:
             return found.mean().expand(examples)
         if found.shape[0] == examples:

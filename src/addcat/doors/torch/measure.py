@@ -12,6 +12,7 @@ from addcat.doors.torch.build import put, set_weights
 from addcat.doors.torch.calls import Call
 from addcat.doors.torch.examples import Example, array_of, device_of
 from addcat.doors.torch.losses import TorchLoss, plain
+from addcat.doors.torch.raised import named
 from addcat.doors.torch.stream import call_of
 from addcat.doors.torch.watching import in_mode, tensors_in
 from addcat.frameworks import torch
@@ -19,6 +20,8 @@ from addcat.graph import Array, Graph, Node
 
 _torch: Any = torch()
 BATCH = 256
+JUDGED = "on examples of the data", "Correct that, or give data that it takes."
+"""What is said where a module raises."""
 _GRAPHS: WeakKeyDictionary[Any, Graph] = WeakKeyDictionary()
 """The graph that each written module was made of: a node of it may be a function, with parameters of its own."""
 
@@ -74,8 +77,9 @@ def _called(model: Any, examples: Examples, example: Example) -> Iterator[tuple[
     device = device_of(model)
     for batch in examples.chunks(BATCH):
         call, target = call_of(batch, example, device)
-        with in_mode(model, training=False), _torch.no_grad():
-            yield model(*call.args, **call.kwargs), target, batch
+        with named(model, *JUDGED), in_mode(model, training=False), _torch.no_grad():
+            output = model(*call.args, **call.kwargs)
+        yield output, target, batch
 
 
 def _arrays(output: Any) -> list[Array]:
@@ -92,7 +96,7 @@ def gradient(
             wanted[path, name] = found
     total = {key: np.zeros(tuple(tensor.shape)) for key, (tensor, _) in wanted.items()}
     device = device_of(model)
-    with in_mode(model, training=False), _torch.enable_grad():
+    with named(model, *JUDGED), in_mode(model, training=False), _torch.enable_grad():
         for batch in examples.chunks(BATCH):
             call, target = call_of(batch, example, device)
             mean = loss.per_example(model(*call.args, **call.kwargs), target, batch.count).mean()
@@ -142,7 +146,7 @@ def constant_losses(
     L-BFGS from zero.
     """
     device = device_of(model)
-    with in_mode(model, training=False), _torch.no_grad():
+    with named(model, *JUDGED), in_mode(model, training=False), _torch.no_grad():
         call, _ = call_of(data.rows(np.arange(min(2, data.count))), example, device)
         output = plain(model(*call.args, **call.kwargs))
     if not isinstance(output, _torch.Tensor) or loss.coupled:

@@ -7,6 +7,7 @@ from typing import Any
 
 from addcat.doors.torch.calls import Call, Owner
 from addcat.doors.torch.examples import Example, device_of
+from addcat.doors.torch.raised import named, words_of
 from addcat.doors.torch.recorder import Recorder
 from addcat.doors.torch.watching import in_mode, untouched, watched
 from addcat.errors import ModelError
@@ -63,16 +64,20 @@ def record(model: Any, example: Example) -> Recording:
         except ModelError:
             raise
         except Exception as error:
-            shapes = ", ".join(str(tuple(tensor.shape)) for tensor in example.tensors)
             raise ModelError(
-                f"{type(model).__name__} does not run on example inputs of shape {shapes}: "
-                f"{type(error).__name__}: {first_line(error)}. Pass example_inputs that it takes."
+                f"{type(model).__name__} does not run on example inputs of shape {example.shapes}: "
+                f"{words_of(model, error)}. Pass example_inputs that it takes."
             ) from error
 
 
 def values_at(model: Any, example: Example, edges: "list[Edge]") -> tuple[Any, dict[Edge, Any]]:
-    """Run a model with real numbers; give its outputs and the tensors on some edges."""
-    made = _run(model, example, fake=False, wanted=frozenset(edges))
+    """Run a model with real numbers; give its outputs and the tensors on some edges.
+
+    Raises:
+        ModelError: if it does not run.
+    """
+    with named(model, *example.trouble):
+        made = _run(model, example, fake=False, wanted=frozenset(edges))
     return made.given, made.values
 
 
@@ -133,9 +138,3 @@ def _require_readable(model: Any) -> None:
                 f"{type(module).__name__} {path!r} has no weights yet: it makes them at its first call. "
                 "Call the model once, and pass it then."
             )
-
-
-def first_line(error: BaseException) -> str:
-    """What an exception says first, without a full stop."""
-    lines = str(error).strip().splitlines()
-    return lines[0].rstrip(".") if lines else "no reason given"

@@ -5,7 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from addcat.doors.torch.examples import Example, array_of, device_of
+from addcat.doors.torch.examples import Example, array_of, example_of
+from addcat.doors.torch.raised import named
 from addcat.doors.torch.record import Recording, values_at
 from addcat.doors.torch.watching import in_mode, tensors_in
 from addcat.doors.torch.write import is_edited, write
@@ -30,21 +31,10 @@ def predictor(model: Any, example: Example, edges: Sequence[Edge] = ()) -> Run:
         if edges:
             out, values = values_at(model, call, list(edges))
             return [array_of(tensor) for tensor in (*tensors_in(out), *(values[edge] for edge in edges))]
-        with in_mode(model, training=False), _torch.no_grad():
+        with named(model, *call.trouble), in_mode(model, training=False), _torch.no_grad():
             return [array_of(tensor) for tensor in tensors_in(model(*call.args, **call.kwargs))]
 
     return run
-
-
-def example_of(example: Example, inputs: Sequence[Array], model: Any) -> Example:
-    """A call with these arrays, where the model lies and in the types of the example."""
-    place = device_of(model)
-    return example.filled(
-        [
-            _torch.from_numpy(np.array(array)).to(device=place, dtype=tensor.dtype)
-            for array, tensor in zip(inputs, example.tensors, strict=True)
-        ]
-    )
 
 
 def probe(graph: Graph, edges: list[Edge], example: Example) -> Run:

@@ -16,7 +16,7 @@ import numpy as np
 from addcat.data.examples import Examples
 from addcat.doors.recipe import Plan
 from addcat.doors.torch.examples import Example, is_dict, is_list
-from addcat.doors.torch.record import first_line
+from addcat.doors.torch.raised import named_data, said
 from addcat.errors import DataError
 from addcat.frameworks import load, torch
 
@@ -94,12 +94,32 @@ def of_loader(loader: Any, seed: int, unpack: Callable[[Any], Any], device: Any)
         for number in count():
             for holder in counting:
                 holder.set_epoch(number)
-            batches = generators.fetch(lambda: iter(loader))
+            batches = iterated(generators, loader)
             while True:
-                batch = generators.fetch(lambda: next(batches, None))  # noqa: B023  (called at once)
+                batch = fetched(generators, batches)
                 if batch is None:
                     break
                 yield unpacked(batch, unpack, device)
+
+
+def iterated(generators: Generators, loader: Any) -> Any:
+    """A new pass over a loader.
+
+    Raises:
+        DataError: if the user's code of it fails.
+    """
+    with named_data("The loader"):
+        return generators.fetch(lambda: iter(loader))
+
+
+def fetched(generators: Generators, batches: Any) -> Any:
+    """The next batch of a pass; None at its end.
+
+    Raises:
+        DataError: if the user's code of it fails.
+    """
+    with named_data("The loader"):
+        return generators.fetch(lambda: next(batches, None))
 
 
 def _holders(loader: Any) -> list[Any]:
@@ -138,7 +158,7 @@ def unpacked(batch: Any, unpack: Callable[[Any], Any], device: Any) -> Ready:
         inputs, target = unpack(batch)
     except Exception as error:
         raise DataError(
-            f"unpack fails on a batch of the loader, {shown(batch)}: {type(error).__name__}: {first_line(error)}. "
+            f"unpack fails on a batch of the loader, {shown(batch)}: {said(error)}. "
             "Expected (inputs, target), the inputs a tensor, a tuple of arguments or a dict of keyword arguments."
         ) from error
 

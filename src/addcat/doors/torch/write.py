@@ -7,15 +7,18 @@ from typing import Any
 
 from addcat.doors.torch.build import change_module, new_module, put
 from addcat.doors.torch.calls import Call
-from addcat.doors.torch.examples import array_of
+from addcat.doors.torch.edits import NotRun
+from addcat.doors.torch.examples import Example, array_of, example_of
 from addcat.doors.torch.plan import Plan, plan
+from addcat.doors.torch.raised import words_of
 from addcat.doors.torch.read import graph_of
 from addcat.doors.torch.record import Recording
 from addcat.doors.torch.rewritten import prepare, rewrite
-from addcat.doors.torch.watching import in_mode
-from addcat.errors import ModelError
+from addcat.doors.torch.watching import in_mode, untouched
+from addcat.errors import ModelError, RefusedError
 from addcat.frameworks import torch
-from addcat.graph import Graph, Node
+from addcat.graph import Graph, Node, Refusal
+from addcat.graph.operations import OPS
 
 _torch: Any = torch()
 
@@ -38,14 +41,43 @@ def write(
 
     Raises:
         ModelError: if the module cannot be copied, or the changes cannot be made in its own code.
+        RefusedError: if that code raises once they are made, as where it asks for sizes that they change.
     """
     recording: Recording = graph.native
     made = _copied(recording.model)
     with _torch.random.fork_rng(devices=[]):  # constructors draw, on the CPU; the caller's generator is not theirs
-        _carry_out(plan(graph_of(recording), graph), made, recording)
+        old = graph_of(recording)
+        todo = plan(old, graph)
+        _carry_out(todo, made, recording)
+    if todo.edits or todo.replaced or todo.passed:
+        _require_run(made, recording.example, [name for name, node in old.nodes.items() if _is_changed(node, graph)])
     if not weights:
         redraw(made, 0 if seed is None else seed, factory)
     return made
+
+
+def _is_changed(node: Node, graph: Graph) -> bool:
+    """Whether a merge is another one in a graph, or none."""
+    now = graph.nodes.get(node.name)
+    return OPS[node.op].merge and (now is None or now.op != node.op or now.native is not node.native)
+
+
+def _require_run(made: Any, example: Example, sites: list[str]) -> None:
+    """Run a module once whose merges were changed: what a user's code asks of sizes is not seen in a recording."""
+    call = example_of(example, [array_of(tensor) for tensor in example.tensors], made)
+    devices = [_torch.cuda.current_device()] if _torch.cuda.is_available() else []
+    try:
+        with _torch.random.fork_rng(devices=devices), untouched(made), in_mode(made, training=False), _torch.no_grad():
+            made(*call.args, **call.kwargs)
+    except Exception as error:
+        reason = str(error).rstrip(".") if isinstance(error, ModelError) else words_of(made, error)
+        refusals = [Refusal("AC118", site, f"{reason} once it was changed") for site in sites]
+        listed = ", ".join(map(repr, sites))
+        raise RefusedError(
+            f"{listed} cannot be changed: {reason} once {'it was' if len(sites) == 1 else 'they were'} [AC118]. "
+            "The code around has to take the new sizes; change it, or leave the merge as it is.",
+            refusals,
+        ) from error
 
 
 def is_edited(graph: Graph) -> bool:
@@ -91,7 +123,7 @@ def _prepare(owner: Any, calls: list[Any]) -> None:
                 try:
                     prepare(owner, args, kwargs)
                 except ModelError as problem:
-                    if "could not be run alone" not in str(problem):
+                    if not isinstance(problem.__cause__, NotRun):
                         raise
 
 

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
-from addcat.errors import DataError
+from addcat.errors import DataError, RefusedError
 from addcat.evidence.arms import untrained_arms
 from addcat.evidence.baseline import constant_losses, learnt
 from addcat.evidence.contrast import Contrast, collapsed
@@ -145,7 +145,10 @@ class Climber:
         if isinstance(arms, Refusal):
             made.path.append(f"Pairs cannot be trained with the other merge: {arms.reason}.")
             return made
-        self._climb(Pairs(self._problem, arms, self._meter, self._first_pass))
+        try:
+            self._climb(Pairs(self._problem, arms, self._meter, self._first_pass))
+        except RefusedError as refused:
+            made.path.append(f"Pairs cannot be trained with the other merge: {refused}")
         return made
 
     def only(self, effort: str, *, named: bool) -> Climb:
@@ -298,7 +301,7 @@ class Climber:
         """Run a method; one that does not apply leaves its sentence in the place of a figure, and costs nothing."""
         try:
             found = method()
-        except DataError as refused:
+        except (DataError, RefusedError) as refused:
             self.made.path.append(str(refused))
             self.made.evidence.append(Evidence.refused(name, str(refused)))
             return

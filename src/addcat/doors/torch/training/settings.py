@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from addcat.doors.recipe import Recipe, assumption
+from addcat.doors.torch.raised import said
+from addcat.errors import OptionError
 from addcat.frameworks import torch
 from addcat.report import rows
 
@@ -72,12 +74,12 @@ class Training:
             schedule = _torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, STEPS)
             ticks = STEPS
         else:
-            optimizer = self.optimizer(parameters)
-            schedule = None if self.scheduler is None else self.scheduler(optimizer)
+            optimizer = _called("optimizer", self.optimizer, parameters)
+            schedule = None if self.scheduler is None else _called("scheduler", self.scheduler, optimizer)
             by_step = type(schedule).__name__ in BY_STEP
             ticks = whole if by_step else (self.epochs or 1)
         if self.optimizer is None and self.scheduler is not None:
-            schedule, ticks = self.scheduler(optimizer), self.epochs or 1
+            schedule, ticks = _called("scheduler", self.scheduler, optimizer), self.epochs or 1
         done = 0
 
         def after(step: int) -> None:
@@ -88,3 +90,18 @@ class Training:
                 done += 1
 
         return optimizer, after
+
+
+TAKES = {"optimizer": "parameters, gives an optimiser", "scheduler": "an optimiser, gives its schedule"}
+
+
+def _called(name: str, function: Callable[[Any], Any], given: Any) -> Any:
+    """What a user's function makes.
+
+    Raises:
+        OptionError: if it fails.
+    """
+    try:
+        return function(given)
+    except Exception as error:
+        raise OptionError(f"{name}= raised {said(error)}. Expected a function that takes {TAKES[name]}.") from error

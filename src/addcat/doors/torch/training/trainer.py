@@ -13,8 +13,9 @@ from addcat.data.examples import Arrays, Examples
 from addcat.doors.judged import Judged, Kept
 from addcat.doors.recipe import Plan, Recipe, one_by_one, require_shortened
 from addcat.doors.torch.examples import Example, device_of
-from addcat.doors.torch.losses import TorchLoss, plain
+from addcat.doors.torch.losses import TorchLoss
 from addcat.doors.torch.measure import assign_state, judged, losses_of, state
+from addcat.doors.torch.raised import named
 from addcat.doors.torch.stream import Ready, default_unpack, of_arrays, of_loader
 from addcat.doors.torch.training.settings import Training
 from addcat.frameworks import torch
@@ -22,6 +23,8 @@ from addcat.frameworks import torch
 _torch: Any = torch()
 IN_TURN = threading.Lock()
 """Torch has one global generator: arms that train at once would disturb each other's dropout."""
+TRAINED = "in training", "Correct that, or give data that it trains on."
+"""What is said where a module raises."""
 
 
 class TorchTrainer:
@@ -64,7 +67,7 @@ class TorchTrainer:
     ) -> NDArray[np.float64]:
         """Train once; `look` gives the losses at an evaluation."""
         plan = require_shortened(self._plan, shortened)
-        with IN_TURN, _kept_generator(self._device):
+        with IN_TURN, _kept_generator(self._device), named(self._model, *TRAINED):
             assign_state(self._model, self._start if weights is None else weights)
             _torch.manual_seed(seed)
             step, found = self._stepper(plan), list[NDArray[np.float64]]()
@@ -110,7 +113,7 @@ class TorchTrainer:
 
     def step_seconds(self) -> float:
         """Time of one step, measured on a few, their batches fetched too."""
-        with IN_TURN, _kept_generator(self._device):
+        with IN_TURN, _kept_generator(self._device), named(self._model, *TRAINED):
             assign_state(self._model, self._start)
             step = self._stepper(self._plan)
             self._model.train()
@@ -140,13 +143,13 @@ class TorchTrainer:
         optimizer, after = self._training.made(self._model, plan.steps, self._recipe.steps)
         kind, cast = self._device.type, self._training.autocast
         scaler = _torch.amp.GradScaler(kind, enabled=cast == _torch.float16)
-        model, mean, rate = self._model, self._loss.mean, self._recipe.rate
+        model, trained, rate = self._model, self._loss.trained, self._recipe.rate
 
         def step(number: int, batch: Ready) -> None:
             call, target = batch
             optimizer.zero_grad()
             with nullcontext() if cast is None else _torch.autocast(kind, cast):
-                value = mean(plain(model(*call.args, **call.kwargs)), target)
+                value = trained(model(*call.args, **call.kwargs), target)
             scaler.scale(value).backward()
             with _at_rate(optimizer, rate):
                 scaler.step(optimizer)

@@ -1,0 +1,73 @@
+"""A user's own code may raise anything: it becomes one error that says which module of theirs raised what, and when."""
+
+import traceback
+from collections.abc import Generator
+from contextlib import contextmanager
+from typing import Any
+
+from addcat.errors import AddcatError, DataError, ModelError
+from addcat.frameworks import torch
+
+_torch: Any = torch()
+
+
+@contextmanager
+def named(model: Any, when: str, advice: str) -> Generator[None]:
+    """Within, a module runs; what it raises is said in one error.
+
+    Args:
+        model: The module.
+        when: How the sentence goes on.
+        advice: What to do.
+
+    Raises:
+        ModelError: for everything that is no error of addcat's own.
+    """
+    try:
+        yield
+    except AddcatError:
+        raise
+    except Exception as error:
+        raise ModelError(f"{words_of(model, error)} {when}. {advice}") from error
+
+
+@contextmanager
+def named_data(what: str) -> Generator[None]:
+    """Within, a part of the user's data runs, such as a loader or a loss.
+
+    Args:
+        what: It, as a sentence begins.
+
+    Raises:
+        DataError: for everything that is no error of addcat's own.
+    """
+    try:
+        yield
+    except AddcatError:
+        raise
+    except Exception as error:
+        raise DataError(f"{what} raised {said(error)}. Correct that, or the data that it is given.") from error
+
+
+def words_of(model: Any, error: BaseException) -> str:
+    """Which module raised what: the innermost one of the model's whose code was running."""
+    paths: dict[int, str] = {id(module): path for path, module in model.named_modules()}
+    held = [frame.f_locals.get("self") for frame, _ in traceback.walk_tb(error.__traceback__)]
+    inner: Any = next((one for one in reversed(held) if id(one) in paths and paths[id(one)]), model)
+    place = f" {paths[id(inner)]!r}" if paths[id(inner)] else ""
+    return f"{type(inner).__name__}{place} raised {said(error)}"
+
+
+def said(error: BaseException) -> str:
+    """What was raised: its kind and its first line; the line of code where it says nothing, as an assert often does."""
+    kind = type(error).__name__
+    if line := first_line(error):
+        return f"{kind}: {line}"
+    code = [frame.line for frame in traceback.extract_tb(error.__traceback__) if frame.line]
+    return f"{kind} at `{code[-1]}`" if code else kind
+
+
+def first_line(error: BaseException) -> str:
+    """What an exception says first, without a full stop; "" where it says nothing."""
+    lines = str(error).strip().splitlines()
+    return lines[0].rstrip(".") if lines else ""
