@@ -5,7 +5,7 @@ bench. A verb names the capability that it needs, and gets a door that has it or
 cannot do.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Protocol, overload, runtime_checkable
 
@@ -162,6 +162,27 @@ class Bencher(Protocol):
             shapes: Shapes of the inputs, by name or in order, where the model leaves sizes open. An open batch is 1.
             inputs: Arrays by name, for inputs on which random ones will not do.
             passed: What stood for the model, such as its path; decides the form in which results are given back.
+        """
+        ...
+
+
+@runtime_checkable
+class Freezer(Protocol):
+    """Trains a part of a model, where models are not cut into parts."""
+
+    def freeze(self, model: Any, graph: Graph, names: Collection[str]) -> int:
+        """Leave some nodes of a written model as they are in training, as at inference.
+
+        Args:
+            model: What `write` made of `graph`; it is changed.
+            graph: Its graph.
+            names: Nodes.
+
+        Returns:
+            How many of its weights are still trained.
+
+        Raises:
+            DataError: if one of them shares its weights with a node that is trained.
         """
         ...
 

@@ -1,8 +1,9 @@
 """Branches frozen: the consumer and what follows, tied against untied, from one warm start.
 
-What comes before the merge runs once and is kept. Both arms then train with the same steps, order and recipe, and are
-judged on the same held-out examples, each half of them at the evaluation that was best on the other half. From an Add
-network this understates what Concatenate could reach, because the branches have adapted to being summed.
+What comes before the merge runs once and is kept; a framework whose models are not cut into parts runs it at each step,
+frozen. Both arms then train with the same steps, order and recipe, and are judged on the same held-out examples, each
+half of them at the evaluation that was best on the other half. From an Add network this understates what Concatenate
+could reach, because the branches have adapted to being summed.
 """
 
 import time
@@ -10,14 +11,16 @@ from dataclasses import replace
 
 import numpy as np
 
+from addcat.doors.base import Freezer
 from addcat.doors.judged import cross_fitted
-from addcat.doors.recipe import plan
+from addcat.doors.recipe import Plan, plan
 from addcat.errors import DataError
 from addcat.evidence.baseline import constant_losses, learnt
 from addcat.evidence.decision import require_trained
+from addcat.evidence.meter import STEP, relative_cost, run_cost
 from addcat.evidence.problem import Problem, batches
 from addcat.evidence.result import Evidence
-from addcat.evidence.suffix import crossing_examples, selected, suffix_of
+from addcat.evidence.suffix import before_merge, crossing_examples, selected, suffix_of
 from addcat.graph import Graph, Refusal
 from addcat.report import rows
 from addcat.statistics import t_interval
@@ -38,9 +41,11 @@ def refit(problem: Problem) -> Evidence:
         Evidence whose estimate is the held-out loss of the tied arm minus that of the untied one.
 
     Raises:
-        DataError: if the merge lies in a nested model, or activations are not finite.
+        DataError: if the merge lies in a nested model, nothing behind it has weights, or activations are not finite.
     """
     start = time.perf_counter()
+    if isinstance(problem.door, Freezer):
+        return compare_from_here(problem, "refit", PASSES, start, freezer=problem.door)
     if "/" in problem.merge.site:
         raise DataError(
             f"{problem.merge.site!r} lies in a nested model; 'refit' cuts only the outermost. Use 'finetune'."
@@ -54,7 +59,7 @@ def refit(problem: Problem) -> Evidence:
         held=crossing_examples(problem, suffix, problem.held),
         losses=selected(problem.losses, suffix.outputs),
     )
-    found = compare_from_here(inner, "refit", PASSES, start)
+    found = compare_from_here(inner, "refit", PASSES, start, given=problem.root)
     if len(suffix.outputs) == len(problem.root.outputs):
         return found
     # outputs that do not depend on the merge cost both arms the same; a share of the loss is a share of the whole
@@ -64,7 +69,15 @@ def refit(problem: Problem) -> Evidence:
     return replace(found, reference_loss=found.reference_loss + float((whole - part).mean()))
 
 
-def compare_from_here(problem: Problem, method: str, passes: int, start: float) -> Evidence:
+def compare_from_here(
+    problem: Problem,
+    method: str,
+    passes: int,
+    start: float,
+    *,
+    given: Graph | None = None,
+    freezer: Freezer | None = None,
+) -> Evidence:
     """Switch the merge with as little loss as can be, train both arms equally, and compare them.
 
     Args:
@@ -72,9 +85,11 @@ def compare_from_here(problem: Problem, method: str, passes: int, start: float) 
         method: Name of the method.
         passes: Passes over the data.
         start: When the method began, for its seconds.
+        given: The network whose training is the unit of cost; the one that is trained where left out.
+        freezer: Leaves what comes before the merge as it is.
 
     Returns:
-        Evidence with the paired gain of Concatenate over Add.
+        Evidence with the paired gain of Concatenate over Add; what it cost, in trainings, is among its facts.
 
     Raises:
         DataError: if the merge cannot be switched, or training went to NaN.
@@ -86,6 +101,8 @@ def compare_from_here(problem: Problem, method: str, passes: int, start: float) 
     for name, graph in arms.items():
         problem.tell(f"{method}: training {name}")
         model = problem.door.write(graph)
+        if freezer is not None and not freezer.freeze(model, graph, before_merge(graph, problem.merge.node)):
+            raise DataError(f"Nothing behind {problem.merge.site!r} has weights to be trained. Use 'finetune'.")
         trainer = problem.door.trainer(model, problem.losses, problem.recipe, run, problem.data, problem.held)
         losses[name] = cross_fitted(trainer.run(problem.seed))
         require_trained(losses[name], problem.merge.site)
@@ -105,8 +122,16 @@ def compare_from_here(problem: Problem, method: str, passes: int, start: float) 
         reference_loss=float(losses["add"].mean()),
         constant_loss=float(baseline.mean()),
         learnt=learnt(losses.values(), baseline),
-        facts={"steps": run.steps, "start": rule},
+        facts={"steps": run.steps, "start": rule, "trainings": _cost(problem, run, arms, given or problem.root)},
     )
+
+
+def _cost(problem: Problem, run: Plan, arms: dict[str, Graph], given: Graph) -> float:
+    """Trainings of the given network that both runs cost; what ran once before them is a pass over all examples."""
+    held, recipe = problem.held.count, problem.recipe
+    both = sum(run_cost(run, held, recipe, relative_cost(graph, given)) for graph in arms.values())
+    once = 0 if given is problem.root else problem.data.count + held
+    return both + once / (STEP * recipe.steps * recipe.batch)
 
 
 def _arms(problem: Problem) -> tuple[dict[str, Graph], str]:

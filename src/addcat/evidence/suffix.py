@@ -29,6 +29,11 @@ class Suffix:
     outputs: tuple[int, ...]
 
 
+def before_merge(root: Graph, name: str) -> list[str]:
+    """Names of the nodes that neither are a merge nor depend on it."""
+    return [node for node in root.nodes if node != name and name not in root.ancestors(node)]
+
+
 def suffix_of(root: Graph, name: str) -> Suffix:
     """Cut a network before a merge.
 
@@ -39,7 +44,8 @@ def suffix_of(root: Graph, name: str) -> Suffix:
     Returns:
         The suffix.
     """
-    kept = [node for node in root.nodes.values() if node.name == name or name in root.ancestors(node.name)]
+    before = set(before_merge(root, name))
+    kept = [node for node in root.nodes.values() if node.name not in before]
     inside = {node.name for node in kept}
     crossing = list(dict.fromkeys(edge for node in kept for edge in node.inputs if edge.node not in inside))
     sources = {edge: _input(root, place, edge) for place, edge in enumerate(crossing)}

@@ -1,6 +1,6 @@
 """The torch door: one object, because a plain `nn.Module` needs to be told what it is called with."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
@@ -23,6 +23,7 @@ from addcat.doors.torch.losses import TorchLoss
 from addcat.doors.torch.raised import named
 from addcat.doors.torch.run import Run
 from addcat.doors.torch.training import TorchTrainer, Training
+from addcat.doors.torch.training.frozen import freeze
 from addcat.doors.torch.watching import in_mode
 from addcat.errors import DataError
 from addcat.frameworks import torch
@@ -131,6 +132,10 @@ class TorchDoor:
     def assign(self, model: Any, path: str, node: Node) -> None:
         """See `addcat.doors.torch.measure.assign`."""
         measuring.assign(model, path, node)
+
+    def freeze(self, model: Any, graph: Graph, names: Collection[str]) -> int:
+        """See `addcat.doors.torch.training.frozen.freeze`."""
+        return freeze(model, graph, names)
 
     def trainer(
         self, model: Any, losses: Losses, recipe: Recipe, plan: Plan, data: Examples, held: Examples

@@ -179,7 +179,7 @@ class Climber:
         if effort in methods:
             problem.tell(f"{problem.merge.site}: {effort}")
             if named:
-                self._take(methods[effort](problem))
+                self._charge(methods[effort](problem))
             else:
                 self._try(effort, lambda: methods[effort](problem))
         return made
@@ -305,7 +305,11 @@ class Climber:
             self.made.path.append(str(refused))
             self.made.evidence.append(Evidence.refused(name, str(refused)))
             return
-        self._meter.spent += cost
+        self._charge(found, cost)
+
+    def _charge(self, found: Evidence, cost: float = 0.0) -> None:
+        """Count what evidence cost, and keep it; what trained networks says itself."""
+        self._meter.spent += cost + float(found.facts.get("trainings", 0.0))
         self._take(found)
 
     def _take(self, found: Evidence) -> None:

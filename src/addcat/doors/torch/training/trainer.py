@@ -17,6 +17,7 @@ from addcat.doors.torch.losses import TorchLoss
 from addcat.doors.torch.measure import assign_state, judged, losses_of, state
 from addcat.doors.torch.raised import named
 from addcat.doors.torch.stream import Ready, default_unpack, of_arrays, of_loader
+from addcat.doors.torch.training.frozen import train
 from addcat.doors.torch.training.settings import Training
 from addcat.frameworks import torch
 
@@ -71,13 +72,13 @@ class TorchTrainer:
             assign_state(self._model, self._start if weights is None else weights)
             _torch.manual_seed(seed)
             step, found = self._stepper(plan), list[NDArray[np.float64]]()
-            self._model.train()
+            train(self._model)
             with closing(self._batches(plan, seed)) as batches:
                 for number in range(plan.steps):
                     step(number, next(batches))
                     if (number + 1) % plan.per_evaluation == 0:
                         found.append(look())
-                        self._model.train()
+                        train(self._model)
             return np.stack(found)
 
     def run_many(
@@ -116,7 +117,7 @@ class TorchTrainer:
         with IN_TURN, _kept_generator(self._device), named(self._model, *TRAINED):
             assign_state(self._model, self._start)
             step = self._stepper(self._plan)
-            self._model.train()
+            train(self._model)
             with closing(self._again_and_again(0)) as batches:
                 step(0, next(batches))
                 start, steps = time.perf_counter(), min(3, self._plan.steps - 1) or 1
