@@ -116,8 +116,8 @@ def test_a_shape_is_no_code(text):
         (
             "AC110",
             {},
-            "'AC110' is not a code of addcat. Nearest: AC117 (the two arms have no such common start); "
-            "AC116 (the code around the merge cannot be changed); AC115 (a constant is merged with the branches).",
+            "'AC110' is not a code of addcat. Nearest: AC118 (the user's own code does not take the change); "
+            "AC117 (the two arms have no such common start); AC116 (the code around the merge cannot be changed).",
         ),
         ("AC", {}, "'AC' is not a code of addcat. Expected one as it is printed, such as AC104."),
         ("AC104", {"axis": 1}, "AC104 is a code, which has no axis and no consumer. Leave them out."),
