@@ -3,6 +3,7 @@
 timm and segmentation-models-pytorch import torchvision; nothing of it is used here, so a stand-in will do.
 """
 
+import importlib.abc
 import importlib.util
 import sys
 import types
@@ -14,36 +15,47 @@ def image(*sizes):
     return torch.randn(sizes)
 
 
+class StandIn(importlib.abc.MetaPathFinder, importlib.abc.Loader):
+    """Finds torchvision and every module in it."""
+
+    def find_spec(self, name, path=None, target=None):
+        """A package for every name."""
+        inside = name.split(".")[0] == "torchvision"
+        return importlib.util.spec_from_loader(name, self, is_package=True) if inside else None
+
+    def create_module(self, spec):
+        """A module that has whatever it is asked for."""
+        return Module(spec.name)
+
+    def exec_module(self, module):
+        """Nothing is in it yet."""
+        module.__version__ = "0.0"
+
+
+class Module(types.ModuleType):
+    """A module in which a name in capitals is a class, any other a module."""
+
+    def __getattr__(self, name):
+        if name.startswith("__"):
+            raise AttributeError(name)
+        made = Class(name, (), {}) if name[0].isupper() else importlib.import_module(f"{self.__name__}.{name}")
+        setattr(self, name, made)
+        return made
+
+
+class Class(type):
+    """A class that has whatever it is asked for, as an enumeration has its members."""
+
+    def __getattr__(cls, name):
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return name
+
+
 def without_torchvision():
-    """Modules by the names that timm and segmentation-models-pytorch import; whatever they ask for is a class."""
-    if importlib.util.find_spec("torchvision") or "torchvision" in sys.modules:
-        return
-
-    class Anything(types.ModuleType):
-        def __getattr__(self, name):
-            if name.startswith("__"):
-                raise AttributeError(name)
-            return type(name, (), {"BICUBIC": 3, "BILINEAR": 2, "NEAREST": 0})
-
-    for name in (
-        "",
-        ".ops",
-        ".ops.misc",
-        ".transforms",
-        ".transforms.functional",
-        ".datasets",
-        ".models",
-        ".models.feature_extraction",
-        ".datasets.folder",
-        ".datasets.utils",
-    ):
-        module = Anything(f"torchvision{name}")
-        module.__path__, module.__version__ = [], "0.0"
-        module.__spec__ = importlib.util.spec_from_loader(f"torchvision{name}", None)
-        sys.modules[f"torchvision{name}"] = module
-        parent, _, last = f"torchvision{name}".rpartition(".")
-        if parent:
-            setattr(sys.modules[parent], last, module)
+    """Let timm and segmentation-models-pytorch import what they do not use here."""
+    if importlib.util.find_spec("torchvision") is None:
+        sys.meta_path.append(StandIn())
 
 
 def monai(cls, shape, *args, **kwargs):

@@ -246,7 +246,8 @@ def test_the_digits_say_what_a_module_is_called_with(folder, capsys, model, site
     assert verdict["site"] == site
     words = ["compare", f"{name}:{model}", "--data", "digits", "--pairs", "2", "--steps", "2", "--epochs", "1"]
     assert main([*words, "--site", site, "--plan", "--json"]) == 0
-    assert "1 epochs, 9 steps" in capsys.readouterr().out
+    notes = json.loads(capsys.readouterr().out)["settings"]["notes"]
+    assert any("2 steps of 128 a trial" in note for note in notes), notes
 
 
 def test_digits_that_do_not_fit(folder, capsys):
