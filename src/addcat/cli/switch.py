@@ -2,7 +2,7 @@
 
 from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -52,7 +52,7 @@ def switch(
     Example: addcat switch model.keras --set add_1=concat -o switched.keras
     """
     wanted = _changes(changes or [])
-    from addcat.doors.base import door_for, framework_of  # noqa: PLC0415  (loads what --help does not need)
+    from addcat.doors.base import framework_of  # noqa: PLC0415  (loads what --help does not need)
     from addcat.doors.open import load_subject  # noqa: PLC0415
     from addcat.doors.save import save_model, save_record  # noqa: PLC0415
     from addcat.verbs.inspect import parse_input_shapes  # noqa: PLC0415
@@ -71,17 +71,21 @@ def switch(
     )
     torch = framework_of(network) == "torch"
     _require_outputs(output, model, weights, torch=torch)
-    examples = None
-    if data is not None:
-        from addcat.data import load_data  # noqa: PLC0415
-
-        graph = door_for(network, needs="write", example_inputs=example).read(network)
-        examples = load_data(data, inputs=[(name, graph.nodes[name].shape) for name in graph.inputs])
+    examples = None if data is None else _examples(data, network, example)
     switched = switch_model(network, wanted, data=examples, widen=widen, fresh=fresh, seed=seed, example_inputs=example)
     save_model(switched.model, output, source=model)
     if torch:
         save_record(switched.record.to_dict(), output.with_suffix(".json"))
     give(switched.record, as_json=as_json)
+
+
+def _examples(data: str, network: Any, example: Any) -> Any:
+    """The data that were named, as the model takes them."""
+    from addcat.data import load_data  # noqa: PLC0415
+    from addcat.doors.base import door_for  # noqa: PLC0415
+
+    graph = door_for(network, needs="write", example_inputs=example).read(network)
+    return load_data(data, inputs=[(name, graph.nodes[name].shape) for name in graph.inputs])
 
 
 def _require_outputs(output: Path, model: str, weights: Path | None, *, torch: bool) -> None:
