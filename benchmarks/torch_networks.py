@@ -112,6 +112,14 @@ NETWORKS = {
         ),
     ),
     "AttentionUnet": ("monai", lambda: monai("AttentionUnet", two_d, 2, 1, 2, (4, 8, 16), (2, 2))),
+    "SwinUNETR": (
+        "monai",
+        lambda: monai("SwinUNETR", (1, 1, 64, 64), 1, 2, feature_size=12, spatial_dims=2, depths=(1, 1, 1, 1)),
+    ),
+    "DynUNet": (
+        "monai",
+        lambda: monai("DynUNet", two_d, 2, 1, 2, (3, 3, 3), (1, 2, 2), (2, 2), filters=(4, 8, 16), res_block=True),
+    ),
     "VNet": ("monai", lambda: monai("VNet", two_d, 2, 1, 2)),
     "ResNet (HF)": (
         "transformers",
@@ -174,6 +182,45 @@ NETWORKS = {
             num_attention_heads=[1, 2],
             mlp_ratios=[2, 2],
             decoder_hidden_size=16,
+        ),
+    ),
+    "T5": (
+        "transformers",
+        lambda: hugging_face(
+            "T5ForConditionalGeneration",
+            "T5Config",
+            {"input_ids": tokens, "decoder_input_ids": tokens, "use_cache": False},
+            vocab_size=50,
+            d_model=16,
+            d_kv=8,
+            d_ff=32,
+            num_layers=2,
+            num_heads=2,
+        ),
+    ),
+    "DPT": (
+        "transformers",
+        lambda: hugging_face(
+            "DPTForDepthEstimation",
+            "DPTConfig",
+            pixels,
+            image_size=32,
+            patch_size=8,
+            backbone_out_indices=[0, 1, 2, 3],
+            neck_hidden_sizes=[8, 8, 16, 16],
+            fusion_hidden_size=8,
+            **{**common, "num_hidden_layers": 4},
+        ),
+    ),
+    "MobileViT": (
+        "transformers",
+        lambda: hugging_face(
+            "MobileViTForImageClassification",
+            "MobileViTConfig",
+            {"pixel_values": torch.randn(2, 3, 64, 64)},
+            image_size=64,
+            hidden_sizes=[16, 24, 32],
+            neck_hidden_sizes=[8, 8, 16, 16, 24, 24, 32],
         ),
     ),
     "UNet2DModel": (

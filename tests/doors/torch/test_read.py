@@ -189,6 +189,57 @@ def test_lazy_modules_have_to_be_called_first():
         graph_of(model, (torch.zeros(2, 4),))
 
 
+def wrapped(kind):
+    """A module as torch wraps it for several devices, made without any process group."""
+    from torch.distributed.fsdp import FSDPModule, FullyShardedDataParallel
+    from torch.nn.parallel import DistributedDataParallel
+
+    net = nn.Sequential(nn.Linear(4, 4))
+    if kind == "DataParallel":
+        return nn.DataParallel(net)
+    if kind == "FSDPModule":
+        net[0].__class__ = type("FSDPLinear", (FSDPModule, nn.Linear), {})
+        return net
+    cls = {"DistributedDataParallel": DistributedDataParallel, "FullyShardedDataParallel": FullyShardedDataParallel}[
+        kind
+    ]
+    made = cls.__new__(cls)
+    nn.Module.__init__(made)
+    made.module = net
+    return made
+
+
+@pytest.mark.parametrize(
+    ("kind", "text"),
+    [
+        (
+            "DataParallel",
+            "The model is wrapped in DataParallel, which runs copies of the module in it. "
+            "Pass what it wraps: its .module.",
+        ),
+        (
+            "DistributedDataParallel",
+            "The model is wrapped in DistributedDataParallel, which runs one copy of the module in it in each "
+            "process. Pass what it wraps: its .module.",
+        ),
+        (
+            "FullyShardedDataParallel",
+            "The model is wrapped in FullyShardedDataParallel, which keeps a part of its weights in each "
+            "process. Pass the module as it was before that.",
+        ),
+        (
+            "FSDPModule",
+            "'0' is wrapped in FSDPModule, which keeps a part of its weights in each process. Pass the module as it "
+            "was before that.",
+        ),
+    ],
+)
+def test_wrappers_for_several_devices_are_refused_by_name(kind, text):
+    with pytest.raises(ModelError) as error:
+        graph_of(wrapped(kind), (torch.zeros(1, 4),))
+    assert str(error.value) == text
+
+
 def test_what_goes_in():
     model = nn.Linear(3, 2)
     with pytest.raises(

@@ -54,8 +54,15 @@ class Example:
         return self.args, self.kwargs
 
     @property
+    def is_flat(self) -> bool:
+        """Whether every argument is a tensor, nested in nothing: most calls are, and are filled at once."""
+        return all(isinstance(value, _torch.Tensor) for value in (*self.args, *self.kwargs.values()))
+
+    @property
     def tensors(self) -> list[Any]:
         """Every tensor, in order."""
+        if self.is_flat:
+            return [*self.args, *self.kwargs.values()]
         return [leaf for leaf in _tree.tree_leaves(self.both) if isinstance(leaf, _torch.Tensor)]
 
     @property
@@ -70,6 +77,9 @@ class Example:
 
     def filled(self, tensors: "list[Any]") -> "Example":
         """The same call with other tensors."""
+        if self.is_flat:
+            count = len(self.args)
+            return Example(tuple(tensors[:count]), dict(zip(self.kwargs, tensors[count:], strict=True)))
         queue = iter(tensors)
 
         def put(value: Any) -> Any:

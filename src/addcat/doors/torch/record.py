@@ -112,6 +112,10 @@ def _run(model: Any, example: Example, *, fake: bool, wanted: frozenset[Edge] = 
     )
 
 
+def _is_wrapper(cls: type) -> bool:
+    return cls.__name__ in WRAPPERS and cls.__module__.startswith("torch.")
+
+
 @contextmanager
 def _mode(fake: bool) -> Generator[Any]:
     if not fake:
@@ -130,7 +134,22 @@ def _fresh(tensor: Any, made: Any, model: Any) -> Any:
     return made.from_tensor(kept) if made is not None else kept.clone()
 
 
+WRAPPERS = {
+    "DataParallel": ("runs copies of the module in it", "what it wraps: its .module"),
+    "DistributedDataParallel": ("runs one copy of the module in it in each process", "what it wraps: its .module"),
+    "FullyShardedDataParallel": ("keeps a part of its weights in each process", "the module as it was before that"),
+    "FSDPModule": ("keeps a part of its weights in each process", "the module as it was before that"),
+}
+"""Torch's wrappers for several devices: what each does, and what to pass instead."""
+
+
 def _require_readable(model: Any) -> None:
+    for path, module in model.named_modules():
+        name = next((cls.__name__ for cls in type(module).__mro__ if _is_wrapper(cls)), "")
+        if name:
+            does, instead = WRAPPERS[name]
+            place = repr(path) if path else "The model"
+            raise ModelError(f"{place} is wrapped in {name}, which {does}. Pass {instead}.")
     lazy = load("torch.nn.parameter", extra="torch").is_lazy
     for path, module in model.named_modules():
         if any(lazy(tensor) for tensor in (*module._parameters.values(), *module._buffers.values())):
