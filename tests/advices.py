@@ -158,5 +158,5 @@ def advice(graph: Graph, kinds=("concat", "concat", "open"), *, most: int = 10_0
         examples=(898, 899),
         seconds=91.3,
         trainings=16.4,
-        budget="10 min 0 s",
+        budget="10 min",
     )

@@ -1,5 +1,6 @@
 """Pages become text that is the same everywhere and fits its width."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -65,3 +66,23 @@ def test_a_heading_is_not_broken_where_a_table_just_fits():
         assert lines[0].split("  ")[0] == "question"
         assert lines[2].split() == ["cat", "retrain", "[-0.00142,", "+0.00560]"]
         assert max(map(len, lines)) <= width
+
+
+@pytest.mark.parametrize("width", [40, 80, 120])
+def test_a_command_is_never_broken_inside_a_word(width):
+    command = "addcat switch MODEL --set enc_3_skip=concat --set enc_2_skip=concat --set enc_1_skip=concat -o s.keras"
+    lines = wrap(f"`{command}`", width, bullet="- ").splitlines()
+    assert max(map(len, lines)) <= width
+    assert all(line.endswith(" \\") for line in lines[:-1])
+    joined = " ".join(line.removesuffix(" \\").removeprefix("- ").strip() for line in lines)
+    assert joined == command
+
+
+def test_a_number_stays_beside_its_unit():
+    for width in range(20, 40):
+        lines = wrap("Spent: 16.4 trainings, 1 min 31 s, 12 % of it, of 10 min 0 s.", width).splitlines()
+        assert not any(line.startswith(("s", "min", "%")) for line in lines), lines
+
+
+def test_what_is_longer_than_a_line_is_left_whole():
+    assert wrap("a `model/block/very/long/name` b", 10) == "a\nmodel/block/very/long/name\nb"

@@ -171,9 +171,14 @@ def seconds_text(seconds: float | None) -> str:
         return f"{seconds:.1f} s"
     whole = round(seconds)
     if whole < 3600:
-        return f"{whole // 60} min {whole % 60} s"
-    minutes = round(seconds / 60)
-    return f"{minutes // 60} h {minutes % 60} min"
+        return _both(whole, "min", "s")
+    return _both(round(seconds / 60), "h", "min")
+
+
+def _both(amount: int, large: str, small: str) -> str:
+    """An amount of a small unit as a large one and what is left over, where something is."""
+    left = f" {amount % 60} {small}" if amount % 60 else ""
+    return f"{amount // 60} {large}{left}"
 
 
 def shape_text(shape: Shape | None, *, batch: bool = True) -> str:

@@ -25,6 +25,8 @@ STYLES: dict[Tone, str] = {
 }
 READABLE = 100  # sentences longer than this tire the eye; tables may be wider
 NO_BREAK = "\u00a0"
+MEASURE = re.compile(r"(?<=\d) (?=(?:%|ms|s|min|h)(?!\w))")
+"""Between a number and its unit."""
 # a rule under the heading, and one above the totals; nothing else
 RULED = Box("    \n    \n ── \n    \n ── \n    \n    \n    \n")
 
@@ -103,7 +105,10 @@ def _renderable(block: Block, width: int) -> RenderableType:
 
 
 def wrap(text: str, width: int, *, bullet: str = "") -> str:
-    """Break sentences into lines, at most `READABLE` long, and keep what stands in backticks on one line.
+    r"""Break sentences into lines, at most `READABLE` long, and keep what stands in backticks on one line.
+
+    A number stays beside its unit. What is longer than a line is broken at its spaces, never inside a word; a command
+    goes on behind a backslash, as the shell reads it.
 
     Args:
         text: Sentences; formulas and commands in backticks, which are not printed.
@@ -114,16 +119,36 @@ def wrap(text: str, width: int, *, bullet: str = "") -> str:
         >>> print(wrap("Add is `W (x + y)`, tied.", 18, bullet="- "))
         - Add is
           W (x + y), tied.
+        >>> print(wrap("`addcat switch MODEL --set merge=add`", 24, bullet="- "))
+        - addcat switch MODEL \
+            --set merge=add
     """
-    whole = re.sub("`([^`]+)`", lambda found: found[1].replace(" ", NO_BREAK), text)
-    lines = textwrap.wrap(
-        whole,
-        min(width, READABLE),
+    command = re.fullmatch("`([^`]+)`", text)
+    if command is not None and len(bullet) + len(command[1]) <= width:
+        return bullet + command[1]
+    if command is not None:
+        return " \\\n".join(_lines(command[1], width - len(" \\"), bullet, further="  "))
+    long = min(width, READABLE)
+    most = long - len(bullet)
+    whole = re.sub("`([^`]+)`", lambda found: _kept(found[1], most), text)
+    whole = re.sub(MEASURE, NO_BREAK, whole)
+    return "\n".join(_lines(whole, long, bullet)).replace(NO_BREAK, " ")
+
+
+def _kept(code: str, most: int) -> str:
+    """Code that is to stay on one line, where it fits one."""
+    return code.replace(" ", NO_BREAK) if len(code) <= most else code
+
+
+def _lines(text: str, width: int, bullet: str, *, further: str = "") -> list[str]:
+    return textwrap.wrap(
+        text,
+        width,
         initial_indent=bullet,
-        subsequent_indent=" " * len(bullet),
+        subsequent_indent=" " * len(bullet) + further,
         break_on_hyphens=False,
+        break_long_words=False,
     )
-    return "\n".join(lines).replace(NO_BREAK, " ")
 
 
 def _table(table: Table, width: int) -> RichTable:

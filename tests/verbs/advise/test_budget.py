@@ -14,7 +14,7 @@ from addcat.verbs.advise.budget import Budget, default_budget, parse_budget
         ("0.05x", 0.05, math.inf, "0.0500x"),
         (" 4 x ", 4, math.inf, "4.00x"),
         ("90s", math.inf, 90, "1 min 30 s"),
-        ("10min", math.inf, 600, "10 min 0 s"),
+        ("10min", math.inf, 600, "10 min"),
         ("1.5h", math.inf, 5400, "1 h 30 min"),
         (".5sec", math.inf, 0.5, "500 ms"),
     ],
