@@ -35,7 +35,7 @@ Validation = Annotated[Text, typer.Option(help="To judge on; else part of DATA i
 Loss = Annotated[Text, typer.Option(help="A Keras or torch.nn loss; else the model's, else inferred.")]
 Site = Annotated[
     list[str] | None,
-    typer.Option(metavar="SITE", help="This merge alone; may be repeated. By families where left out."),
+    typer.Option(metavar="SITE", help="This merge alone, or each; may be repeated. By families where left out."),
 ]
 Effort = Annotated[str, typer.Option(help=f"One of auto, {', '.join(METHODS)}.")]
 Budget = Annotated[

@@ -55,6 +55,22 @@ class Stage:
     pairs: int
 
 
+def plan_of(problem: Problem, share: float) -> Plan:
+    """Steps and evaluations of a run of a share of the recipe's steps."""
+    recipe, held = problem.recipe, problem.held.count
+    steps = max(1, round(share * recipe.steps))
+    steps_in_passes = STEP * steps * recipe.batch / held
+    if share >= 1:
+        affordable = max(SHORT_LOOKS, int(JUDGING * steps_in_passes))
+        wanted = plan(recipe, problem.data.count, steps).evaluations
+    else:
+        affordable, wanted = max(1, int(JUDGING_SHORT * steps_in_passes)), SHORT_LOOKS
+    # a trainer has room for the evaluations of its whole plan, or a few
+    room = affordable if share >= 1 else min(affordable, max(plan_of(problem, 1.0).evaluations, FEWEST_ROOM))
+    evaluations = divided(steps, min(wanted, room), min(room, MOST_EVALUATIONS))
+    return Plan(steps // evaluations, evaluations, recipe.batch)
+
+
 class Pairs:
     """Trains pairs of both arms and remembers what came out.
 
@@ -77,18 +93,7 @@ class Pairs:
 
     def plan(self, share: float) -> Plan:
         """Steps and evaluations of a run of a share of the steps."""
-        recipe, held = self._problem.recipe, self._problem.held.count
-        steps = max(1, round(share * recipe.steps))
-        steps_in_passes = STEP * steps * recipe.batch / held
-        if share >= 1:
-            affordable = max(SHORT_LOOKS, int(JUDGING * steps_in_passes))
-            wanted = plan(recipe, self._problem.data.count, steps).evaluations
-        else:
-            affordable, wanted = max(1, int(JUDGING_SHORT * steps_in_passes)), SHORT_LOOKS
-        # a trainer has room for the evaluations of its whole plan, or a few
-        room = affordable if share >= 1 else min(affordable, max(self.plan(1.0).evaluations, FEWEST_ROOM))
-        evaluations = divided(steps, min(wanted, room), min(room, MOST_EVALUATIONS))
-        return Plan(steps // evaluations, evaluations, recipe.batch)
+        return plan_of(self._problem, share)
 
     def pairs(self, stage: Stage) -> int:
         """How many pairs of this kind and share there are already."""

@@ -2,7 +2,8 @@
 
 import math
 
-from addcat.evidence.readings import read_score, read_swap, read_tie
+from addcat.evidence.partial import read_tie_of
+from addcat.evidence.readings import read_score, read_swap
 from addcat.evidence.result import Evidence
 from addcat.statistics.belief import Reading
 
@@ -25,5 +26,6 @@ def read_probe(found: Evidence, loss: float) -> Reading:
         return read_swap(math.log1p(max(share, LEAST_RISE)))
     if found.method == "tie":
         tied = abs(1 + share) or 1.0  # of a logarithm: the error as a share of the tied loss
-        return read_tie(float(found.facts["log_rise"]), error / tied)
+        members = found.facts.get("tied", 1), found.facts.get("merges", 1)
+        return read_tie_of(float(found.facts["log_rise"]), error / tied, *members)
     return read_score(share, error, found.n)

@@ -62,3 +62,8 @@ def _warmed(problem: Problem, fresh: Graph) -> Graph:
         if name in root.nodes and name not in behind and node.layer not in layers and (node.weights or node.body)
     ]
     return fresh.edit(put=kept)
+
+
+def warmed(problem: Problem, fresh: Graph) -> Graph:
+    """The same for arms that others open: see `_warmed`."""
+    return _warmed(problem, fresh)

@@ -6,20 +6,27 @@ what Add would forget. Where it loses much, nothing is decided: branches that we
 
 import math
 import time
+from collections.abc import Sequence
+from dataclasses import replace
 
 from addcat.errors import DataError
 from addcat.evidence.arms import switched_arms
 from addcat.evidence.problem import Problem
 from addcat.evidence.result import Evidence
 from addcat.graph import Refusal
+from addcat.graph.nested import subgraph
+from addcat.merges import Merge
 from addcat.report import rows
 from addcat.statistics import t_interval
 
 MOST_SITES = 16
-"""Merges of a family are tied one behind the other, each of them compiled anew; more are not worth their time."""
+"""Merges of a family are tied one behind the other, each of them compiled anew; of more, so many are tied at most, from
+the first to the last in even steps."""
 LONGEST = 60.0
 """Seconds after which no further merge is tied: a budget in trainings has no clock of its own, and a tie is one look
 among others."""
+FITTING = 0.8
+"""Share of the examples that fit; the others judge the fit."""
 
 
 def tying(merges: int) -> float:
@@ -32,12 +39,40 @@ def tying(merges: int) -> float:
     return 2.0 + 2.0 * merges
 
 
-def tie(problem: Problem, *, most: int | None = None) -> Evidence:
+def spread_over(merges: Sequence[Merge], members: int) -> tuple[Merge, ...]:
+    """So many of some merges, in even steps from the first to the last.
+
+    Examples:
+        >>> spread_over("abcdefg", 3), spread_over("abc", 1), spread_over("abc", 5)
+        (('a', 'd', 'g'), ('b',), ('a', 'b', 'c'))
+    """
+    last = len(merges) - 1
+    if members > last:
+        return tuple(merges)
+    places = [last // 2] if members == 1 else [round(number * last / (members - 1)) for number in range(members)]
+    return tuple(merges[place] for place in places)
+
+
+def fitted_by(merges: Sequence[Merge], examples: int) -> tuple[Merge, ...]:
+    """Merges whose readers have more positions than inputs to fit by; the first where there are none."""
+    found = [
+        merge for merge in merges if FITTING * examples * _positions(merge) > (merge.shape[merge.channel_axis] or 0)
+    ]
+    return tuple(found or merges[:1])
+
+
+def _positions(merge: Merge) -> int:
+    sizes = [size for axis, size in enumerate(merge.shape) if axis not in (0, merge.channel_axis)]
+    return math.prod(size or 1 for size in sizes)
+
+
+def tie(problem: Problem, *, most: int | None = None, members: int | None = None) -> Evidence:
     """Measure the rise of the held-out loss where Concatenates are tied.
 
     Args:
         problem: A Concatenate, or a family of them.
         most: Examples to fit on and to judge on, at most.
+        members: Of a family, how many to tie at most, the others staying as they are; all where left out.
 
     Returns:
         Evidence whose estimate is the loss of the tied network minus that of the network as it is.
@@ -49,6 +84,11 @@ def tie(problem: Problem, *, most: int | None = None) -> Evidence:
     site, door = problem.merge.site, problem.door
     if problem.now == "add":
         raise DataError(f"{site!r} is an Add, which is tied already; 'tie' asks Concatenates.")
+    whole = problem.merges
+    if members is not None and members < len(whole):
+        examples = problem.data.count if most is None else min(most, problem.data.count)
+        some = spread_over(fitted_by(whole, examples), members)
+        problem = replace(problem, merge=some[0], graph=subgraph(problem.root, some[0].site)[0], family=some)
     taken = problem.data.count if most is None else most
     arms = switched_arms(problem, taken, until=min(problem.deadline, time.monotonic() + LONGEST))
     if isinstance(arms, Refusal):
@@ -57,11 +97,13 @@ def tie(problem: Problem, *, most: int | None = None) -> Evidence:
     before = door.losses_of(door.write(problem.root), problem.losses, held)
     after = door.losses_of(door.write(arms[0]["add"]), problem.losses, held)
     rise = t_interval(after - before)
+    some = len(problem.merges)
+    where = "" if some == len(whole) else f" at {rows.integer(some)} of {rows.integer(len(whole))} merges"
     words = (
-        f"Tied by regression, without training, the loss changes by {rows.signed(rise.estimate)} "
+        f"Tied by regression{where}, without training, the loss changes by {rows.signed(rise.estimate)} "
         f"{rows.interval_text(rise.low, rise.high)}, from {rows.decimal(float(before.mean()))}."
     )
     tied, loss = float(after.mean()), float(before.mean())
     log_rise = math.log(tied / loss) if tied > 0 and loss > 0 else rise.estimate / (abs(loss) or 1.0)
-    facts = {"loss": loss, "log_rise": log_rise, "rule": arms[1]}
+    facts = {"loss": loss, "log_rise": log_rise, "rule": arms[1], "tied": some, "merges": len(whole)}
     return Evidence.of(rise, start=start, method="tie", question="from here", words=words, facts=facts)

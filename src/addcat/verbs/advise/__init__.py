@@ -11,6 +11,7 @@ from addcat.verbs.advise.climb import EFFORTS, Climb
 from addcat.verbs.advise.planning import Planned, planned
 from addcat.verbs.advise.prepared import Asked, Prepared, prepare
 from addcat.verbs.advise.result import Advice, Gain, Look, More, Odds, OtherBudget, Regret, Verdict
+from addcat.verbs.advise.singles import FEWEST, answer_singles, leaves_something
 from addcat.verbs.inspect import inspect_graph
 
 __all__ = [
@@ -61,8 +62,9 @@ def advise(
             `keras.utils.PyDataset` or a torch `DataLoader`.
         validation: Data to judge on; without, part of `data` is put aside.
         loss: A Keras loss, its name or a function; else the compiled model's, else the one that the targets suggest.
-        sites: Names of merges to advise on one by one; where left out, merges are asked about by families, all members
-            of which switch together.
+        sites: Names of merges to advise on alone, or "each"; where left out, merges are asked about by families, all
+            members of which switch together. Two or more share their pairs in a balanced design where the budget allows
+            it; else each has a ladder of its own.
         effort: "auto" climbs from cheap methods to dear ones as far as the expected regret is worth it; the name of a
             method runs that one alone, merge by merge, and a budget limits 'retrain' alone.
         budget: What may be spent: "0.5x" trainings of the given network, in arithmetic, evaluations counted; or "90s",
@@ -118,21 +120,40 @@ def _advice(ready: Prepared, progress: Progress | None) -> Advice:
     """Climb for every question."""
     verdicts: list[Verdict] = []
     tell = _teller(progress, ready.meter.started, ready.allowed)
-    for place, (name, merges) in enumerate(ready.questions):
+    designed, said = _designed(ready, tell)
+    verdicts.extend(designed)
+    for place, (name, merges) in enumerate(() if designed else ready.questions):
         share = ready.share(len(ready.questions) - place)
         verdicts.append(answer(ready, name, merges, share, tell))
         ready.meter.spent = share.spent
+        if leaves_something(ready, verdicts[-1]):
+            singles = answer_singles(ready, merges, share, tell)
+            ready.meter.spent = share.spent
+            verdicts.extend(() if isinstance(singles, str) else singles)
     return Advice(
         model=ready.graph.name,
         verdicts=tuple(verdicts),
         inspection=inspect_graph(ready.graph),
-        notes=tuple(_notes(verdicts, ready)),
+        notes=(*_notes(verdicts, ready), *said),
         loss=ready.loss_words,
         examples=(ready.fit.count, ready.held.count),
         seconds=ready.meter.seconds,
         trainings=ready.meter.spent,
         budget=ready.allowed.words,
     )
+
+
+def _designed(ready: Prepared, tell: Callable[[str], None]) -> tuple[tuple[Verdict, ...], tuple[str, ...]]:
+    """Verdicts on the merges that were named, from one design; or a note on why each has a ladder of its own."""
+    asked = ready.asked
+    if not asked.named or asked.effort != "auto" or len(ready.questions) < FEWEST:
+        return (), ()
+    share = ready.share(1)
+    found = answer_singles(ready, [merges[0] for _, merges in ready.questions], share, tell)
+    ready.meter.spent = share.spent
+    if isinstance(found, str):
+        return (), (f"Each merge was asked about by itself. {found}",)
+    return found, ()
 
 
 def _teller(progress: Progress | None, start: float, allowed: Budget) -> Callable[[str], None]:

@@ -33,7 +33,7 @@ from addcat.evidence.starts import Kind
 from addcat.evidence.structure import structure
 from addcat.evidence.swap import swap
 from addcat.evidence.tie import tie
-from addcat.graph import Refusal
+from addcat.graph import Graph, Refusal
 from addcat.report import rows
 from addcat.statistics.belief import Belief, Reading
 from addcat.verbs.advise.result import Choice, Look
@@ -125,10 +125,25 @@ class Climber:
         self._first_pass, self._given = first_pass, given
         self._readings: dict[str, Reading] = {}
         self._idle = 0.0
+        self._arms: dict[str, Graph] | Refusal = {}
         self.made = Climb(readings=self._readings)
 
     def automatic(self) -> Climb:
         """As far as is worth it."""
+        made = self.probed()
+        if made.evidence[0].disguised:
+            return made
+        if isinstance(self._arms, Refusal):
+            made.path.append(f"Pairs cannot be trained with the other merge: {self._arms.reason}.")
+            return made
+        try:
+            self._climb(Pairs(self._problem, self._arms, self._meter, self._first_pass))
+        except RefusedError as refused:
+            made.path.append(f"Pairs cannot be trained with the other merge: {refused}")
+        return made
+
+    def probed(self) -> Climb:
+        """What one network says, without training."""
         made = self.made
         found = structure(self._problem)
         made.evidence.append(found)
@@ -139,17 +154,25 @@ class Climber:
         if self._given >= float(constant_losses(self._problem).mean()):
             self._idle = UNTAUGHT
         self._look("structure")
-        arms = untrained_arms(self._problem)
+        self._arms = arms = untrained_arms(self._problem)
         relative = 1.0 if isinstance(arms, Refusal) else relative_cost(arms["concat"], self._problem.root)
         self._cheap(relative, shared=bool(found.shared_branches))
-        if isinstance(arms, Refusal):
-            made.path.append(f"Pairs cannot be trained with the other merge: {arms.reason}.")
-            return made
-        try:
-            self._climb(Pairs(self._problem, arms, self._meter, self._first_pass))
-        except RefusedError as refused:
-            made.path.append(f"Pairs cannot be trained with the other merge: {refused}")
         return made
+
+    def told(self, name: str, reading: Reading, evidence: Evidence, loss: float) -> Climb:
+        """What was measured elsewhere, for this question among others.
+
+        Args:
+            name: Of the method.
+            reading: What it says of the gain.
+            evidence: What is shown.
+            loss: Held-out loss of Add.
+        """
+        self._readings[name] = reading
+        self.made.evidence.append(evidence)
+        self.made.loss = loss
+        self._look(name)
+        return self.made
 
     def only(self, effort: str, *, named: bool) -> Climb:
         """One method, as far as it goes.
@@ -197,8 +220,10 @@ class Climber:
             self.made.path.append(probe)
             return
         problem.tell(f"{problem.merge.site}: {probe.name}")
-        method = score if probe.name == "score" else tie
-        self._try(probe.name, lambda: method(problem, most=probe.most), probe.cost)
+        if probe.name == "score":
+            self._try("score", lambda: score(problem, most=probe.most), probe.cost)
+        else:
+            self._try("tie", lambda: tie(problem, most=probe.most, members=probe.members), probe.cost)
         exchanging = meter.passes(2 * problem.held.count)
         if shared and problem.now == "concat" and meter.affords(exchanging):
             self._try("swap", lambda: swap(problem), exchanging)

@@ -97,6 +97,8 @@ def verdict_row(verdict: Verdict) -> tuple[str | Cell, ...]:
 def site_words(verdict: Verdict) -> str:
     """The question of a verdict, short: a merge's name, or a family's with the number of its members."""
     many = len(verdict.sites)
+    if verdict.averaged:
+        return f"{verdict.site} (others either way)"
     return verdict.site if many == 1 else f"{verdict.site} ({rows.integer(many)} together)"
 
 

@@ -29,6 +29,8 @@ CERTAINTY = 1 / 3
 """Share of the default budget that may be spent to make a verdict certain whose regret is small enough already."""
 
 BOTH = "both"
+EACH = "each"
+"""Instead of names of merges: every one of them."""
 
 Question = tuple[str, tuple[Merge, ...]]
 """A name, and the merges that switch together."""
@@ -253,7 +255,7 @@ def _wanted(graph: Graph, sites: Sequence[str] | str | None) -> list[Merge]:
     merges = {merge.site: merge for merge in find_merges(graph)}
     if isinstance(sites, str):
         sites = [sites]
-    if sites is None:
+    if sites is None or (sites == [EACH] and EACH not in merges):
         return [merge for merge in merges.values() if unswitchable(merge) is None]
     for site in sites:
         if site not in merges:

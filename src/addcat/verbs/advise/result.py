@@ -135,6 +135,8 @@ class Verdict:
         path: Why each further method was run, or why no more were.
         command: The command that would make the switch; "" where nothing is to change.
         other: The same question under another budget; None where nothing was measured.
+        averaged: Merges that were Add in half of the arms and Concatenate in the others, so that the gain is an average
+            over them; empty where all other merges stay as they are.
     """
 
     site: str
@@ -157,6 +159,7 @@ class Verdict:
     path: tuple[str, ...]
     command: str = ""
     other: OtherBudget | None = None
+    averaged: tuple[str, ...] = ()
 
     @property
     def disagree(self) -> bool:
@@ -192,6 +195,7 @@ class Verdict:
             "path": list(self.path),
             "command": self.command,
             "other_budget": None if self.other is None else asdict(self.other),
+            "averaged": list(self.averaged),
         }
 
 

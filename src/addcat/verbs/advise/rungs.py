@@ -1,5 +1,6 @@
 """The rungs of the climb: which probe a question allows, which stages of pairs, and in which order."""
 
+import math
 from dataclasses import dataclass
 
 from addcat.evidence.meter import Meter
@@ -7,7 +8,6 @@ from addcat.evidence.pairs import Pairs, Stage
 from addcat.evidence.problem import Problem
 from addcat.evidence.score import PASSES
 from addcat.evidence.tie import MOST_SITES, tying
-from addcat.report import rows
 
 FULL = tuple(Stage("fresh", 1.0, pairs) for pairs in (4, 8, 16, 32))
 """Looks at full pairs; few looks have to share the error."""
@@ -20,6 +20,10 @@ PLANS: tuple[tuple[Stage, ...], ...] = (
 """What to run where four full pairs cannot be paid: the first that can."""
 PAIRS_FROM, CHEAP = 0.45, 0.1
 """From so many trainings on pairs can be paid, and what is cheap may take this share of the budget; all of it below."""
+LARGE = 0.5
+"""Share of the time that tying some members of a large family may take."""
+JUDGED, PREFIX = 2.0, 0.5
+"""What that compiles: two whole networks that are judged, and for each member what comes before it, half of one."""
 MOST_TIED = 2000
 """Examples that are enough to tie a Concatenate by regression."""
 
@@ -33,12 +37,14 @@ class Probe:
         most: Examples, at most.
         cost: In trainings.
         compiled: How many programs it compiles, each as long as the first pass of the network.
+        members: Merges of the family that it asks.
     """
 
     name: str
     most: int
     cost: float
     compiled: int
+    members: int
 
 
 def probe_of(problem: Problem, meter: Meter, relative: float, first_pass: float) -> Probe | str:
@@ -54,16 +60,25 @@ def probe_of(problem: Problem, meter: Meter, relative: float, first_pass: float)
         The probe, or a sentence on why there is none.
     """
     add, merges = problem.now == "add", len(problem.merges)
-    compiled = 4 if add else 3 + merges
-    if not meter.affords(0.0, compiled * first_pass):
+    members = merges if add else _members(merges, meter, first_pass)
+    compiled = 4 if add else 3 + members if members == merges else math.ceil(JUDGED + PREFIX * members)
+    if not members or not meter.affords(0.0, compiled * first_pass):
         return "The time does not allow to measure the network as it is."
-    if not add and merges > MOST_SITES:
-        return f"{rows.integer(merges)} merges are too many to tie one by one."
-    passes = PASSES * relative if add else tying(merges)
+    passes = PASSES * relative if add else tying(members)
     whole = problem.held.count if add else max(problem.data.count, problem.held.count)
     allowance = meter.left if meter.left < PAIRS_FROM else CHEAP * meter.left
     most = min(meter.examples_for(allowance, passes), max(problem.held.count, MOST_TIED))
-    return Probe("score" if add else "tie", most, meter.passes(min(most, whole), passes), compiled)
+    return Probe("score" if add else "tie", most, meter.passes(min(most, whole), passes), compiled, members)
+
+
+def _members(merges: int, meter: Meter, first_pass: float) -> int:
+    """How many members of a family can be tied: all of a small one, of a large one what a share of the time allows."""
+    if merges <= MOST_SITES:
+        return merges
+    if math.isinf(meter.seconds_left):
+        return MOST_SITES
+    passes = LARGE * meter.seconds_left / max(first_pass, 1e-3)
+    return max(0, min(MOST_SITES, int((passes - JUDGED) / PREFIX)))
 
 
 def stages_within(pairs: Pairs, meter: Meter) -> tuple[Stage, ...]:

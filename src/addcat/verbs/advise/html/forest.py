@@ -32,6 +32,7 @@ GLOSSES = {
     "warm": "trained branches kept",
     "short": "a share of the steps",
     "tied": "both start as Add",
+    "factorial": "several merges at once",
     "retrain": "both from scratch",
 }
 CUT = 3.0
