@@ -4,10 +4,13 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from problems import encoded_pair, linear_pair, problem, set_weights, two_inputs
+from networks import keras, layers
+from problems import encoded_pair, examples, linear_pair, problem, set_weights, two_inputs
 
+from addcat.doors import keras as door
 from addcat.errors import DataError
-from addcat.evidence.tie import tie
+from addcat.evidence.tie import fitted_by, tie
+from addcat.merges import find_merges
 
 ENCODER = (np.eye(4)[:, :3], np.zeros(3))
 FIRST = np.array([[1.0], [0.0], [0.0]])
@@ -44,3 +47,30 @@ def test_a_family_that_takes_too_long_is_left(monkeypatch):
     with pytest.raises(DataError) as caught:
         tie(replace(one, family=(one.merge,) * 3))
     assert str(caught.value) == ("'merge' cannot be tied: the time allowed for it ended after 1 of 3 merges.")
+
+
+def test_of_a_large_family_some_members_are_tied():
+    """Two of three Concatenates: the reading is of them, and reaches to three halves of it."""
+    x = keras.Input((6,), name="x")
+    h = x
+    for place in range(3):
+        h = layers.Dense(6, name=f"d{place}")(layers.Concatenate(name=f"m{place}")([h, layers.Dense(6)(h)]))
+    data = two_inputs(80, lambda x, y: x[:, 0])
+    one = examples((np.concatenate(data.inputs, axis=1)[:, :6],), data.targets[0])
+    made = problem(keras.Model(x, layers.Dense(1)(h)), one, one, site="m0")
+    made = replace(made, family=tuple(find_merges(made.root)))
+    some, all_of_them = tie(made, members=2), tie(made)
+    assert (some.facts["tied"], some.facts["merges"], all_of_them.facts["tied"]) == (2, 3, 3)
+    assert some.words.startswith("Tied by regression at 2 of 3 merges, without training, the loss changes by ")
+    assert all_of_them.words.startswith("Tied by regression, without training, ")
+
+
+def test_members_that_the_data_cannot_fit_are_left_out():
+    x = keras.Input((8, 8, 4), name="x")
+    wide = layers.Concatenate(name="wide")([layers.Conv2D(8, 1)(x), layers.Conv2D(8, 1)(x)])
+    small = layers.GlobalAveragePooling2D()(layers.Conv2D(8, 1)(wide))
+    late = layers.Concatenate(name="late")([layers.Dense(8)(small), layers.Dense(8)(small)])
+    merges = find_merges(door.read(keras.Model(x, layers.Dense(1)(late))))
+    assert [merge.site for merge in fitted_by(merges, 10)] == ["wide"]
+    assert [merge.site for merge in fitted_by(merges, 30)] == ["wide", "late"]
+    assert [merge.site for merge in fitted_by(merges[1:], 1)] == ["late"]

@@ -9,7 +9,6 @@ from dataclasses import replace
 from typing import Literal
 
 from addcat.evidence.probed import READ
-from addcat.evidence.probed import READ
 from addcat.evidence.readings import LOOSER, NARROWER, at_equal_widths, prior
 from addcat.statistics.belief import Belief, Reading
 from addcat.statistics.interval import Noise
@@ -40,7 +39,6 @@ def believed_under(wanted: str, measured: str, readings: Mapping[str, Reading], 
         >>> at_widths.above(0.0) > 0.99, at_parameters.above(0.0) < 0.6
         (True, True)
     """
-    # probes ask the network as it is, always at equal widths
     belief = prior(shared=shared, matched=wanted != "widths")
     for name, reading in readings.items():
         at = "widths" if name in READ else measured  # a probe asks the network as it is

@@ -64,7 +64,7 @@ def instant(monkeypatch):
     says = {"score": 0.0, "tie": 0.0, "swap": 0.0}
 
     def stand_in(name):
-        def method(_, *, most=None):
+        def method(_, *, most=None, members=None):
             if isinstance(says[name], str):
                 raise DataError(says[name])
             found = evidence(name, "from here", says[name], says[name] - 0.01, says[name] + 0.01, n=8)
@@ -140,9 +140,9 @@ def test_tying_costs_and_lasts_as_long_as_its_merges(instant, monkeypatch):
         ["structure"],
         "The time does not allow to measure the network as it is.",
     )
-    large, spent = tied(58)
-    assert (methods(large), spent) == (["structure"], 0.0)
-    assert large.path[0] == "58 merges are too many to tie one by one."
+    assert tied(58)[1] == pytest.approx(8.5 * single)  # of a large family 16 members
+    assert tied(58, seconds=8.5)[1] == pytest.approx(2.5 * single)  # 4 of them in half of the time
+    assert methods(tied(58, seconds=3)[0]) == ["structure"]
 
 
 @pytest.mark.parametrize("trainings", [0.01, 0.05, 0.3, 0.5, 0.9, 1.0, 2.0, 4.0, 7.9, 20.0])

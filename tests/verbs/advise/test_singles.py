@@ -30,6 +30,7 @@ def net():
     return made
 
 
+@pytest.mark.slow
 def test_every_merge_from_one_design(net):
     found = addcat.advise(net, ARRAYS, validation=ARRAYS, sites="each", budget="4x")
     assert [verdict.site for verdict in found.verdicts] == ["first", "second"]

@@ -19,9 +19,10 @@ from addcat.evidence.pairs import Stage
 from addcat.evidence.problem import Problem
 from addcat.evidence.readings import read_pairs
 from addcat.evidence.result import Evidence
+from addcat.evidence.shown import interval_of
 from addcat.merges import Merge
 from addcat.report import rows
-from addcat.verbs.advise.climb import Climber, interval_of
+from addcat.verbs.advise.climb import Climber
 from addcat.verbs.advise.prepared import Prepared
 from addcat.verbs.advise.result import Verdict
 from addcat.verbs.advise.verdict import verdict_of
@@ -139,7 +140,7 @@ def _verdict(
     if reading.upto is not None:  # a range that begins farther out than any prior would be taken for a lapse
         reading = replace(reading, gain=min(reading.gain, MOST_SHOWN), upto=max(reading.upto, -MOST_SHOWN))
     others = tuple(merge.site for merge in merges if merge.site != problem.merge.site)
-    gain = interval_of(reading, found.contrast.gain, found.contrast.add, n=pairs)
+    gain = replace(interval_of(reading, found.contrast), n=pairs)
     length = "" if stage.share >= 1 else f", {rows.percent(stage.share)} of the steps from the trained branches"
     evidence = Evidence.of(
         gain,
