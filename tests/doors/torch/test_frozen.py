@@ -57,6 +57,21 @@ def test_what_lies_before_the_merge_stays():
     assert not any(module.training for module in model.stem.modules() if not isinstance(module, nn.Sequential))
 
 
+def test_a_frozen_layer_has_a_gradient_too_and_stays_frozen():
+    door = TorchDoor(Example.of((torch.zeros(2, 4),)))
+    losses = (resolve(LOSS, torch.zeros(2, 2), examples(2).targets)[0],)
+    found = []
+    torch.manual_seed(0)
+    net = Net()
+    for flag in (True, False):
+        net.side.requires_grad_(flag)
+        model = door.write(door.read(net))
+        found.append(door.gradient(model, losses, examples(), ["side", "head"]))
+        assert [parameter.requires_grad for parameter in model.side.parameters()] == [flag] * 2
+    for key, gradient in found[0].items():
+        np.testing.assert_array_equal(found[1][key], gradient)
+
+
 class Twice(nn.Module):
     def __init__(self):
         super().__init__()

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from addcat.data.examples import Arrays, Examples
+from addcat.doors.frozen import thawed
 from addcat.doors.keras.build import set_weights
 from addcat.doors.keras.layouts import linear_to_canonical
 from addcat.doors.keras.losses import Losses, per_example
@@ -122,8 +123,10 @@ def _torch_gradient(model: Any, losses: Losses, variables: list[Any]) -> Gradien
     torch: Any = load("torch", extra="torch")
 
     def one(batch: Examples) -> list[Any]:
-        outputs = keras().tree.flatten(model(packed_inputs(model, batch.inputs), training=False))
-        mean = per_example(losses, batch.targets, outputs).mean()
-        return [grad.cpu().numpy() for grad in torch.autograd.grad(mean, [variable.value for variable in variables])]
+        at = [variable.value for variable in variables]
+        with thawed(at):
+            outputs = keras().tree.flatten(model(packed_inputs(model, batch.inputs), training=False))
+            mean = per_example(losses, batch.targets, outputs).mean()
+            return [grad.cpu().numpy() for grad in torch.autograd.grad(mean, at)]
 
     return one

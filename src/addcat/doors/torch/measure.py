@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from addcat.data.examples import Arrays, Examples
+from addcat.doors.frozen import thawed
 from addcat.doors.torch.build import put, set_weights
 from addcat.doors.torch.calls import Call
 from addcat.doors.torch.examples import Example, array_of, device_of
@@ -96,11 +97,12 @@ def gradient(
             wanted[path, name] = found
     total = {key: np.zeros(tuple(tensor.shape)) for key, (tensor, _) in wanted.items()}
     device = device_of(model)
-    with named(model, *JUDGED), in_mode(model, training=False), _torch.enable_grad():
+    tensors = [tensor for tensor, _ in wanted.values()]
+    with named(model, *JUDGED), in_mode(model, training=False), _torch.enable_grad(), thawed(tensors):
         for batch in examples.chunks(BATCH):
             call, target = call_of(batch, example, device)
             mean = loss.per_example(model(*call.args, **call.kwargs), target, batch.count).mean()
-            grads = _torch.autograd.grad(mean, [tensor for tensor, _ in wanted.values()])
+            grads = _torch.autograd.grad(mean, tensors)
             for key, grad in zip(wanted, grads, strict=True):
                 total[key] += batch.count / examples.count * grad.double().cpu().numpy()
     return {key: np.swapaxes(total[key], 0, 1) if swapped else total[key] for key, (_, swapped) in wanted.items()}
