@@ -15,6 +15,7 @@ from scripted import Scripted
 
 from addcat.errors import OptionError
 from addcat.trials.engine import run_trials
+from addcat.trials.functions import FunctionTrial
 from addcat.trials.store import Store
 from addcat.trials.trial import Key
 from addcat.trials.workers import Workers
@@ -102,6 +103,7 @@ import sys
 sys.path[:0] = {path!r}
 from scripted import Scripted
 from addcat.trials.engine import run_trials
+from addcat.trials.functions import FunctionTrial
 from addcat.trials.store import Store
 from addcat.trials.trial import Key
 keys = [Key(arm, seed) for seed in range(1, 6) for arm in ("add", "concat")]
@@ -156,9 +158,42 @@ def test_a_real_local_cluster_gives_the_same(place):
     assert losses(run_trials(KEYS, Scripted(), workers=Workers(2, place))) == EXPECTED
 
 
+def own_gpu(model, seed):
+    time.sleep(0.3)
+    return {"loss": 1.0, "gpu": float(os.environ["CUDA_VISIBLE_DEVICES"]), "process": float(os.getpid())}
+
+
+PLACES = ["processes", pytest.param("dask", marks=pytest.mark.slow)]
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_every_worker_has_a_gpu_of_its_own(place, monkeypatch):
+    """As far as this can be seen without any: what a worker's framework would be allowed to see."""
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "4,7,9")
+    execute = FunctionTrial(lambda arm, seed: arm, own_gpu)
+    found = [trial.metrics for trial in run_trials(KEYS[:6], execute, workers=Workers(2, place, gpus=2))]
+    by_process = {process: {one["gpu"] for one in found if one["process"] == process} for process in
+                  {one["process"] for one in found}}  # fmt: skip
+    assert all(len(gpus) == 1 for gpus in by_process.values())
+    assert set.union(*by_process.values()) == {4.0, 7.0}
+
+
+def test_more_gpus_than_may_be_seen_are_refused(monkeypatch):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "4")
+    with pytest.raises(OptionError) as caught:
+        list(run_trials(KEYS, FunctionTrial(lambda arm, seed: arm, own_gpu), workers=Workers(2, gpus=2)))
+    assert str(caught.value) == (
+        "gpus=2, and CUDA_VISIBLE_DEVICES='4' lets this process see 1. Ask for no more, or set it."
+    )
+
+
 @pytest.mark.parametrize(
     ("options", "text"),
     [
+        (
+            {"on": "dask", "address": "x:1", "gpus": 1},
+            "GPUs of a Dask cluster are handed out where its workers are started, one each. Leave --gpus out.",
+        ),
         ({"count": 0}, "workers=0 is out of range. Expected 1 or more."),
         ({"on": "moon"}, "on='moon' does not exist. Expected one of processes, ray, dask."),
         ({"count": 2, "gpus": 1}, "gpus=1 is out of range for 2 workers. Expected one a worker, or 0."),

@@ -5,7 +5,7 @@ from addcat.report.text import render
 
 
 class Printed:
-    """A result that reads as its page wherever it is shown; `repr` still lists its fields."""
+    """A result that reads as its page wherever it is shown; `repr` is for programmers."""
 
     __slots__ = ()
 

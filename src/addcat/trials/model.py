@@ -24,17 +24,19 @@ class ArmSpec:
     Attributes:
         rungs: The rung of each site that differs.
         widths: Outputs of consumers that were narrowed, by name, to match a budget.
+        model: The user's own model of this arm; None for the one that all arms are made of.
         seeds_from: Added to every seed: an arm that is compared with itself starts elsewhere.
     """
 
     rungs: Rungs
     widths: Mapping[str, int] = field(default_factory=dict[str, int])
     seeds_from: int = 0
+    model: Any = None
 
     @property
     def architecture(self) -> str:
-        """What its network depends on, as words that can be compared."""
-        return f"{sorted(self.rungs.items())} {sorted(self.widths.items())}"
+        """What its network depends on, as words that can be compared within a process."""
+        return f"{id(self.model)} {sorted(self.rungs.items())} {sorted(self.widths.items())}"
 
 
 STATE = ("door", "model", "arms", "loss", "recipe", "plan", "data", "held", "metrics")
@@ -168,7 +170,8 @@ class ModelTrial:
     def graph(self, arm: str) -> Graph:
         """The architecture of an arm."""
         spec = self.arms[arm]
-        return arm_graph(self.door, self.door.read(self.model), spec.rungs, widths=spec.widths)
+        model = self.model if spec.model is None else spec.model
+        return arm_graph(self.door, self.door.read(model), spec.rungs, widths=spec.widths)
 
     def _trainer(self, arm: str) -> ArmTrainer:
         return self.race(arm).trainers[arm]

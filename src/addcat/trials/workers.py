@@ -57,6 +57,10 @@ class Workers:
             )
         if self.address and self.on == "processes":
             raise OptionError("An address belongs to a cluster. Give --on ray or --on dask with it.")
+        if self.address and self.gpus and self.on == "dask":
+            raise OptionError(
+                "GPUs of a Dask cluster are handed out where its workers are started, one each. Leave --gpus out."
+            )
 
     @property
     def here(self) -> bool:
@@ -174,7 +178,7 @@ class Task:
         digest: Of what runs trials.
         source: The bytes themselves, or the file that holds them, on this machine.
         environment: Settings of the worker.
-        gpus: GPUs that workers of this machine share out among themselves.
+        gpus: GPUs of this machine that its workers share out among themselves, as CUDA_VISIBLE_DEVICES names them.
         locks: Folder in which a worker marks the GPU that it took.
         path: Where modules of the user are looked for.
     """
@@ -182,7 +186,7 @@ class Task:
     digest: str
     source: bytes | str
     environment: dict[str, str]
-    gpus: int
+    gpus: tuple[str, ...]
     locks: str
     path: tuple[str, ...]
 
@@ -208,11 +212,30 @@ _opened: dict[str, Execute] = {}
 _gpu_locks: list[Any] = []
 
 
-def _take_gpu(gpus: int, folder: str) -> None:
+def _gpus(workers: Workers) -> tuple[str, ...]:
+    """The GPUs that workers of this machine take one each: the first of those that this process may see.
+
+    Raises:
+        OptionError: if it may see fewer.
+    """
+    if workers.on == "ray" or workers.address:  # the cluster hands them out
+        return ()
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    named = [str(number) for number in range(workers.gpus)] if visible is None else visible.split(",")
+    named = [name.strip() for name in named if name.strip()]
+    if len(named) < workers.gpus:
+        raise OptionError(
+            f"gpus={workers.gpus}, and CUDA_VISIBLE_DEVICES={visible!r} lets this process see {len(named)}. Ask for "
+            "no more, or set it."
+        )
+    return tuple(named[: workers.gpus])
+
+
+def _take_gpu(gpus: tuple[str, ...], folder: str) -> None:
     """Take the first GPU that no other worker of this machine holds, until this process ends."""
     import fcntl  # noqa: PLC0415  (not on every system)
 
-    for number in range(gpus):
+    for number, name in enumerate(gpus):
         lock = (Path(folder) / f"gpu{number}").open("w")
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -220,7 +243,7 @@ def _take_gpu(gpus: int, folder: str) -> None:
             lock.close()
             continue
         _gpu_locks.append(lock)
-        os.environ["CUDA_VISIBLE_DEVICES"] = str(number)
+        os.environ["CUDA_VISIBLE_DEVICES"] = name
         return
 
 
@@ -228,6 +251,7 @@ def _take_gpu(gpus: int, folder: str) -> None:
 def _shipped(execute: Execute, workers: Workers) -> Generator[Task]:
     """What runs trials, ready to be sent; on this machine through a file, which is read once a process."""
     cloudpickle = load("cloudpickle", extra="workers")
+    gpus = _gpus(workers)
     written: bytes = cloudpickle.dumps(execute)
     digest = hashlib.sha256(written).hexdigest()
     environment = {name: os.environ[name] for name in CARRIED if name in os.environ}
@@ -239,9 +263,7 @@ def _shipped(execute: Execute, workers: Workers) -> Generator[Task]:
             file = Path(folder) / "execute"
             file.write_bytes(written)
             source = str(file)
-        yield Task(
-            digest, source, environment, workers.gpus if workers.on == "processes" else 0, folder, tuple(sys.path)
-        )
+        yield Task(digest, source, environment, gpus, folder, tuple(sys.path))
 
 
 def _on_ray(units: Iterator[Unit], task: Task, workers: Workers) -> Generator[Trial]:
@@ -251,8 +273,12 @@ def _on_ray(units: Iterator[Unit], task: Task, workers: Workers) -> Generator[Tr
     if mine and workers.address:
         ray.init(address=workers.address, log_to_driver=False)
     elif mine:
-        ray.init(num_cpus=workers.count, log_to_driver=False, include_dashboard=False)
+        gpus = {"num_gpus": workers.gpus} if workers.gpus else {}
+        ray.init(num_cpus=workers.count, log_to_driver=False, include_dashboard=False, **gpus)
     try:
+        there = int(ray.cluster_resources().get("GPU", 0))
+        if there < workers.gpus:
+            raise OptionError(f"gpus={workers.gpus}, and the Ray cluster has {there}. Ask for no more.")
         remote = ray.remote(num_cpus=1, num_gpus=min(workers.gpus, 1), max_retries=1)(Task.call)
         shared, asked = ray.put(task), dict[Any, Unit]()
 

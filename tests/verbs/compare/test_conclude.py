@@ -54,6 +54,14 @@ def test_verdicts(gain, noise, verdict, lean):
     assert found.p == pytest.approx(2 / 2**8) or verdict in ("equal", "undecided")
 
 
+def test_it_is_short_where_it_is_only_looked_at():
+    found = conclude(settings(arms=("add", "scale", "low_rank:2", "low_rank:4", "concat")), {})
+    assert repr(found) == (
+        "<Comparison of 'net', 0 of 8 pairs, 0 trials; scale over add: undecided, lean add 50 %; low_rank:2 over add: "
+        "undecided, lean add 50 %; low_rank:4 over add: undecided, lean add 50 %; 1 more>"
+    )
+
+
 @pytest.mark.parametrize("pairs", [0, 1, 2, 3])
 def test_fewer_than_four_pairs_decide_nothing_but_still_lean(pairs):
     found = conclude(settings(), trials(drawn(0.5, pairs, noise=0.001)))

@@ -1,6 +1,7 @@
 """The plan: what would be run, and that nothing is."""
 
 import pytest
+from comparisons import DATA, HELD, two_merges
 from networks import keras
 from problems import encoded_pair, two_inputs
 
@@ -43,3 +44,12 @@ def test_a_plan_of_a_model_times_its_steps(monkeypatch, tmp_path):
 def test_a_fixed_number_expects_the_interval_of_t():
     fixed = plan(build, train=train, pairs=4)
     assert fixed.half_width == pytest.approx(0.04 * 3.182 / 2, rel=1e-3)
+
+
+def test_a_plan_of_a_design_times_the_steps_of_one_pair(monkeypatch):
+    monkeypatch.setattr(ModelTrial, "__call__", lambda *_: pytest.fail("trained"))
+    found = plan(two_merges(), DATA, validation=HELD, steps=60, pairs=4)
+    times = [arm.step_seconds for arm in found.settings.arms if arm.step_seconds is not None]
+    assert len(times) == 2
+    assert found.seconds == pytest.approx(found.trials * found.steps * sum(times) / 2)
+    assert "time: about" in render(found.page())

@@ -54,7 +54,8 @@ def compare(
     Three ways in: a model and data; the user's own `build(arm)` (or a model) and `train(model, seed)`; a command.
 
     Args:
-        model: A built model; or a function that builds the model of an arm, with `train`.
+        model: A built model; or a function that builds the model of an arm, with `train`, or with data: then arms are
+            trained as the first of them was compiled.
         data: What it was trained on, as `advise` takes it.
         validation: Data to judge on; without, part of `data` is put aside. With `train`, data for `metric`.
         train: Trains a model from a seed; gives a number, one loss for each held-out example, or a dict of numbers.

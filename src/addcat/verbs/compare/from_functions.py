@@ -42,10 +42,15 @@ def from_functions(
     Raises:
         ModelError: if an arm cannot be built.
     """
-    name = f"{getattr(build, '__module__', '')}:{getattr(build, '__qualname__', type(build).__qualname__)}"
+    name = name_of(build)
     execute = FunctionTrial(_Build(build), train, options.metric, options.lower, judge)
     spec = {"build": f"{name} {digest(source_of(build))}"}
     return prepared_functions(name, options, execute, spec, train, lambda arm: _graph(build, arm))
+
+
+def name_of(build: Callable[[str], Any]) -> str:
+    """A function as it could be typed."""
+    return f"{getattr(build, '__module__', '')}:{getattr(build, '__qualname__', type(build).__qualname__)}"
 
 
 def prepared_functions(

@@ -108,6 +108,28 @@ def from_model(subject: Subject, questions: Sequence[Question], options: Options
     else:
         _one_question_only(options)
         arms = _factorial(questions, options) if options.design == "factorial" else _one_at_a_time(questions, options)
+    if arms.factorial is not None:
+        options = replace(options, pairs=_enough(options.pairs, len(questions)))
+    title, spec = subject.graph.name, spec_of(subject, questions, options)
+    return ready(subject, arms, options, title=title, question=_question(questions, options), spec=spec)
+
+
+def ready(
+    subject: Subject, arms: Arms, options: Options, *, title: str, question: str, spec: Mapping[str, str]
+) -> Prepared:
+    """A comparison of arms that our training trains, however they are made.
+
+    Args:
+        subject: The data, and how arms are trained.
+        arms: What is compared.
+        options: Of the comparison.
+        title: What is compared, in a word.
+        question: The same in a sentence.
+        spec: What must be the same for stored trials to belong to it.
+
+    Returns:
+        What is to run.
+    """
     run = subject.run(options)
     execute = ModelTrial(
         subject.door,
@@ -120,12 +142,10 @@ def from_model(subject: Subject, questions: Sequence[Question], options: Options
         subject.held,
         subject.metrics,
     )
-    if arms.factorial is not None:
-        options = replace(options, pairs=_enough(options.pairs, len(questions)))
     settings = Settings(
-        title=subject.graph.name,
+        title=title,
         way="model",
-        question=_question(questions, options),
+        question=question,
         arms=_priced(execute, arms),
         contrasts=arms.contrasts,
         factorial=arms.factorial,
@@ -137,7 +157,7 @@ def from_model(subject: Subject, questions: Sequence[Question], options: Options
         command=options.command,
         self_check=options.self_check,
     )
-    return Prepared(settings, execute, _spec(subject, questions, options, run))
+    return Prepared(settings, execute, spec)
 
 
 def _plain(subject: Subject, question: Question, options: Options) -> Arms:
@@ -264,10 +284,11 @@ def _one_question_only(options: Options) -> None:
 
 
 def _priced(execute: ModelTrial, arms: Arms) -> tuple[Arm, ...]:
-    """Every arm with its costs; steps are timed for the arms of plain questions, not for every row of a design."""
+    """Every arm with its costs; of a design the steps of one pair are timed, which has every merge either way once."""
     found: list[Arm] = []
+    timed = set(arms.specs) if arms.factorial is None else set(arms.factorial.pair(0))
     for name in arms.specs:
-        seconds = None if arms.factorial else execute.race(name).trainers[name].step_seconds()
+        seconds = execute.race(name).trainers[name].step_seconds() if name in timed else None
         found.append(arm_of(name, arms.words[name], execute.graph(name), seconds))
     return tuple(found)
 
@@ -279,10 +300,14 @@ def _rates(options: Options) -> str:
 
 def _question(questions: Sequence[Question], options: Options) -> str:
     where = questions[0].words if len(questions) == 1 else f"{len(questions)} questions at once"
-    over = "new draws of 90 % of these data" if options.resample else "these data"
     if options.self_check:
-        return f"A self-check: {options.arms[0]} against itself at {where}, trained anew on {over}."
-    return question_words(options.arms, f"at {where}, trained anew on {over}")
+        return f"A self-check: {options.arms[0]} against itself at {where}, trained anew on {over(options)}."
+    return question_words(options.arms, f"at {where}, trained anew on {over(options)}")
+
+
+def over(options: Options) -> str:
+    """What the answer is about."""
+    return "new draws of 90 % of these data" if options.resample else "these data"
 
 
 def _notes(subject: Subject, run: Plan) -> list[str]:
@@ -299,7 +324,9 @@ def _notes(subject: Subject, run: Plan) -> list[str]:
     return notes
 
 
-def _spec(subject: Subject, questions: Sequence[Question], options: Options, run: Plan) -> dict[str, str]:
+def spec_of(subject: Subject, questions: Sequence[Question], options: Options) -> dict[str, str]:
+    """What must be the same for stored trials to belong together."""
+    run = subject.run(options)
     return {
         "model": f"{subject.graph.name} {digest_of_graph(subject.graph)}",
         "data": f"{subject.data.count} examples {digest_of_examples(subject.data)}",

@@ -4,6 +4,7 @@ import math
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from addcat.report import rows
 from addcat.report.page import Page
 from addcat.report.printed import Printed
 from addcat.statistics import Interval
@@ -166,6 +167,12 @@ class Comparison(Printed):
     notes: tuple[str, ...]
     seconds: float
     store: str = ""
+
+    def __repr__(self) -> str:
+        listed = [f"{f.name}: {f.verdict}, lean {f.lean} {rows.probability(f.probability)}" for f in self.findings[:3]]
+        more = [] if len(self.findings) <= len(listed) else [f"{len(self.findings) - len(listed)} more"]
+        done = f"{self.pairs} of {len(self.settings.seeds)} pairs, {len(self.trials)} trials"
+        return f"<Comparison of {self.settings.title!r}, {done}; {'; '.join([*listed, *more])}>"
 
     @property
     def verdict(self) -> str:

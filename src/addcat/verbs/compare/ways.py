@@ -14,6 +14,7 @@ from addcat.trials.arms import arm_graph
 from addcat.trials.functions import FunctionTrial, Judge
 from addcat.trials.store import Store
 from addcat.trials.workers import Place, Workers
+from addcat.verbs.compare.from_build import from_build
 from addcat.verbs.compare.from_functions import built, from_command, from_functions, prepared_functions
 from addcat.verbs.compare.from_model import Subject, from_model
 from addcat.verbs.compare.options import Options
@@ -101,27 +102,48 @@ def prepare(
     if limit is not None or folders:
         raise OptionError("trial_time_limit and folders are for a command, which runs in a process of its own.")
     if train is not None:
-        if data is not None:
-            raise OptionError("train reads its data itself. Leave data out, or leave train out.")
         _refuse_training(training, "train")
-        given = _is_model(model, example_inputs)
-        if not given and not callable(model):
-            raise OptionError("train needs what builds a model: pass a function build(arm), or a model.")
-        judge = None
-        if validation is None:
-            options = _deciding(options, metric, "the dict that train gives")
-            if loss is not None:
-                raise OptionError("train has a loss of its own. Leave loss out, or pass validation and metric with it.")
-        else:
-            net = model if given else built(model, options.arms[0])
-            judge = _judge(net, validation, loss, metric, example_inputs)
-        if given:
-            return _model_and_train(model, train, sites, options, example_inputs, judge)
-        return from_functions(model, train, options, judge)
+        return _by_train(model, data, train, options, validation, loss, metric, sites, example_inputs)
     if model is None or data is None:
         raise OptionError("Nothing to train. Pass a model and data, a build function with train, or a command.")
+    if callable(model) and not framework_of(model):
+        if sites is not None:
+            raise OptionError("sites are of a model, and build makes the arms. Leave sites out.")
+        models = {arm: built(model, arm) for arm in options.arms}
+        subject = _subject(models[options.arms[0]], data, validation, loss, metric, options, example_inputs, training)
+        return from_build(model, models, subject, options)
     subject = _subject(model, data, validation, loss, metric, options, example_inputs, training)
     return from_model(subject, questions_of(subject.graph, sites), options)
+
+
+def _by_train(
+    model: Any,
+    data: Any,
+    train: Callable[[Any, int], Any],
+    options: Options,
+    validation: Any,
+    loss: Any,
+    metric: Any,
+    sites: Sequence[str] | str | None,
+    example_inputs: Any,
+) -> Prepared:
+    """The second way in."""
+    if data is not None:
+        raise OptionError("train reads its data itself. Leave data out, or leave train out.")
+    given = _is_model(model, example_inputs)
+    if not given and not callable(model):
+        raise OptionError("train needs what builds a model: pass a function build(arm), or a model.")
+    judge = None
+    if validation is None:
+        options = _deciding(options, metric, "the dict that train gives")
+        if loss is not None:
+            raise OptionError("train has a loss of its own. Leave loss out, or pass validation and metric with it.")
+    else:
+        net = model if given else built(model, options.arms[0])
+        judge = _judge(net, validation, loss, metric, example_inputs)
+    if given:
+        return _model_and_train(model, train, sites, options, example_inputs, judge)
+    return from_functions(model, train, options, judge)
 
 
 def _refuse_training(training: Mapping[str, Any], whose: str) -> None:
