@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 export KERAS_BACKEND ?= jax
 
-.PHONY: demo test test-all mutate check bench study study-small docs format clean
+.PHONY: demo test test-all mutate check bench study study-small guide docs format clean
 
 .venv/demo: pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
@@ -62,6 +62,10 @@ study: .venv/study
 # every tenth task anew, against the numbers in study/results.json
 study-small: .venv/study
 	$(BIN)/python -m study.agreement --small
+
+# docs/answer.md, its figures and the README's lines on the study, from study/results.json
+guide: .venv/installed
+	$(BIN)/python -m study.guide
 
 format: .venv/installed
 	$(BIN)/ruff format .

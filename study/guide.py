@@ -1,0 +1,137 @@
+"""Write the guide and its figures from the study's results.
+
+    python -m study.guide            docs/answer.md, docs/figures/*.svg, and the study's lines in README.md
+    python -m study.guide --check    writes nothing; ends with 1 where one of them is not what the results give
+
+Words are in `answer.md.jinja`, `cases.py`, `sayings.py` and `findings.py`; every number comes from results.json.
+"""
+
+import argparse
+import json
+import re
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import jinja2
+
+from study.analysis import BUDGETS, Outcome, Scored, left_out, outcomes, rules_scored, scored, select, signs
+from study.cases import CASES, answer, shrinks
+from study.drawing import percent
+from study.figures import figures
+from study.findings import confirmed
+from study.rules import RULES
+from study.sayings import figure_words, mean_share, told
+
+ROOT = Path(__file__).parents[1]
+RESULTS, FORETOLD = ROOT / "study" / "results.json", ROOT / "study" / "foretold.json"
+TEMPLATE = ROOT / "study" / "answer.md.jinja"
+MARKS = ("<!-- study -->", "<!-- end of study -->")
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    """Write, or check, everything that is generated."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--check", action="store_true")
+    options = parser.parse_args(words)
+    stale = {
+        path: text for path, text in made().items() if not path.exists() or path.read_text(encoding="utf-8") != text
+    }
+    for path, text in stale.items():
+        print(f"{'differs' if options.check else 'written'}: {path.relative_to(ROOT)}")
+        if not options.check:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text, encoding="utf-8")
+    return int(bool(options.check and stale))
+
+
+def made() -> Mapping[Path, str]:
+    """Every generated file and what the results make of it."""
+    results, foretold = _read(RESULTS), _read(FORETOLD) if FORETOLD.exists() else {}
+    found = outcomes(results)
+    ways = predictors(found, foretold)
+    drawn = figures(found, ways)
+    files = {ROOT / "docs" / "figures" / f"{name}.svg": svg for name, svg in drawn.items()}
+    files[ROOT / "docs" / "answer.md"] = page(results, found, ways)
+    readme = ROOT / "README.md"
+    files[readme] = with_lines(readme.read_text(encoding="utf-8"), summary(found))
+    return files
+
+
+def _read(path: Path) -> Any:
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def page(results: Mapping[str, Any], found: Sequence[Outcome], ways: Sequence[Scored]) -> str:
+    """The guide, as Markdown."""
+    environment = jinja2.Environment(
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        autoescape=False,  # noqa: S701  (Markdown of our own making)
+    )
+    environment.filters["percent"] = percent
+    environment.filters["figure"] = figure_words
+    wide, matched = (select(found, budget=budget) for budget in BUDGETS)
+    return environment.from_string(TEMPLATE.read_text(encoding="utf-8")).render(
+        answers=[answer(case, found) for case in CASES],
+        told=told(found),
+        findings=confirmed(found),
+        rules=list(zip(rules_scored(wide), rules_scored(matched), (*RULES, None), strict=True)),
+        ways=ways,
+        mean={budget: mean_share(select(found, budget=budget)) for budget in BUDGETS},
+        won={budget: signs(select(found, budget=budget)) for budget in BUDGETS},
+        count={budget: len(select(found, budget=budget)) for budget in BUDGETS},
+        shrinks=shrinks(found),
+        left_out=left_out(results),
+        tasks=results["tasks"],
+        real=sum(not record["generated"] for record in results["tasks"]),
+        diverged=sum(arm["diverged"] for record in results["tasks"] for arm in record["arms"].values()),
+        trainings=sum(len(arm["losses"]) for record in results["tasks"] for arm in record["arms"].values()),
+        hours=sum(record["seconds"] for record in results["tasks"]) / 3600,
+        pairs=len(results["tasks"][0]["seeds"]) if results["tasks"] else 0,
+    )
+
+
+def predictors(found: Sequence[Outcome], foretold: Mapping[str, Any]) -> tuple[Scored, ...]:
+    """Ways to choose before training pairs, on the tasks for which they were asked, at equal widths."""
+    known = [one for one in select(found, budget="widths") if one.task in foretold]
+    if not known:
+        return ()
+    made = [
+        scored(f"advise, from {start}", lambda one, arm=arm: foretold[one.task]["advise"][arm]["choice"], known)
+        for arm, start in (("add", "Add"), ("concat", "Concatenate"))
+    ]
+    for name, words in (("grad_norm", "gradient norm"), ("snip", "SNIP"), ("naswot", "NASWOT")):
+
+        def higher(one: Outcome, name: str = name) -> str:
+            values = foretold[one.task]["proxies"][name]
+            return "concat" if values["concat"] > values["add"] else "add"
+
+        made.append(scored(f"proxy: {words}", higher, known))
+    return tuple(made)
+
+
+def summary(found: Sequence[Outcome]) -> str:
+    """The study in the README: a figure and two sentences."""
+    wide, matched = (select(found, budget=budget) for budget in BUDGETS)
+    won = signs(wide), signs(matched)
+    return (
+        f"[![Where each merge wins, by kind of merge](docs/figures/study.svg)](docs/answer.md)\n\n"
+        f"{len(wide)} small tasks, eight pairs each. At equal widths Concatenate took {figure_words(mean_share(wide))} "
+        f"off the loss on average\nand was clearly better in {won[0]['concat']} tasks, Add in {won[0]['add']}; at "
+        f"equal parameters it was {figure_words(mean_share(matched))},\n{won[1]['concat']} and {won[1]['add']}. "
+        "[When to add, when to concatenate](docs/answer.md) has each case."
+    )
+
+
+def with_lines(text: str, lines: str) -> str:
+    """A text with what lies between the marks put in anew."""
+    begin, end = (re.escape(mark) for mark in MARKS)
+    return re.sub(f"{begin}.*?{end}", lambda _: f"{MARKS[0]}\n{lines}\n{MARKS[1]}", text, flags=re.DOTALL)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
