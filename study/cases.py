@@ -66,7 +66,7 @@ def answer(case: Case, found: Sequence[Outcome]) -> Answer:
 
 
 def _words(figure: Figure) -> str:
-    return figure_words(figure) if figure.tasks else "cannot be matched"
+    return figure_words(figure) if figure.tasks else "not known"
 
 
 def _do(wide: Figure, matched: Figure) -> str:

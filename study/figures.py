@@ -15,7 +15,8 @@ from study.drawing import ADD, CONCAT, INK, Axis, Picture, interval, percent
 from study.facts import WORDS
 
 SPOKEN = {"widths": "equal widths", "parameters": "equal parameters"}
-WIDE = 760
+WIDE, MOST = 760, 0.4
+"""Pixels; and the share up to which an axis of regrets may go."""
 
 
 def figures(found: Sequence[Outcome], foretold: Sequence[Scored] = ()) -> Mapping[str, str]:
@@ -91,7 +92,8 @@ def _rules(found: Sequence[Outcome], foretold: Sequence[Scored]) -> str:
     names = [one.name for one in by_budget["widths"]]
     rows = [*names[:-1], *(one.name for one in foretold), names[-1]]
     picture = Picture(WIDE, 84 + 40 * len(rows), "Share of the loss that each rule gives away")
-    highest = max(one.regret.high for scores in by_budget.values() for one in scores)
+    highs = [one.regret.high for scores in by_budget.values() for one in scores]
+    highest = max(min(high, MOST) for high in highs)
     axis = Axis(0, 0.02 + highest, 290, WIDE - 60)
     ticks = [tick / 100 for tick in range(0, 100, 4) if tick / 100 <= axis.high]
     _scale(picture, axis, 46, picture.height - 26, ticks)

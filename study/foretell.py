@@ -77,7 +77,7 @@ def foretold(task: Any) -> Json:
         networks = [_ready(door.write(made, weights=False, seed=seed), model) for seed in (SEED, *STARTS)]
         for name, value in _proxies(networks[1:], fit).items():
             proxies[name][arm] = value
-        advised[arm] = _advised(networks[0], fit, held, question.sites, task.steps)
+        advised[arm] = _advised(networks[0], fit, held, question.sites, task)
     return {"advise": advised, "proxies": proxies, "seconds": round(time.perf_counter() - start, 1)}
 
 
@@ -87,13 +87,14 @@ def _ready(network: Any, like: Any) -> Any:
     return network
 
 
-def _advised(network: Any, fit: Any, held: Any, sites: Sequence[str], steps: int) -> Json:
+def _advised(network: Any, fit: Any, held: Any, sites: Sequence[str], task: Any) -> Json:
     """Train a network once and ask about its merges; the answer on several is that on their family."""
     import addcat  # noqa: PLC0415
+    from study.record import batches  # noqa: PLC0415
 
-    epochs = max(1, round(steps * 128 / len(fit)))
-    network.fit(*fit.pair, batch_size=min(128, len(fit)), epochs=epochs, verbose=0)
-    advice = addcat.advise(network, fit.pair, validation=held.pair, budget=BUDGET)
+    epochs = max(1, round(task.steps * task.batch / len(fit)))
+    network.fit(*fit.pair, batch_size=task.batch, epochs=epochs, verbose=0)
+    advice = addcat.advise(network, batches(fit, task.batch), validation=held.pair, budget=BUDGET)
     verdict = next(one for one in advice.verdicts if set(sites) <= set(one.sites))
     return {
         "choice": verdict.choice,

@@ -74,6 +74,7 @@ def page(results: Mapping[str, Any], found: Sequence[Outcome], ways: Sequence[Sc
     )
     environment.filters["percent"] = percent
     environment.filters["figure"] = figure_words
+    environment.filters["plain"] = lambda figure: figure_words(figure).replace("+", "")
     wide, matched = (select(found, budget=budget) for budget in BUDGETS)
     return environment.from_string(TEMPLATE.read_text(encoding="utf-8")).render(
         answers=[answer(case, found) for case in CASES],

@@ -1,5 +1,6 @@
 """What is commonly said of the choice, each as a claim that the study's outcomes can hold or refute."""
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -34,8 +35,13 @@ def figure_words(figure: Figure) -> str:
         >>> figure_words(Figure(0.081, 0.02, 0.15, 9))
         '+8.1 % [+2.0 %, +15 %]'
     """
-    ends = ", ".join(percent(end, signed=True) for end in (figure.low, figure.high))
-    return f"{percent(figure.value, signed=True)} [{ends}]"
+    if not figure.tasks:
+        return "unknown (no task)"
+    value = percent(figure.value, signed=True)
+    if not math.isfinite(figure.low):
+        return f"{value} (one task)"
+    ends = (percent(end, signed=True) for end in (figure.low, figure.high))
+    return f"{value} [{', '.join(ends)}]"
 
 
 def mean_share(found: Sequence[Outcome]) -> Figure:

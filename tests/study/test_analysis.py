@@ -62,13 +62,19 @@ def test_a_merge_without_a_finite_loss_is_left_out_and_said(results):
     assert left_out(results) == ((NAMES[0], "widths"),)
 
 
-def test_the_interval_over_tasks_covers():
+@pytest.mark.parametrize("tasks", [4, 15])
+@pytest.mark.parametrize("families", [1, 2])
+def test_the_interval_over_tasks_covers(tasks, families):
     rng, covered = np.random.default_rng(0), 0
-    families = ["a"] * 15 + ["b"] * 15
-    for _ in range(200):
-        figure = over_values([*rng.normal(0, 1, 15), *rng.normal(2, 1, 15)], families)
-        covered += figure.low <= 1 <= figure.high
-    assert 0.88 <= covered / 200 <= 0.98
+    strata = [str(family) for family in range(families) for _ in range(tasks)]
+    for _ in range(150):
+        figure = over_values([rng.normal(2 * int(family), 1) for family in strata], strata)
+        covered += figure.low <= families - 1 <= figure.high
+    assert 0.88 <= covered / 150 <= 0.99
+
+
+def test_one_task_has_no_interval():
+    assert np.isinf(over_values([0.1], ["a"]).high)
 
 
 def test_a_task_that_is_hardly_known_counts_little(results):
@@ -129,6 +135,5 @@ def test_a_finding_is_held_against_its_bound():
 def test_every_saying_is_judged_by_what_was_seen(results):
     found = {one.saying: one for one in told(outcomes(results))}
     assert found["A sum cannot tell its inputs apart."].words.startswith(
-        "Where one tower made both inputs and their order mattered, "
-        "Concatenate led by +50 % [+50 %, +50 %] over 1 tasks"
+        "Where one tower made both inputs and their order mattered, Concatenate led by +50 % (one task) over 1 tasks"
     )
