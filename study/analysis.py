@@ -20,7 +20,7 @@ import numpy as np
 import scipy.stats
 from numpy.typing import NDArray
 
-from study.facts import FAMOUS, Facts, facts_of, halves
+from study.facts import Facts, facts_of, halves
 from study.rules import RULES
 
 BUDGETS = ("widths", "parameters")
@@ -248,6 +248,40 @@ def rules_scored(found: Sequence[Outcome]) -> tuple[Scored, ...]:
     return (*made, best)
 
 
-def habit(one: Outcome) -> str:
-    """What the famous network of a family does."""
-    return FAMOUS[one.family]
+PROXIES = {
+    "parameters": "the larger network",
+    "gradient norm": "higher gradient norm",
+    "SNIP": "higher SNIP",
+    "synflow": "higher synflow",
+}
+
+
+def foretold(results: Json, found: Sequence[Outcome]) -> tuple[Scored, ...]:
+    """Ways to choose before pairs are trained, at equal widths, on the tasks for which they were asked.
+
+    From a network that adds, trained once: what `advise` believed when it had spent a tenth of a training, and a whole
+    one. From both networks as they are drawn: the one for which a zero-cost proxy is higher.
+    """
+    evidence = {record["name"]: record["evidence"] for record in results["tasks"] if "evidence" in record}
+    known = [one for one in select(found, budget="widths") if one.task in evidence]
+    if not known:
+        return ()
+
+    def advised(spent: float) -> Callable[[Outcome], str]:
+        return lambda one: choice_after(evidence[one.task]["advise"]["looks"], spent)
+
+    def higher(proxy: str) -> Callable[[Outcome], str]:
+        def choice(one: Outcome) -> str:
+            values = evidence[one.task]["proxies"][proxy]
+            return "concat" if values["concat"] > values["add"] else "add"
+
+        return choice
+
+    ways = {"advise, a tenth of a training": advised(0.1), "advise, one training": advised(float("inf"))}
+    ways |= {words: higher(proxy) for proxy, words in PROXIES.items()}
+    return tuple(scored(name, choice, known) for name, choice in ways.items())
+
+
+def choice_after(looks: Sequence[Json], spent: float) -> str:
+    """What `advise` recommended at the last of its looks within so many trainings; its first look is free."""
+    return [look["choice"] for place, look in enumerate(looks) if place == 0 or look["trainings"] <= spent][-1]

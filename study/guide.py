@@ -16,7 +16,7 @@ from typing import Any
 
 import jinja2
 
-from study.analysis import BUDGETS, Outcome, Scored, left_out, outcomes, rules_scored, scored, select, signs
+from study.analysis import BUDGETS, Outcome, Scored, foretold, left_out, outcomes, rules_scored, select, signs
 from study.cases import CASES, answer, shrinks
 from study.drawing import percent
 from study.figures import figures
@@ -25,7 +25,7 @@ from study.rules import RULES
 from study.sayings import figure_words, mean_share, told
 
 ROOT = Path(__file__).parents[1]
-RESULTS, FORETOLD = ROOT / "study" / "results.json", ROOT / "study" / "foretold.json"
+RESULTS = ROOT / "study" / "results.json"
 TEMPLATE = ROOT / "study" / "answer.md.jinja"
 MARKS = ("<!-- study -->", "<!-- end of study -->")
 
@@ -48,19 +48,15 @@ def main(words: Sequence[str] | None = None) -> int:
 
 def made() -> Mapping[Path, str]:
     """Every generated file and what the results make of it."""
-    results, foretold = _read(RESULTS), _read(FORETOLD) if FORETOLD.exists() else {}
+    results = json.loads(RESULTS.read_text(encoding="utf-8"))
     found = outcomes(results)
-    ways = predictors(found, foretold)
+    ways = foretold(results, found)
     drawn = figures(found, ways)
     files = {ROOT / "docs" / "figures" / f"{name}.svg": svg for name, svg in drawn.items()}
     files[ROOT / "docs" / "answer.md"] = page(results, found, ways)
     readme = ROOT / "README.md"
     files[readme] = with_lines(readme.read_text(encoding="utf-8"), summary(found))
     return files
-
-
-def _read(path: Path) -> Any:
-    return json.loads(path.read_text(encoding="utf-8"))
 
 
 def page(results: Mapping[str, Any], found: Sequence[Outcome], ways: Sequence[Scored]) -> str:
@@ -94,25 +90,6 @@ def page(results: Mapping[str, Any], found: Sequence[Outcome], ways: Sequence[Sc
         hours=sum(record["seconds"] for record in results["tasks"]) / 3600,
         pairs=len(results["tasks"][0]["seeds"]) if results["tasks"] else 0,
     )
-
-
-def predictors(found: Sequence[Outcome], foretold: Mapping[str, Any]) -> tuple[Scored, ...]:
-    """Ways to choose before training pairs, on the tasks for which they were asked, at equal widths."""
-    known = [one for one in select(found, budget="widths") if one.task in foretold]
-    if not known:
-        return ()
-    made = [
-        scored(f"advise, from {start}", lambda one, arm=arm: foretold[one.task]["advise"][arm]["choice"], known)
-        for arm, start in (("add", "Add"), ("concat", "Concatenate"))
-    ]
-    for name, words in (("grad_norm", "gradient norm"), ("snip", "SNIP"), ("naswot", "NASWOT")):
-
-        def higher(one: Outcome, name: str = name) -> str:
-            values = foretold[one.task]["proxies"][name]
-            return "concat" if values["concat"] > values["add"] else "add"
-
-        made.append(scored(f"proxy: {words}", higher, known))
-    return tuple(made)
 
 
 def summary(found: Sequence[Outcome]) -> str:

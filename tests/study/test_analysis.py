@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from study.analysis import left_out, outcomes, over_values, rules_scored, scored, select, signs
+from study.analysis import choice_after, foretold, left_out, outcomes, over_values, rules_scored, scored, select, signs
 from study.facts import HALF_NAMES, ONE_TOWER, drawn, halves
 from study.findings import Finding
 from study.sayings import difference, mean_share, told
@@ -110,6 +110,24 @@ def test_rules_are_scored_by_tasks_with_a_winner_and_by_regret(results):
 def test_a_way_that_is_always_wrong_is_never_right(results):
     wide = select(outcomes(results), budget="widths")
     assert scored("wrong", lambda one: "add" if one.share > 0 else "concat", wide).right.value == 0
+
+
+def test_what_foretells_is_scored_on_the_tasks_that_have_evidence(results):
+    looks = [{"choice": "add", "trainings": 0.02}, {"choice": "concat", "trainings": 0.9}]
+    values = {"add": 1.0, "concat": 2.0}
+    proxies = {"parameters": values, "gradient norm": values, "SNIP": values, "synflow": {"add": 3.0, "concat": 2.0}}
+    for record in results["tasks"][:2]:
+        record["evidence"] = {"advise": {"looks": looks}, "proxies": proxies}
+    by_name = {one.name: one for one in foretold(results, outcomes(results))}
+    assert by_name["advise, a tenth of a training"].regret.value == pytest.approx(0.2 / 2, abs=1e-3)
+    assert by_name["advise, one training"].right.value == pytest.approx(1 / 2)
+    assert by_name["higher synflow"].regret.value == by_name["advise, a tenth of a training"].regret.value
+    assert foretold({"tasks": []}, outcomes(results)) == ()
+
+
+def test_the_first_look_is_free():
+    looks = [{"choice": "add", "trainings": 0.5}, {"choice": "concat", "trainings": 0.6}]
+    assert [choice_after(looks, spent) for spent in (0.1, 1.0)] == ["add", "concat"]
 
 
 def test_halves_are_fixed_and_balanced_in_every_family():
