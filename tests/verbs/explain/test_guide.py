@@ -42,7 +42,8 @@ def test_every_case_is_met():
 def test_the_page_ends_with_it():
     explained = addcat.explain(["64", "64"])
     text = " ".join(str(explained).split())
-    assert text.endswith(" ".join(guide()["vectors"].text.replace("`", "").split()))
+    said = f'{guide()["vectors"].text} More: docs/answer.md, "{guide()["vectors"].heading}".'
+    assert text.endswith(" ".join(said.replace("`", "").split()))
     assert explained.to_dict()["guide"] == {
         "case": "vectors",
         "what": "vectors of one size",
