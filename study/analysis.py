@@ -187,6 +187,20 @@ def over_values(values: Sequence[float], families: Sequence[str], weights: Seque
     return Figure(mean, *map(float, ends), len(numbers))
 
 
+def proportion(count: int, tasks: int) -> Figure:
+    """A share of tasks with its exact interval (Clopper and Pearson 1934), which none of them does not shrink to 0.
+
+    Examples:
+        >>> none = proportion(0, 36)
+        >>> round(none.low, 3), round(none.high, 3)
+        (0.0, 0.097)
+    """
+    tail = (1 - LEVEL) / 2
+    low = float(scipy.stats.beta.ppf(tail, count, tasks - count + 1)) if count else 0.0
+    high = float(scipy.stats.beta.ppf(1 - tail, count + 1, tasks - count)) if count < tasks else 1.0
+    return Figure(count / tasks if tasks else float("nan"), low, high, tasks)
+
+
 def _wider(tasks: int, families: int) -> float:
     """By how much a percentile interval of so many tasks is too narrow."""
     free = tasks - families

@@ -3,7 +3,18 @@
 import numpy as np
 import pytest
 
-from study.analysis import choice_after, foretold, left_out, outcomes, over_values, rules_scored, scored, select, signs
+from study.analysis import (
+    choice_after,
+    foretold,
+    left_out,
+    outcomes,
+    over_values,
+    proportion,
+    rules_scored,
+    scored,
+    select,
+    signs,
+)
 from study.facts import HALF_NAMES, ONE_TOWER, drawn, halves
 from study.findings import Finding
 from study.sayings import difference, mean_share, told
@@ -71,6 +82,11 @@ def test_the_interval_over_tasks_covers(tasks, families):
         figure = over_values([rng.normal(2 * int(family), 1) for family in strata], strata)
         covered += figure.low <= families - 1 <= figure.high
     assert 0.88 <= covered / 150 <= 0.99
+
+
+def test_a_proportion_of_none_is_not_known_to_be_none():
+    assert proportion(0, 36).high == pytest.approx(1 - 0.025 ** (1 / 36))
+    assert proportion(36, 36).low == pytest.approx(0.025 ** (1 / 36))
 
 
 def test_one_task_has_no_interval():
