@@ -24,8 +24,9 @@ from study.facts import Facts, facts_of, halves
 from study.rules import RULES
 
 BUDGETS = ("widths", "parameters")
-NEAR = 0.05
-"""Parameters this far apart count as equal; a task whose arms could not be brought so near is left out there."""
+NEAR = 0.1
+"""Parameters this near count as equal: in small networks one channel more or less is several percent. Where they could
+not be brought so near, a task is left out."""
 DRAWS, SEED, LEVEL = 4000, 14, 0.95
 SPREAD = 0.1
 """About how far shares differ from task to task; what a task's own error is held against."""

@@ -21,6 +21,7 @@ class Case:
         identity: What the two merges compute here, in words and one formula.
         except_when: What turns the advice around.
         mine: Whether a task belongs to it.
+        must: What follows from the identity, whatever is measured; "" where nothing does.
     """
 
     title: str
@@ -28,6 +29,7 @@ class Case:
     identity: str
     except_when: str
     mine: Callable[[Outcome], bool]
+    must: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +44,7 @@ class Answer:
         matched: The mean at equal parameters, with its interval over tasks.
         costs: What Concatenate costs.
         tasks: How many tasks, at equal widths.
+        clear: Tasks with a winner beyond the noise, in words, at each budget.
     """
 
     case: Case
@@ -51,6 +54,7 @@ class Answer:
     matched: str
     costs: str
     tasks: int
+    clear: dict[str, str]
 
 
 def answer(case: Case, found: Sequence[Outcome]) -> Answer:
@@ -58,11 +62,19 @@ def answer(case: Case, found: Sequence[Outcome]) -> Answer:
     wide, matched = ([one for one in select(found, budget=b) if case.mine(one)] for b in ("widths", "parameters"))
     first, second = mean_share(wide), mean_share(matched)
     won = signs(wide)
-    sure = f"of {len(wide)} tasks {won['concat']} clearly better with Concatenate, {won['add']} with Add"
+    sure = f"clearly better: Concatenate in {won['concat']} of {len(wide)} tasks, Add in {won['add']}"
     more = sorted(one.facts.more for one in wide)
     costs = f"{percent(more[0])} to {percent(more[-1])} more parameters" if more else "not run"
-    do = _do(first, second) if wide else "not run"
-    return Answer(case, do, sure, _words(first), _words(second), costs, len(wide))
+    do = case.must or (_do(first, second) if wide else "not run")
+    clear = {"widths": _clear(wide), "parameters": _clear(matched)}
+    return Answer(case, do, sure, _words(first), _words(second), costs, len(wide), clear)
+
+
+def _clear(found: Sequence[Outcome]) -> str:
+    """Tasks with a winner beyond the noise, the largest gain first."""
+    won = sorted((one for one in found if one.sign), key=lambda one: -abs(one.share))
+    named = [f"{one.task.split('/')[1].replace('-', ' ')} ({percent(one.share, signed=True)})" for one in won]
+    return ", ".join(named) or "none"
 
 
 def _words(figure: Figure) -> str:
@@ -77,11 +89,13 @@ def _do(wide: Figure, matched: Figure) -> str:
         if matched.tasks and matched.high < 0:
             return "Concatenate; Add where parameters are what you pay for"
         return "Concatenate" if matched.tasks and matched.low > 0 else "Concatenate, if its parameters cost you little"
+    if matched.tasks and matched.high < 0:
+        return "Add: no clear loss at equal widths, a gain at equal parameters"
     if max(abs(wide.low), abs(wide.high)) <= SMALL:
         return "Add: no difference, and it is smaller"
     if wide.value > SMALL:
-        return "Open; rather Concatenate. Compare on your data"
-    return "Open; rather Add, it is smaller. Compare on your data"
+        return "Open, rather Concatenate: compare on your data"
+    return "Open, rather Add, it is smaller: compare on your data"
 
 
 def shrinks(found: Sequence[Outcome]) -> Figure:
@@ -139,6 +153,7 @@ CASES = (
         "x + y = y + x: no layer behind a sum can tell which input was which, however long it is trained.",
         "Nothing; a difference, or a mark on one of the inputs, would do as well as Concatenate.",
         _views(shared=True, ordered=True),
+        must="Concatenate: behind a sum the order is gone",
     ),
     Case(
         "Two inputs through one tower, and their order does not matter",

@@ -40,7 +40,7 @@ def _families(found: Sequence[Outcome]) -> str:
     axis = Axis(-0.5, 0.5, 290, WIDE - 60)
     bottom = picture.height - 26
     _scale(picture, axis, 46, bottom, (-0.4, -0.2, 0, 0.2, 0.4))
-    _headings(picture, axis, 20, "what the better one takes off the loss   ring: within the noise")
+    _headings(picture, axis, 20, "what the better one takes off the loss · ring: within the noise")
     for place, family in enumerate([*present, ""]):
         y = 68 + 50 * place
         if not family:
@@ -70,7 +70,7 @@ def _tasks(found: Sequence[Outcome]) -> str:
     picture = Picture(WIDE, 78 + 22 * len(names) + 30 * len(families), "Every task, at equal widths and parameters")
     axis = Axis(-0.6, 0.6, 290, WIDE - 60)
     _scale(picture, axis, 46, picture.height - 26, (-0.5, -0.25, 0, 0.25, 0.5))
-    _headings(picture, axis, 20, "filled: equal widths   ring: equal parameters")
+    _headings(picture, axis, 20, "filled: equal widths · ring: equal parameters")
     y = 52.0
     for family in families:
         y += 20
@@ -98,7 +98,7 @@ def _rules(found: Sequence[Outcome], foretold: Sequence[Scored]) -> str:
     ticks = [tick / 100 for tick in range(0, 100, 4) if tick / 100 <= axis.high]
     _scale(picture, axis, 46, picture.height - 26, ticks)
     picture.text(axis.start, 20, "given away on average, as a share of the loss", size=12)
-    picture.text(axis.start, 36, "filled: equal widths   ring: equal parameters", size=11)
+    picture.text(axis.start, 36, "filled: equal widths · ring: equal parameters", size=11)
     for place, name in enumerate(rows):
         y = 68 + 40 * place
         picture.text(12, y + 8, name, size=12, bold=name == names[-1])
@@ -124,7 +124,7 @@ def _cost(found: Sequence[Outcome]) -> str:
     picture.text(
         (across.start + across.end) / 2, 402, "parameters of the whole network that Concatenate needs more", at="middle"
     )
-    picture.text(across.start, 22, "what the better merge takes off the loss; ring: within the noise", size=12)
+    picture.text(across.start, 22, "what the better merge takes off the loss · ring: within the noise", size=12)
     picture.text(across.end, 56, "Concatenate better", CONCAT, at="end", bold=True)
     picture.text(across.end, 352, "Add better", ADD, at="end", bold=True)
     for one in mine:

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from study.analysis import Figure, Outcome, over_tasks, over_values, select, signs
 from study.drawing import percent
@@ -46,7 +46,10 @@ def figure_words(figure: Figure) -> str:
 
 def mean_share(found: Sequence[Outcome]) -> Figure:
     """The mean of what the better merge takes off the loss; positive for Concatenate."""
-    return over_tasks(found, lambda one: one.share)
+    mean = over_tasks(found, lambda one: one.share)
+    if not math.isfinite(mean.low):
+        return mean
+    return replace(mean, low=max(mean.low, -1.0), high=min(mean.high, 1.0))  # no share lies beyond
 
 
 def told(found: Sequence[Outcome]) -> tuple[Told, ...]:
