@@ -39,7 +39,7 @@ class Answer:
     Attributes:
         case: The case.
         do: What to do.
-        sure: On how many tasks that stands, and how they went.
+        sure: How many tasks each merge won beyond the noise, of how many.
         gain: The mean at equal widths, with its interval over tasks.
         matched: The mean at equal parameters, with its interval over tasks.
         costs: What Concatenate costs.
@@ -62,9 +62,9 @@ def answer(case: Case, found: Sequence[Outcome]) -> Answer:
     wide, matched = ([one for one in select(found, budget=b) if case.mine(one)] for b in ("widths", "parameters"))
     first, second = mean_share(wide), mean_share(matched)
     won = signs(wide)
-    sure = f"clearly better: Concatenate in {won['concat']} of {len(wide)} tasks, Add in {won['add']}"
+    sure = f"Concatenate {won['concat']}, Add {won['add']}, of {len(wide)}"
     more = sorted(one.facts.more for one in wide)
-    costs = f"{percent(more[0])} to {percent(more[-1])} more parameters" if more else "not run"
+    costs = f"{percent(more[0])} to {percent(more[-1])}" if more else "not run"
     do = case.must or (_do(first, second) if wide else "not run")
     clear = {"widths": _clear(wide), "parameters": _clear(matched)}
     return Answer(case, do, sure, _words(first), _words(second), costs, len(wide), clear)
@@ -87,15 +87,15 @@ def _do(wide: Figure, matched: Figure) -> str:
         return "Add"
     if wide.low > 0:
         if matched.tasks and matched.high < 0:
-            return "Concatenate; Add where parameters are what you pay for"
-        return "Concatenate" if matched.tasks and matched.low > 0 else "Concatenate, if its parameters cost you little"
+            return "Concatenate; Add if you pay for parameters"
+        return "Concatenate" if matched.tasks and matched.low > 0 else "Concatenate, if you can pay for it"
     if matched.tasks and matched.high < 0:
-        return "Add: no clear loss at equal widths, a gain at equal parameters"
+        return "Add"
     if max(abs(wide.low), abs(wide.high)) <= SMALL:
-        return "Add: no difference, and it is smaller"
+        return "Either; Add is smaller"
     if wide.value > SMALL:
-        return "Open, rather Concatenate: compare on your data"
-    return "Open, rather Add, it is smaller: compare on your data"
+        return "Measure; Concatenate leads"
+    return "Measure; Add is smaller"
 
 
 def shrinks(found: Sequence[Outcome]) -> Figure:
@@ -132,7 +132,7 @@ CASES = (
         _family("skips"),
     ),
     Case(
-        "Convolutions of several sizes side by side",
+        "Convolutions side by side",
         "    ┌─ 1 tap ──┐\nx ──┼─ 3 taps ─┼─ merge ── next layer\n    └─ 5 taps ─┘",
         "Behind a ReLU each branch shows features of its own, and a sum mixes them. Without one, a sum of "
         "convolutions is a single convolution.",
@@ -148,15 +148,15 @@ CASES = (
         _views(shared=False),
     ),
     Case(
-        "Two inputs through one tower, and their order matters",
+        "Two inputs, one tower, order matters",
         "x ──┐         ┌──┐\n    ├─ tower ─┤  ├─ merge ── which is larger?\ny ──┘         └──┘",
         "x + y = y + x: no layer behind a sum can tell which input was which, however long it is trained.",
         "Nothing; a difference, or a mark on one of the inputs, would do as well as Concatenate.",
         _views(shared=True, ordered=True),
-        must="Concatenate: behind a sum the order is gone",
+        must="Concatenate: a sum forgets the order",
     ),
     Case(
-        "Two inputs through one tower, and their order does not matter",
+        "Two inputs, one tower, order does not matter",
         "x ──┐         ┌──┐\n    ├─ tower ─┤  ├─ merge ── what are they together?\ny ──┘         └──┘",
         "Concatenate has to learn from examples that W1 = W2; Add has it built in.",
         "The answer is whether the two are alike: a sum of what a tower saw hides that.",
@@ -171,7 +171,7 @@ CASES = (
         _family("positions"),
     ),
     Case(
-        "Forwards and backwards through a sequence",
+        "A sequence read both ways",
         "x ──┬── reads → ──┐\n    └── reads ← ──┴─ merge ── next layer",
         '`Bidirectional(merge_mode="sum")` against `"concat"`: two layers of their own, so a sum can still keep what '
         "they say apart, in half of the channels each.",
@@ -179,10 +179,10 @@ CASES = (
         _family("bidirectional"),
     ),
     Case(
-        "A condition on a picture: a class, a level of noise, a table",
+        "A condition on a picture",
         "picture ── layers ──────────────┐\ncondition ── layer ── every pixel ─ merge ── next layer",
-        "The condition is the same at every pixel, so W2 c is a bias: both merges shift channels by what the condition "
-        "says. Add shifts them before the layer, Concatenate behind it.",
+        "A class, a level of noise or a table is the same at every pixel, so W2 c is a bias: both merges shift "
+        "channels by what the condition says. Add shifts them before the layer, Concatenate behind it.",
         "Neither can scale: where the condition should switch features on and off, multiply.",
         _family("conditioning"),
     ),

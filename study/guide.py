@@ -72,7 +72,7 @@ def page(results: Mapping[str, Any], found: Sequence[Outcome], ways: Sequence[Sc
     environment.filters["figure"] = figure_words
     environment.filters["plain"] = lambda figure: figure_words(figure).replace("+", "")
     wide, matched = (select(found, budget=budget) for budget in BUDGETS)
-    return environment.from_string(TEMPLATE.read_text(encoding="utf-8")).render(
+    text = environment.from_string(TEMPLATE.read_text(encoding="utf-8")).render(
         answers=[answer(case, found) for case in CASES],
         told=told(found),
         findings=confirmed(found),
@@ -90,6 +90,7 @@ def page(results: Mapping[str, Any], found: Sequence[Outcome], ways: Sequence[Sc
         hours=sum(record["seconds"] for record in results["tasks"]) / 3600,
         pairs=len(results["tasks"][0]["seeds"]) if results["tasks"] else 0,
     )
+    return re.sub(r"(?<=\d) %", "\N{NO-BREAK SPACE}%", text)
 
 
 def summary(found: Sequence[Outcome]) -> str:
