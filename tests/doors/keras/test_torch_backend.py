@@ -36,3 +36,13 @@ def test_round_trip_under_torch() -> None:
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)  # noqa: S603
     assert done.returncode == 0, done.stderr
     assert done.stdout.split() == ["residual", "two_tower_own", "nested", "shared_layers", "functions", "attention"]
+
+
+@pytest.mark.slow
+def test_measures_are_the_same_under_torch() -> None:
+    pytest.importorskip("torch")
+    files = [str(TESTS / "doors" / "keras" / name) for name in ("test_measure.py", "test_constants.py")]
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-m", "not slow", *files]
+    environment = {**os.environ, "KERAS_BACKEND": "torch"}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)  # noqa: S603
+    assert done.returncode == 0, done.stdout
