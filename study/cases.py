@@ -144,14 +144,15 @@ CASES = (
         "x ── tower A ──┐\ny ── tower B ──┴─ merge ── next layer",
         "W (A x + B y) against W1 A x + W2 B y: with towers of their own, what belongs together can go to one "
         "channel and the rest to others, as long as there are enough.",
-        "The towers are narrow for what they have to tell, or one input is much better than the other.",
+        "Narrow towers, at equal parameters: the layer behind Concatenate becomes a bottleneck. One input that is much "
+        "better than the other speaks for Concatenate at either budget.",
         _views(shared=False),
     ),
     Case(
         "Two inputs, one tower, order matters",
         "x ──┐         ┌──┐\n    ├─ tower ─┤  ├─ merge ── which is larger?\ny ──┘         └──┘",
         "x + y = y + x: no layer behind a sum can tell which input was which, however long it is trained.",
-        "Nothing; a difference, or a mark on one of the inputs, would do as well as Concatenate.",
+        "Nothing. A difference, or a mark on one of the inputs, would do as well as Concatenate.",
         _views(shared=True, ordered=True),
         must="Concatenate: a sum forgets the order",
     ),
@@ -191,7 +192,8 @@ CASES = (
         "node ──────────────────┐\nneighbours ── mean ──────┴─ merge ── W",
         "W (node + mean) against W1 node + W2 mean (GraphSAGE): one kernel for both treats a neighbour's feature as if "
         "it were the node's own.",
-        "Neighbours are like the node, and features are noisy: then one kernel for both is right.",
+        "A node has one neighbour, like itself and as noisy: then one kernel for both is right. The mean of several is "
+        "less noisy than the node and wants a kernel of its own, even where all are alike.",
         _family("graph"),
     ),
 )

@@ -87,10 +87,18 @@ def page(results: Mapping[str, Any], found: Sequence[Outcome], ways: Sequence[Sc
         real=sum(not record["generated"] for record in results["tasks"]),
         diverged=sum(arm["diverged"] for record in results["tasks"] for arm in record["arms"].values()),
         trainings=sum(len(arm["losses"]) for record in results["tasks"] for arm in record["arms"].values()),
+        edge=_highest_rate(results["tasks"]),
         hours=sum(record["seconds"] for record in results["tasks"]) / 3600,
         pairs=len(results["tasks"][0]["seeds"]) if results["tasks"] else 0,
     )
     return re.sub(r"(?<=\d) %", "\N{NO-BREAK SPACE}%", text)
+
+
+def _highest_rate(tasks: Sequence[Mapping[str, Any]]) -> float:
+    """The share of arms for which tuning chose the highest of its learning rates."""
+    rates = [arm["learning_rate"] for task in tasks for arm in task["arms"].values()]
+    known = [rate for rate in rates if rate is not None]
+    return sum(rate == max(known) for rate in known) / len(known) if known else 0.0
 
 
 def summary(found: Sequence[Outcome]) -> str:
