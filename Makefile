@@ -57,7 +57,8 @@ docs: .venv/docs
 # every task on two cores; what has been run is in study/runs and is not run again
 study: .venv/study
 	$(BIN)/python -m study.run --part 1/2 & first=$$!; $(BIN)/python -m study.run --part 2/2; second=$$?; \
-	wait $$first && exit $$second
+	wait $$first && test $$second = 0
+	$(BIN)/python -m study.evidence
 
 # every tenth task anew, against the numbers in study/results.json
 study-small: .venv/study

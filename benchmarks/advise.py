@@ -129,7 +129,8 @@ def synflow(arm, model, data):
 
     ones = [np.ones((1, *tensor.shape[1:]), "float32") for tensor in arm.inputs]
     values = [abs(variable.value) for variable in arm.trainable_variables]
-    logits = keras().Model(arm.inputs, arm.layers[-1].input)  # the softmax at the end would hide the flow
+    inputs = arm.inputs if len(ones) > 1 else arm.inputs[0]
+    logits = keras().Model(inputs, arm.layers[-1].input)  # the softmax at the end would hide the flow
 
     def flow(values):
         with keras().StatelessScope(list(zip(arm.trainable_variables, values, strict=True))):
