@@ -163,7 +163,7 @@ def own_gpu(model, seed):
     return {"loss": 1.0, "gpu": float(os.environ["CUDA_VISIBLE_DEVICES"]), "process": float(os.getpid())}
 
 
-PLACES = ["processes", pytest.param("dask", marks=pytest.mark.slow)]
+PLACES = ["processes", *(pytest.param(place, marks=pytest.mark.slow) for place in ("ray", "dask"))]
 
 
 @pytest.mark.parametrize("place", PLACES)
