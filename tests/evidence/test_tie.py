@@ -1,5 +1,6 @@
 """Tied by regression: free where the parts are equal, dear where the order is needed."""
 
+import time
 from dataclasses import replace
 
 import numpy as np
@@ -38,19 +39,8 @@ def test_an_add_is_refused():
     assert str(caught.value) == "'merge' is an Add, which is tied already; 'tie' asks Concatenates."
 
 
-def test_a_family_that_takes_too_long_is_left(monkeypatch):
-    """The first merge is tied whatever it takes: its time is in the reckoning before."""
-    data = two_inputs(40, lambda x, y: x[:, 0])
-    one = problem(encoded_pair("concat"), data, data)
-    monkeypatch.setattr("addcat.evidence.tie.LONGEST", -1.0)
-    assert tie(one).method == "tie"
-    with pytest.raises(DataError) as caught:
-        tie(replace(one, family=(one.merge,) * 3))
-    assert str(caught.value) == ("'merge' cannot be tied: the time allowed for it ended after 1 of 3 merges.")
-
-
-def test_of_a_large_family_some_members_are_tied():
-    """Two of three Concatenates: the reading is of them, and reaches to three halves of it."""
+def chain():
+    """Three Concatenates one behind the other, and their problem as a family."""
     x = keras.Input((6,), name="x")
     h = x
     for place in range(3):
@@ -58,7 +48,26 @@ def test_of_a_large_family_some_members_are_tied():
     data = two_inputs(80, lambda x, y: x[:, 0])
     one = examples((np.concatenate(data.inputs, axis=1)[:, :6],), data.targets[0])
     made = problem(keras.Model(x, layers.Dense(1)(h)), one, one, site="m0")
-    made = replace(made, family=tuple(find_merges(made.root)))
+    return replace(made, family=tuple(find_merges(made.root)))
+
+
+@pytest.mark.parametrize("late", ["longest", "deadline"])
+def test_merges_that_would_take_too_long_stay_as_they_are(monkeypatch, late):
+    """The first is tied whatever it takes: its time is in the reckoning before."""
+    made = chain()
+    if late == "longest":
+        monkeypatch.setattr("addcat.evidence.tie.LONGEST", -1.0)
+    else:
+        made = replace(made, deadline=time.monotonic())
+    found = tie(made)
+    assert (found.facts["tied"], found.facts["merges"]) == (1, 3)
+    assert found.words.startswith("Tied by regression at 1 of 3 merges, without training, the loss changes by ")
+    assert found.estimate == pytest.approx(tie(replace(made, family=made.family[:1])).estimate)
+
+
+def test_of_a_large_family_some_members_are_tied():
+    """Two of three Concatenates: the reading is of them, and reaches to three halves of it."""
+    made = chain()
     some, all_of_them = tie(made, members=2), tie(made)
     assert (some.facts["tied"], some.facts["merges"], all_of_them.facts["tied"]) == (2, 3, 3)
     assert some.words.startswith("Tied by regression at 2 of 3 merges, without training, the loss changes by ")

@@ -45,33 +45,35 @@ def opened_anew(problem: Problem, graph: Graph) -> Graph | Refusal:
 
 def switched_arms(
     problem: Problem, examples: int, *, until: float = math.inf
-) -> tuple[dict[str, Graph], str] | Refusal:
+) -> tuple[dict[str, Graph], str, int] | Refusal:
     """The network as it is, and with its merges switched: exactly where that can be, else fitted to some examples.
 
     Args:
         problem: The merges, which switch together.
         examples: How many to fit on, where kernels are fitted.
-        until: When no further merge is begun, in seconds of `time.monotonic`.
+        until: When to stop, in seconds of `time.monotonic`: a merge that would take longer, going by those before it,
+            stays as it is. The first is switched in any case.
 
     Returns:
-        Graphs by "add" and "concat", and the rule by which the last merge was switched.
+        Graphs by "add" and "concat", the rule by which the last merge was switched, and how many were.
     """
     other = "concat" if problem.now == "add" else "add"
     setting = Setting(problem.door, tuple(batches(problem.data.first(examples))), "project", problem.seed)
     found = _switched(problem, problem.root, other, switch_site, setting, until)
-    return found if isinstance(found, Refusal) else ({problem.now: problem.root, other: found[0]}, found[1])
+    return found if isinstance(found, Refusal) else ({problem.now: problem.root, other: found[0]}, *found[1:])
 
 
 def _switched(
     problem: Problem, graph: Graph, rung: str, switch: Switch, setting: Setting, until: float = math.inf
-) -> tuple[Graph, str] | Refusal:
-    rule = ""
-    for done, merge in enumerate(problem.merges):
-        if done and time.monotonic() > until:
-            words = f"the time allowed for it ended after {done} of {len(problem.merges)} merges"
-            return Refusal("AC117", merge.site, words)
+) -> tuple[Graph, str, int] | Refusal:
+    rule, done, longest = "", 0, 0.0
+    for merge in problem.merges:
+        begun = time.monotonic()
+        if done and begun + longest > until:
+            break
         outcome = switch(graph, merge.site, Rung(rung), setting)
         if isinstance(outcome, Refusal):
             return outcome
-        graph, rule = outcome.graph, outcome.rule
-    return graph, rule
+        graph, rule, done = outcome.graph, outcome.rule, done + 1
+        longest = max(longest, time.monotonic() - begun)
+    return graph, rule, done

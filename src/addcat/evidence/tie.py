@@ -23,8 +23,8 @@ MOST_SITES = 16
 """Merges of a family are tied one behind the other, each of them compiled anew; of more, so many are tied at most, from
 the first to the last in even steps."""
 LONGEST = 60.0
-"""Seconds after which no further merge is tied: a budget in trainings has no clock of its own, and a tie is one look
-among others."""
+"""Seconds that tying may take, beyond the first merge: a budget in trainings has no clock of its own, and a tie is one
+look among others. Merges that are left stay as they are, and the words say how many were tied."""
 FITTING = 0.8
 """Share of the examples that fit; the others judge the fit."""
 
@@ -90,14 +90,14 @@ def tie(problem: Problem, *, most: int | None = None, members: int | None = None
         some = spread_over(fitted_by(whole, examples), members)
         problem = replace(problem, merge=some[0], graph=subgraph(problem.root, some[0].site)[0], family=some)
     taken = problem.data.count if most is None else most
-    arms = switched_arms(problem, taken, until=min(problem.deadline, time.monotonic() + LONGEST))
-    if isinstance(arms, Refusal):
-        raise DataError(f"{site!r} cannot be tied: {arms.reason}.")
     held = problem.held if most is None else problem.held.first(most)
     before = door.losses_of(door.write(problem.root), problem.losses, held)
+    judged = time.perf_counter() - start  # the tied network will take as long
+    arms = switched_arms(problem, taken, until=min(problem.deadline - judged, time.monotonic() + LONGEST))
+    if isinstance(arms, Refusal):
+        raise DataError(f"{site!r} cannot be tied: {arms.reason}.")
     after = door.losses_of(door.write(arms[0]["add"]), problem.losses, held)
-    rise = t_interval(after - before)
-    some = len(problem.merges)
+    rise, some = t_interval(after - before), arms[2]
     where = "" if some == len(whole) else f" at {rows.integer(some)} of {rows.integer(len(whole))} merges"
     words = (
         f"Tied by regression{where}, without training, the loss changes by {rows.signed(rise.estimate)} "
