@@ -34,6 +34,15 @@ def test_readings_come_in_any_order_and_a_wild_one_is_outweighed():
     assert wild.above(0.0) > 0.95
 
 
+def test_a_reading_that_may_have_lapsed_leaves_what_was_believed():
+    """Density of a reading: (1 - e) of Student's around the gain, and e of one that has nothing to do with it."""
+    told = PRIOR.told(Reading(0.3, Noise(0.02**2, 6), lapse=0.25))
+    expected = PRIOR.mass * (0.75 * stats.t.pdf((0.3 - POINTS) / 0.02, 6) / 0.02 + 0.25)
+    assert np.allclose(told.mass, expected / expected.sum())
+    sure = PRIOR.told(Reading(0.3, Noise(0.02**2, 6)))
+    assert told.above(0.1) < sure.above(0.1)
+
+
 def test_a_prior_with_weights_for_others_is_refused():
     with pytest.raises(OptionError) as caught:
         Belief.around(Reading(0.0, Noise(1.0, 3)), weights=(0.5, 0.5))
