@@ -110,3 +110,14 @@ def test_what_the_file_does_not_say_of_its_training(run):
     assert json.loads(text)["notes"][0] == "Training recipe: SGD as compiled, 3 epochs, 6 steps."
     code, text, _ = run("net.keras", *LINE, "--json")
     assert "say epochs= and batch_size= (--epochs, --batch-size)" in json.loads(text)["notes"][0]
+
+
+def test_metrics_beside_the_loss_are_named_on_the_command_line(run, tmp_path):
+    (tmp_path / "mine.py").write_text("def worst(y_true, y_pred):\n    return abs(y_true - y_pred).max()\n")
+    said = ("--data", "data.npz", "--effort", "retrain", "--epochs", "2", "--metric", "mae", "--metric", "mine:worst")
+    code, out, err = run("net.keras", *said, "--json")
+    assert (code, err) == (0, "")
+    assert [one["metric"] for one in json.loads(out)["verdicts"][0]["metrics"]] == ["mae", "worst"]
+    code, out, err = run("net.keras", "--data", "data.npz", "--metric", "maee")
+    assert (code, out) == (2, "")
+    assert err.startswith("Error: 'maee' is not a metric that addcat knows. Nearest: ")

@@ -24,7 +24,7 @@ from addcat.cli.common import (
     give,
     training_options,
 )
-from addcat.cli.subject import open_subject
+from addcat.cli.subject import metrics_named, open_subject
 from addcat.evidence.result import METHODS
 from addcat.graph import Graph
 
@@ -36,6 +36,12 @@ Loss = Annotated[Text, typer.Option(help="A Keras or torch.nn loss; else the mod
 Site = Annotated[
     list[str] | None,
     typer.Option(metavar="SITE", help="This merge alone, or each; may be repeated. By families where left out."),
+]
+Metric = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="METRIC", help="Beside the loss: accuracy, auc, dice, mae, ... or module:function; may be repeated."
+    ),
 ]
 Effort = Annotated[str, typer.Option(help=f"One of auto, {', '.join(METHODS)}.")]
 Budget = Annotated[
@@ -55,6 +61,7 @@ def advise(
     data: Data,
     validation: Validation = None,
     loss: Loss = None,
+    metric: Metric = None,
     site: Site = None,
     effort: Effort = "auto",
     budget: Budget = None,
@@ -89,6 +96,7 @@ def advise(
             opened.read(data),
             validation=None if validation is None else opened.read(validation),
             loss=opened.loss,
+            metric=metrics_named(metric or []),
             example_inputs=opened.example,
             **training_options(epochs=epochs, batch_size=batch_size, unpack=opened.unpack),
             sites=site,

@@ -20,7 +20,7 @@ from addcat.cli.common import (
     training_options,
 )
 from addcat.cli.live import live
-from addcat.cli.subject import Opened, first_of, of_network, open_subject
+from addcat.cli.subject import Opened, first_of, metrics_named, of_network, open_subject
 from addcat.errors import OptionError
 
 Word = str | None
@@ -173,7 +173,7 @@ def _read(options: dict[str, Any]) -> dict[str, Any]:
     from addcat.doors.lookup import function_at, is_lookup  # noqa: PLC0415
 
     given: dict[str, Any] = {**options, "arms": _words(options["arms"]), "budgets": _words(options["budgets"])}
-    given["metric"] = _metrics(options["metric"] or [])
+    given["metric"] = metrics_named(options["metric"] or [])
     given["learning_rates"] = _numbers(options["learning_rates"])
     how = {name: given.pop(name) for name in ("weights", "input_shapes", "unpack", "unsafe", "custom")}
     how["shapes"] = how.pop("input_shapes")
@@ -207,19 +207,6 @@ def _of_build(build: Any, arms: tuple[str, ...], validation: str) -> Opened:
         raise OptionError("--arms names no arm. Give two or more, comma-separated.")
     network = built(build, arms[0])
     return of_network(network, first_of(validation, network) if framework_of(network) == "torch" else None)
-
-
-def _metrics(given: list[str]) -> Any:
-    from addcat.doors.lookup import function_at, is_lookup, look_up, parse  # noqa: PLC0415
-
-    def read(one: str) -> Any:
-        if not is_lookup(one):
-            return one
-        called = parse(one, error=OptionError).called  # a metric that is made, or a function as it is
-        return (look_up if called else function_at)(one, error=OptionError)
-
-    found = [read(one) for one in given]
-    return found[0] if len(found) == 1 else found or None
 
 
 def _words(text: str) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from addcat.cli.common import say_note
-from addcat.doors.lookup import function_at, is_lookup, look_up
+from addcat.doors.lookup import function_at, is_lookup, look_up, parse
 from addcat.errors import DataError, OptionError
 from addcat.graph import Graph
 
@@ -104,3 +104,20 @@ def first_of(data: str | None, network: Any, unpack: Any = None) -> Any:
 
     call = call_named(network, data, unpack)
     return call.args or call.kwargs
+
+
+def metrics_named(given: list[str]) -> Any:
+    """Metrics as a command line names them: known names, and code that makes or is one; None for none.
+
+    Raises:
+        OptionError: if code is not found.
+    """
+
+    def read(one: str) -> Any:
+        if not is_lookup(one):
+            return one
+        called = parse(one, error=OptionError).called  # a metric that is made, or a function as it is
+        return (look_up if called else function_at)(one, error=OptionError)
+
+    found = [read(one) for one in given]
+    return found[0] if len(found) == 1 else found or None

@@ -5,17 +5,20 @@ of it add to the earlier ones.
 """
 
 import time
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from addcat.data.examples import Arrays
+from addcat.data.metrics import measured
 from addcat.doors.judged import cross_fitted
 from addcat.doors.recipe import FEWEST_ROOM, MOST_EVALUATIONS, Plan, divided, plan
 from addcat.errors import DataError
 from addcat.evidence.contrast import Contrast, contrast
 from addcat.evidence.decision import require_trained
+from addcat.evidence.measures import MetricGain, metric_gain
 from addcat.evidence.meter import STEP, Meter, relative_cost, run_cost
 from addcat.evidence.problem import Problem
 from addcat.evidence.starts import Kind, starts_of
@@ -88,6 +91,7 @@ class Pairs:
         self._step: dict[str, float] = {}
         self._compiled: set[bool] = set()
         self._found: dict[tuple[Kind, float], dict[str, list[Losses]]] = {}
+        self._metrics: dict[tuple[Kind, float], dict[str, list[Mapping[str, float]]]] = {}
         self._distinct = problem.held.distinct()
         self._slower = 1.0
 
@@ -159,7 +163,7 @@ class Pairs:
         starts = self._starts(stage.kind, seeds)
         cost, began = self.cost(stage), time.monotonic()
         reckoned = BOTH * len(seeds) * run.steps * sum(self._step.values())
-        curves = ready.run_many(seeds, starts, run)
+        curves = self._curves(ready, stage, seeds, starts)
         took = time.monotonic() - began
         if (len(seeds) > 2) in self._compiled and reckoned > 0:
             self._slower = max(took / reckoned, 0.05)
@@ -170,6 +174,28 @@ class Pairs:
             for one in losses:
                 require_trained(one, self._problem.merge.site)
             found[name] += losses
+
+    def _curves(
+        self, ready: Race, stage: Stage, seeds: list[int], starts: dict[str, list[Arrays]]
+    ) -> Mapping[str, Sequence[Losses]]:
+        """Train, and measure what is to be reported beside the loss."""
+        problem, run = self._problem, self.plan(stage.share)
+        if not problem.metrics:
+            return ready.run_many(seeds, starts, run)
+        runs, forms = ready.run_judged(seeds, starts, run), problem.door.forms(problem.losses)
+        known = self._metrics.setdefault((stage.kind, stage.share), {"add": [], "concat": []})
+        for name, judged in runs.items():
+            known[name] += [measured(problem.metrics, problem.held.targets, one.outputs, forms)[0] for one in judged]
+        return {name: [one.curve for one in judged] for name, judged in runs.items()}
+
+    def metrics(self, stage: Stage) -> tuple[MetricGain, ...]:
+        """What the stage's pairs give of each metric; of pairs both of whose arms have a finite value."""
+        found = self._metrics.get((stage.kind, stage.share), {"add": [], "concat": []})
+        values = {
+            one.name: np.array([[run[one.name] for run in found[name]] for name in ("add", "concat")], np.float64)
+            for one in self._problem.metrics
+        }
+        return tuple(made for name, two in values.items() if (made := metric_gain(name, two, stage.share)) is not None)
 
     def contrast(self, stage: Stage) -> Contrast:
         """What all pairs of the stage's kind and share say."""

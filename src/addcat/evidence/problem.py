@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from addcat.data.examples import Examples
+from addcat.data.metrics import Metric
 from addcat.doors.base import Laboratory
 from addcat.doors.recipe import Recipe
 from addcat.graph import Array, Graph
@@ -30,6 +31,7 @@ class Problem:
         tell: Called with what is being done, for a progress display.
         family: All merges that switch together; none where `merge` is asked about alone.
         match: What both arms have alike: "widths", or "parameters" (see `addcat.trials.budgets`).
+        metrics: Reported of trained pairs, beside the loss.
     """
 
     door: Laboratory
@@ -45,6 +47,7 @@ class Problem:
     tell: Callable[[str], None]
     family: tuple[Merge, ...] = ()
     match: str = "widths"
+    metrics: tuple[Metric, ...] = ()
 
     @property
     def merges(self) -> tuple[Merge, ...]:

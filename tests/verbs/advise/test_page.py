@@ -53,7 +53,7 @@ def test_json_has_every_field():
     assert list(first) == [
         *("site", "sites", "question", "now", "choice", "certain", "either", "probability", "odds", "regret", "more"),
         *("gain", "margin", "loss", "price", "evidence", "looks", "reason", "path", "command"),
-        *("other_budget", "averaged"),
+        *("other_budget", "averaged", "metrics"),
     ]
     assert first["gain"] == {"estimate": 0.0588, "low": 0.0341, "high": 0.0835}
     assert first["odds"] == {"add": 0.0, "either": 0.001, "concat": 0.999}

@@ -42,6 +42,7 @@ def advise(
     *,
     validation: Any = None,
     loss: Any = None,
+    metric: Any = None,
     sites: Sequence[str] | str | None = None,
     effort: str = "auto",
     budget: str | None = None,
@@ -62,6 +63,8 @@ def advise(
             `keras.utils.PyDataset` or a torch `DataLoader`.
         validation: Data to judge on; without, part of `data` is put aside.
         loss: A Keras loss, its name or a function; else the compiled model's, else the one that the targets suggest.
+        metric: What to report of trained pairs beside the loss, which decides: a name such as "accuracy", "auc" or
+            "dice", a Keras metric, a function of (y_true, y_pred), or several as a sequence or a dict.
         sites: Names of merges to advise on alone, or "each"; where left out, merges are asked about by families, all
             members of which switch together. Two or more share their pairs in a balanced design where the budget allows
             it; else each has a ladder of its own.
@@ -109,6 +112,7 @@ def advise(
         asked,
         validation=validation,
         loss=loss,
+        metric=metric,
         sites=sites,
         example_inputs=example_inputs,
         training=training,
@@ -172,6 +176,8 @@ def _notes(verdicts: Sequence[Verdict], ready: Prepared) -> list[str]:
         notes.append(
             f"No validation data were given: {ready.held.count} examples of the data were put aside to judge on."
         )
+    if ready.metrics and not any(verdict.metrics for verdict in verdicts):
+        notes.append(f"{ready.metrics[0].name} is measured on trained pairs, and none were trained.")
     if not ready.first.trained:
         blind = next((v.site for v in verdicts if v.now == "add" and v.evidence[0].shared_branches), "")
         notes.append(doubt(ready.first.loss, [found for v in verdicts for found in v.evidence], blind))

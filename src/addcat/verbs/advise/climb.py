@@ -19,6 +19,7 @@ from addcat.evidence.contrast import Contrast, collapsed
 from addcat.evidence.decision import beyond, choose
 from addcat.evidence.finetune import finetune
 from addcat.evidence.forward import forward
+from addcat.evidence.measures import MetricGain
 from addcat.evidence.meter import Meter, relative_cost
 from addcat.evidence.pairs import Pairs, Stage
 from addcat.evidence.probed import READ, read_probe
@@ -86,6 +87,7 @@ class Climb:
         pair_seconds: Seconds of the same; None where no step was timed.
         seeds: Variance of one full pair's gain between seeds; None where none was measured.
         readings: What each method says of the gain, under the budget of the question.
+        metrics: What was asked for beside the loss, of the longest runs.
     """
 
     evidence: list[Evidence] = field(default_factory=list[Evidence])
@@ -98,6 +100,7 @@ class Climb:
     pair_seconds: float | None = None
     seeds: float | None = None
     readings: dict[str, Reading] = field(default_factory=dict[str, Reading])
+    metrics: tuple[MetricGain, ...] = ()
 
     def get(self, method: str) -> Evidence | None:
         """The evidence of one method, where it was run."""
@@ -290,6 +293,8 @@ class Climber:
         reading = read_pairs(stage.kind, stage.share, found, way)
         full = stage.kind == "fresh" and stage.share >= 1
         made.loss = found.add
+        if full or all(stage.share >= one.share_of_steps for one in made.metrics):
+            made.metrics = pairs.metrics(stage)
         losses = pairs.losses(stage)
         constant = constant_losses(problem)
         taught = learnt(losses, constant)

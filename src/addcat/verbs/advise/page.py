@@ -36,6 +36,16 @@ EVIDENCE = (
     Column("n", number=True, at_least=100),
     Column("time", number=True),
 )
+METRICS = (
+    Column("question", whole=False),
+    Column("metric", whole=False),
+    Column("Add", number=True),
+    Column("Concatenate", number=True),
+    Column("difference", number=True),
+    Column("95 % interval"),
+    Column("pairs", number=True, at_least=100),
+    Column("steps", number=True, at_least=100),
+)
 TONES: dict[str, Tone] = {"add": "good", "concat": "warn"}
 
 
@@ -70,6 +80,9 @@ def advice_page(advice: Advice) -> Page:
     silent = tuple(f"{one.method} gives no figure: {one.words}" for one in _without_figure(advice))
     if silent:
         blocks.append(Bullets(silent))
+    metrics = tuple(row for verdict in advice.verdicts for row in metric_rows(verdict))
+    if metrics:
+        blocks.extend([Heading("Further metrics"), Table(METRICS, metrics)])
     commands = [f"`{verdict.command}`" for verdict in advice.verdicts if verdict.command]
     if commands:
         blocks.extend([Heading("To switch"), Bullets(tuple(commands))])
@@ -154,6 +167,23 @@ def look_rows(verdict: Verdict) -> list[tuple[str | Cell, ...]]:
             rows.seconds_text(look.seconds),
         )
         for look in verdict.looks
+    ]
+
+
+def metric_rows(verdict: Verdict) -> list[tuple[str, ...]]:
+    """The metrics of a verdict's pairs as cells under `METRICS`."""
+    return [
+        (
+            verdict.site,
+            one.metric,
+            rows.decimal(one.add),
+            rows.decimal(one.concat),
+            rows.signed(one.concat - one.add),
+            rows.NONE if one.difference is None else rows.interval_text(one.difference.low, one.difference.high),
+            rows.integer(one.pairs),
+            rows.percent(one.share_of_steps),
+        )
+        for one in verdict.metrics
     ]
 
 

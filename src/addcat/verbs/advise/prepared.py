@@ -8,6 +8,7 @@ from typing import Any
 
 from addcat.data.examples import Examples
 from addcat.data.held import FEWEST_HELD, fit_and_held
+from addcat.data.metrics import Metric, metrics_of
 from addcat.doors.base import Laboratory, laboratory_for, recipe_for
 from addcat.doors.recipe import Recipe
 from addcat.errors import DataError, OptionError, SiteError, check_seed, nearest
@@ -20,6 +21,7 @@ from addcat.merges import Merge, find_merges
 from addcat.merges.families import families
 from addcat.merges.switchability import unswitchable
 from addcat.trials.budgets import BUDGETS
+from addcat.trials.functions import Judge
 from addcat.verbs.advise.budget import Budget, default_budget, parse_budget
 from addcat.verbs.advise.climb import EFFORTS, Climber, Wanted
 
@@ -92,6 +94,7 @@ class Prepared:
         meter: What was spent by then.
         allowed: What may be spent on all questions.
         was_split: Whether the held-out examples were put aside from the data.
+        metrics: Reported of trained pairs, beside the loss.
     """
 
     asked: Asked
@@ -107,6 +110,7 @@ class Prepared:
     meter: Meter
     allowed: Budget
     was_split: bool
+    metrics: tuple[Metric, ...] = ()
 
     def share(self, questions: int) -> Meter:
         """What one of the remaining questions may spend."""
@@ -133,6 +137,7 @@ class Prepared:
             tell=tell,
             family=merges if len(merges) > 1 else (),
             match=self.asked.match,
+            metrics=self.metrics,
         )
 
     def climber(self, problem: Problem, share: Meter) -> Climber:
@@ -149,6 +154,7 @@ def prepare(
     *,
     validation: Any,
     loss: Any,
+    metric: Any,
     sites: Sequence[str] | str | None,
     example_inputs: Any,
     training: dict[str, Any],
@@ -163,6 +169,9 @@ def prepare(
     fit, held = fit_and_held(data, validation, inputs=inputs, outputs=door.outputs_of(model), seed=asked.seed)
     losses, words = door.resolve_loss(model, loss, fit.targets)
     door.resolve_loss(model, loss, held.targets)
+    metrics = metrics_of(metric, outputs=door.outputs_of(model), named=door.metric_named)
+    if metrics:
+        Judge(door, metrics, held, loss).check(model)
     recipe = recipe_for(door, model, data, fit.count, training)
     most = math.inf if asked.budget is None else asked.budget.trainings
     meter = Meter(recipe, most, math.inf, started=start)
@@ -182,6 +191,7 @@ def prepare(
         meter=meter,
         allowed=asked.budget or left_out,
         was_split=was_split,
+        metrics=metrics,
     )
 
 

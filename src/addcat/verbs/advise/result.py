@@ -3,6 +3,7 @@
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
+from addcat.evidence.measures import MetricGain
 from addcat.evidence.result import Evidence
 from addcat.merges.price import Price
 from addcat.report.page import Page
@@ -137,6 +138,7 @@ class Verdict:
         other: The same question under another budget; None where nothing was measured.
         averaged: Merges that were Add in half of the arms and Concatenate in the others, so that the gain is an average
             over them; empty where all other merges stay as they are.
+        metrics: Those that were asked for beside the loss; empty where no pair was trained.
     """
 
     site: str
@@ -160,6 +162,7 @@ class Verdict:
     command: str = ""
     other: OtherBudget | None = None
     averaged: tuple[str, ...] = ()
+    metrics: tuple[MetricGain, ...] = ()
 
     @property
     def disagree(self) -> bool:
@@ -196,6 +199,7 @@ class Verdict:
             "command": self.command,
             "other_budget": None if self.other is None else asdict(self.other),
             "averaged": list(self.averaged),
+            "metrics": [asdict(one) for one in self.metrics],
         }
 
 

@@ -76,6 +76,7 @@ def verdict_of(problem: Problem, made: Climb, margin: float, loss: float, *, nam
         reason="",
         path=tuple(made.path),
         command=_command(problem, choice),
+        metrics=made.metrics,
     )
     return replace(verdict, reason=_reason(problem, made, verdict))
 

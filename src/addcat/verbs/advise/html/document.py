@@ -25,7 +25,7 @@ from addcat.verbs.advise.html.drawing import graph_data
 from addcat.verbs.advise.html.forest import forest
 from addcat.verbs.advise.html.odds import ladder, odds_bar
 from addcat.verbs.advise.html.verdicts import action, headline, price_table, verdict_words
-from addcat.verbs.advise.page import budget_words, more_words, sure_words
+from addcat.verbs.advise.page import METRICS, budget_words, metric_rows, more_words, sure_words
 from addcat.verbs.advise.result import Advice, Verdict
 
 SCRIPTS = ("dagre.min.js", "layout.js", "network.js", "page.js")
@@ -111,6 +111,7 @@ def _site(advice: Advice, place: int, verdict: Verdict, *, opened: bool) -> dict
         "open": opened,
         "panels": forest(verdict.evidence, margin=verdict.margin, gain=verdict.gain),
         "price": price_table(verdict),
+        "metrics": Table(METRICS[1:], tuple(row[1:] for row in metric_rows(verdict))),
     }
 
 
