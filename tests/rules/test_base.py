@@ -97,6 +97,6 @@ def test_slack_is_given_to_rules_that_may_follow_up_and_to_no_other() -> None:
     for rule in RULES:
         assert rule.role in (Role.OPENING, Role.ALTERNATIVE) or (rule.slack, rule.memory_slack) == (None, None)
     assert {rule.name for rule in RULES if rule.role is Role.SAVING} == {
-        "exchange-pool", "exchange-resize", "before-resize", "compose", "gather"
+        "exchange-pool", "exchange-resize", "before-resize", "compose", "transposed-compose", "gather"
     }  # fmt: skip
     assert {rule.name for rule in RULES if rule.role is Role.ALTERNATIVE} == {"phases-each", "phases-one", "recompute"}

@@ -34,6 +34,15 @@ def test_readings_come_in_any_order_and_a_wild_one_is_outweighed():
     assert wild.above(0.0) > 0.95
 
 
+def test_a_reading_beyond_the_furthest_gain_is_one_of_that():
+    """A run without loss has an infinite gain, and is no reason to believe less of it."""
+    before = PRIOR.told(Reading(0.5, Noise(0.3**2, 4)))
+    for gain in (POINTS[-1] + 2.0, 50.0):
+        told = before.told(Reading(gain, Noise(0.05**2, 6)))
+        assert told.interval().estimate > before.interval().estimate + 0.1
+        assert np.allclose(told.mass, before.told(Reading(POINTS[-1], Noise(0.05**2, 6))).mass)
+
+
 def test_a_reading_that_may_have_lapsed_leaves_what_was_believed():
     """Density of a reading: (1 - e) of Student's around the gain, and e of one that has nothing to do with it."""
     told = PRIOR.told(Reading(0.3, Noise(0.02**2, 6), lapse=0.25))

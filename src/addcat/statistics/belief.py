@@ -117,8 +117,12 @@ MOST = 2.0
 def _log_density(reading: Reading) -> Float64:
     """Logarithm of the density of what was read, for each gain."""
     variance, degrees = max(reading.noise.variance, 1e-12), min(reading.noise.degrees, 1e6)
-    upto = reading.gain if reading.upto is None else max(reading.gain, reading.upto)
-    away = np.maximum(np.maximum(reading.gain - POINTS, POINTS - upto), 0.0)
+    # beyond the furthest gain nothing is told apart: a reading of more is one of that
+    gain, upto = (
+        float(np.clip(end, POINTS[0], POINTS[-1]))
+        for end in (reading.gain, reading.gain if reading.upto is None else max(reading.gain, reading.upto))
+    )
+    away = np.maximum(np.maximum(gain - POINTS, POINTS - upto), 0.0)
     log_scale = special.gammaln((degrees + 1) / 2) - special.gammaln(degrees / 2)
     log_scale -= 0.5 * np.log(degrees * np.pi * variance)
     logs = log_scale - (degrees + 1) / 2 * np.log1p(away**2 / (variance * degrees))

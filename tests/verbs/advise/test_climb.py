@@ -51,6 +51,9 @@ class Course:
         add = math.exp(self.gain)
         return Contrast(self.gain, self.seeds, 1e-8, stage.pairs, 0.1 * add, 0.1)
 
+    def metrics(self, stage):
+        return ()
+
     def losses(self, stage):
         rng = np.random.default_rng(stage.pairs)
         noise = rng.normal(0, 0.1 * self.seeds**0.5, (stage.pairs, 1)) + rng.normal(0, 1e-6, (stage.pairs, self.held))

@@ -30,7 +30,6 @@ from addcat.evidence.refit import refit
 from addcat.evidence.result import METHODS, Evidence
 from addcat.evidence.score import score
 from addcat.evidence.shown import interval_of, stage_words
-from addcat.evidence.starts import Kind
 from addcat.evidence.structure import structure
 from addcat.evidence.swap import swap
 from addcat.evidence.tie import tie
@@ -38,7 +37,7 @@ from addcat.graph import Graph, Refusal
 from addcat.report import rows
 from addcat.statistics.belief import Belief, Reading
 from addcat.verbs.advise.result import Choice, Look
-from addcat.verbs.advise.rungs import FULL, PLANS, probe_of, stages_within
+from addcat.verbs.advise.rungs import FULL, LOOSER, METHOD, PLANS, probe_of, stages_within
 
 EFFORTS = ("auto", *METHODS)
 
@@ -48,10 +47,6 @@ FEWEST_PAIRS = 8
 """Full pairs below which a small expected regret alone does not end the climb."""
 PROVING, LIKELY = 2, 0.5
 """A verdict is worth making certain where this look at full pairs proves it with this probability."""
-METHOD = {"fresh": "short", "tied": "tied", "warm": "warm", "loose": "warm"}
-"""Names of stages that are no full pairs."""
-LOOSER: dict[Kind, Kind] = {"warm": "loose", "tied": "fresh"}
-"""Starts that serve where consumers cannot be tied."""
 UNTAUGHT, NEVER_TAUGHT = 0.7, 0.97
 """Probability that there is nothing to learn, where the network does no better than a constant; and where neither arm
 does when trained anew."""

@@ -7,10 +7,15 @@ from addcat.evidence.meter import Meter
 from addcat.evidence.pairs import Pairs, Stage
 from addcat.evidence.problem import Problem
 from addcat.evidence.score import PASSES
+from addcat.evidence.starts import Kind
 from addcat.evidence.tie import MOST_SITES, tying
 
 FULL = tuple(Stage("fresh", 1.0, pairs) for pairs in (4, 8, 16, 32))
 """Looks at full pairs; few looks have to share the error."""
+METHOD = {"fresh": "short", "tied": "tied", "warm": "warm", "loose": "warm"}
+"""Names of stages that are no full pairs."""
+LOOSER: dict[Kind, Kind] = {"warm": "loose", "tied": "fresh"}
+"""Starts that serve where consumers cannot be tied."""
 WARM = Stage("warm", 0.2, 2)
 PLANS: tuple[tuple[Stage, ...], ...] = (
     *((WARM, Stage("tied", 1.0, pairs)) for pairs in (3, 2, 1)),
