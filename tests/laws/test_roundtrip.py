@@ -13,7 +13,7 @@ from addcat.doors.keras.write import write
 from addcat.graph import Edge
 
 keras = reference.keras
-slow = settings(max_examples=40, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+slow = settings(max_examples=20, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 
 
 def names(model: Any) -> list[tuple[str, tuple[int, ...]]]:

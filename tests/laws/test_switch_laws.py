@@ -21,7 +21,7 @@ from addcat.verbs.switch import switch
 RUNGS = ("drop", "add", "scale", "channel_scale", "low_rank:1", "concat")
 EXACT = {"tie", "project", "twice", "equal parts", "absorb", "raise", "lower", "unchanged"}
 relaxed = settings(max_examples=150, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
-few = settings(relaxed, max_examples=20)
+few = settings(relaxed, max_examples=12)
 
 
 @st.composite
