@@ -77,6 +77,7 @@ def switches(net: Any, seed: int, expected: list[Any]) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:You are using a softmax over axis")  # a random model may have one channel there
 def test_random_models() -> None:
     seed, end = FIRST, time.monotonic() + SECONDS
     while time.monotonic() < end:
