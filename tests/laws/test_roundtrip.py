@@ -1,5 +1,6 @@
 """Law: for every model m, `write(read(m))` computes what m computes, from weights of its own."""
 
+import os
 from itertools import pairwise
 from typing import Any
 
@@ -13,7 +14,9 @@ from addcat.doors.keras.write import write
 from addcat.graph import Edge
 
 keras = reference.keras
-slow = settings(max_examples=20, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+DRAWS = int(os.environ.get("ADDCAT_DRAWS", "1"))
+"""More of them where time allows: `make test-all`."""
+slow = settings(max_examples=20 * DRAWS, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 
 
 def names(model: Any) -> list[tuple[str, tuple[int, ...]]]:

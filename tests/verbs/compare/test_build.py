@@ -47,3 +47,9 @@ def test_what_will_not_do(function, options, error, text):
     with pytest.raises(error) as caught:
         addcat.compare(function, DATA, validation=HELD, steps=5, pairs=2, **options)
     assert str(caught.value) == text
+
+
+def test_sites_are_refused_beside_training_of_the_users_own_too():
+    with pytest.raises(OptionError) as caught:
+        addcat.compare(build, train=lambda model, seed: 0.0, sites="merge", pairs=2)
+    assert str(caught.value) == "sites are of a model, and build makes the arms. Leave sites out."

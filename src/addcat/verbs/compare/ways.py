@@ -107,8 +107,7 @@ def prepare(
     if model is None or data is None:
         raise OptionError("Nothing to train. Pass a model and data, a build function with train, or a command.")
     if callable(model) and not framework_of(model):
-        if sites is not None:
-            raise OptionError("sites are of a model, and build makes the arms. Leave sites out.")
+        _refuse_sites(sites)
         models = {arm: built(model, arm) for arm in options.arms}
         subject = _subject(models[options.arms[0]], data, validation, loss, metric, options, example_inputs, training)
         return from_build(model, models, subject, options)
@@ -133,6 +132,8 @@ def _by_train(
     given = _is_model(model, example_inputs)
     if not given and not callable(model):
         raise OptionError("train needs what builds a model: pass a function build(arm), or a model.")
+    if not given:
+        _refuse_sites(sites)
     judge = None
     if validation is None:
         options = _deciding(options, metric, "the dict that train gives")
@@ -144,6 +145,12 @@ def _by_train(
     if given:
         return _model_and_train(model, train, sites, options, example_inputs, judge)
     return from_functions(model, train, options, judge)
+
+
+def _refuse_sites(sites: Sequence[str] | str | None) -> None:
+    """Where a function makes the arms, nobody would read them."""
+    if sites is not None:
+        raise OptionError("sites are of a model, and build makes the arms. Leave sites out.")
 
 
 def _refuse_training(training: Mapping[str, Any], whose: str) -> None:
