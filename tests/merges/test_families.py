@@ -16,7 +16,7 @@ def conv(x, filters, strides=1):
     return layers.BatchNormalization()(layers.Conv2D(filters, 3, strides=strides, padding="same", use_bias=False)(x))
 
 
-def resnet(*, preactivated=False):
+def resnet(*, preactivated=False, merged=layers.Add):
     """Two stages of two blocks; the second stage begins with a projected shortcut. The last block feeds a Dense."""
     x = inputs = Input((8, 8, 3))
     x = layers.ReLU()(conv(x, 8))
@@ -26,7 +26,7 @@ def resnet(*, preactivated=False):
             y = layers.ReLU()(x) if preactivated else x
             y = conv(layers.ReLU()(conv(y, filters, step)), filters)
             short = x if filters == x.shape[-1] else layers.BatchNormalization()(layers.Conv2D(filters, 1, step)(x))
-            x = layers.Add(name=f"stage{stage}_block{block}")([short, y])
+            x = merged(name=f"stage{stage}_block{block}")([short, y])
             x = x if preactivated else layers.ReLU()(x)
     return keras.Model(inputs, layers.Dense(3)(layers.GlobalAveragePooling2D()(x)))
 
@@ -37,6 +37,16 @@ BLOCKS = ("stage0_block0", "stage0_block1", "stage1_block0", "stage1_block1")
 @pytest.mark.parametrize("preactivated", [False, True])
 def test_the_blocks_of_a_resnet_are_one_family(preactivated):
     assert found(resnet(preactivated=preactivated)) == {"residual": BLOCKS}
+
+
+def test_the_blocks_of_a_concatenated_resnet_are_one_family():
+    assert found(resnet(merged=layers.Concatenate)) == {"residual": BLOCKS}
+
+
+def test_two_branches_of_a_concatenate_are_siblings_where_nothing_else_is_residual():
+    x = Input((8, 8, 4))
+    z = layers.Concatenate(name="module")([conv(x, 4), conv(layers.ReLU()(conv(x, 4)), 4)])
+    assert found(keras.Model(x, layers.Conv2D(2, 1)(z))) == {"siblings": ("module",)}
 
 
 def test_the_skips_of_a_unet_are_one_family():

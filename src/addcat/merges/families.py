@@ -3,7 +3,8 @@
 A family has one role, one kind of merge, and branches of one kind: what weighted operations make them (convolutions,
 dense layers, attention) and in how many dimensions. Widths and places do not part a family, nor does the last block,
 whose reader is another than the others'. A projected shortcut, a single linear layer beside a longer way from the same
-tensor, counts as residual: it is one to whoever wrote the network.
+tensor, counts as residual: it is one to whoever wrote the network. Two branches of an Inception module look alike, so a
+Concatenate counts only where others of its network are residual.
 """
 
 from collections.abc import Iterator, Sequence
@@ -86,18 +87,21 @@ def families(graph: Graph) -> tuple[Family, ...]:
         first members.
     """
     groups: dict[_Kind, list[Merge]] = {}
-    for merge in find_merges(graph):
-        if unswitchable(merge) is None:
-            groups.setdefault(_kind(subgraph(graph, merge.site)[0], merge), []).append(merge)
+    merges = [merge for merge in find_merges(graph) if unswitchable(merge) is None]
+    concatenated = any(merge.role == "residual" and not merge.adds for merge in merges)
+    for merge in merges:
+        around = subgraph(graph, merge.site)[0]
+        projected = (merge.adds or concatenated) and _projected(around, merge)
+        groups.setdefault(_kind(around, merge, projected=projected), []).append(merge)
     names = _names(list(groups))
     return tuple(Family(names[kind], kind.role, tuple(merges)) for kind, merges in groups.items())
 
 
-def _kind(graph: Graph, merge: Merge) -> _Kind:
+def _kind(graph: Graph, merge: Merge, *, projected: bool) -> _Kind:
     found = [set(_makers(graph, branch.producer)) for branch in merge.branches]
     kinds = sorted({KINDS[graph.nodes[name].op] for names in found for name in names})
     return _Kind(
-        role="residual" if _projected(graph, merge) else merge.role,
+        role="residual" if projected else merge.role,
         op="add" if merge.adds else "concat",
         branches="-".join(kinds),
         rank=RANKS.get(len(merge.shape), f"rank{len(merge.shape)}"),
@@ -118,8 +122,8 @@ def _makers(graph: Graph, start: str) -> Iterator[str]:
 
 
 def _projected(graph: Graph, merge: Merge) -> bool:
-    """Whether a sum has a shortcut of one linear layer beside a longer way from the tensor that this layer reads."""
-    if merge.role != "siblings" or not merge.adds or merge.arity != 2:
+    """Whether a merge has a shortcut of one linear layer beside a longer way from the tensor that this layer reads."""
+    if merge.role != "siblings" or merge.arity != 2:
         return False
     makers = [list(_makers(graph, branch.producer)) for branch in merge.branches]
     for short, long in (makers, makers[::-1]):
