@@ -82,6 +82,14 @@ def test_constant_of_a_higher_rank_is_no_shift():
     assert (node.op, node.shape) == ("opaque", (3, 2, 4))
 
 
+@pytest.mark.parametrize("mode", ["constant", "edge", "reflect", "wrap"])
+def test_padding_by_nothing_is_an_identity(mode):
+    text = f'g (float[1,2,4,4] x) => (float[1,2,H,W] y) {{ y = Pad<mode="{mode}">(x, p) }}'
+    none, some = (model(text, opset=19, p=np.array([0, 0, 0, 0, 0, 0, 0, one])) for one in (0, 1))
+    assert read(none).nodes["Pad_1"].op == "identity"
+    assert read(some).nodes["Pad_1"].op == ("pad" if mode == "constant" else "opaque")
+
+
 @pytest.mark.parametrize(
     ("pads", "op"), [((0, 0, 1, 2, 0, 0, 0, 1), "pad"), ((0, 0, 1, 2, 0, 0, -1, 1), "opaque")], ids=["adds", "cuts"]
 )

@@ -142,9 +142,11 @@ def _repeats(size: int | None, factor: float, centres: str, rounding: str) -> bo
 
 
 def pad(look: Look) -> Found:
-    """Pad of the spatial axes with zeros."""
+    """Pad of the spatial axes with zeros; by nothing, in whatever mode, it is an identity."""
     pads, value = look.constant(1), look.constant(2)
     rank = look.rank
+    if pads is not None and not np.any(pads.read()):
+        return Found("identity", positions=(0,)) if look.is_float else OPAQUE
     if (
         look.attr("mode", "constant") != "constant"
         or pads is None
