@@ -1,0 +1,108 @@
+"""One of `architecture_list.py` as .onnx: batch norms calibrated on random images, exported by the library's own means.
+
+Run as a script it exports one of Keras.
+"""
+
+import contextlib
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import torch
+from architecture_list import ARCHITECTURES
+from torch import nn
+
+
+class OneTensor(nn.Module):
+    """A module that gives the first tensor of what another gives, for inputs by name or in order."""
+
+    def __init__(self, module: nn.Module, names: tuple[str, ...]) -> None:
+        super().__init__()
+        self.module, self.names = module, names
+
+    def forward(self, *tensors: torch.Tensor) -> torch.Tensor:  # noqa: D102
+        found = self.module(**dict(zip(self.names, tensors, strict=True))) if self.names else self.module(*tensors)
+        while not isinstance(found, torch.Tensor):
+            found = next(iter(found.values())) if isinstance(found, dict) else found[0]
+        return found
+
+
+def module_of(name: str, batch: int) -> tuple[nn.Module, tuple[torch.Tensor, ...]]:
+    """A module at inference, and what it is called with."""
+    torch.manual_seed(0)
+    build = ARCHITECTURES[name].build
+    assert build is not None, f"{name} is of Keras"
+    model, inputs = build(batch)
+    named = isinstance(inputs, dict)
+    module = OneTensor(model, tuple(inputs) if named else ())
+    tensors = tuple(inputs.values()) if named else tuple(inputs)
+    norms = [one for one in module.modules() if isinstance(one, nn.modules.batchnorm._BatchNorm)]
+    module.eval()
+    for norm in norms:
+        norm.momentum = 1.0
+        norm.train()
+    with torch.no_grad(), contextlib.suppress(ValueError):  # a norm of one value cannot be calibrated
+        module(*(torch.cat([t, t.roll(1, -1)]) for t in tensors))
+    return module.eval(), tensors
+
+
+def export_torch(name: str, batch: int, path: Path) -> str:
+    """Export a module; by tracing, or by torch.export where that fails."""
+    module, tensors = module_of(name, batch)
+    names = [f"x{i}" for i in range(len(tensors))]
+    try:
+        with torch.no_grad():
+            torch.onnx.export(module, tensors, path, dynamo=False, opset_version=17, input_names=names)
+    except Exception:
+        torch.onnx.export(module, tensors, path, dynamo=True, input_names=names, external_data=False, verbose=False)
+        return "torch.onnx.export(dynamo=True)"
+    return "torch.onnx.export(dynamo=False)"
+
+
+def export_keras(name: str, batch: int, path: Path) -> None:
+    """Export a Keras application under its torch backend."""
+    import keras
+    import numpy
+
+    application = ARCHITECTURES[name].application
+    assert application is not None, f"{name} is of PyTorch"
+    kind, size = application
+    keras.utils.set_random_seed(0)
+    model = getattr(keras.applications, kind)(weights=None, input_shape=(size, size, 3))
+    norms = [layer for layer in model.layers if isinstance(layer, keras.layers.BatchNormalization)]
+    kept = [norm.momentum for norm in norms]
+    for norm in norms:
+        norm.momentum = 0.0
+    model(numpy.random.default_rng(0).standard_normal((2, size, size, 3)).astype("float32"), training=True)
+    for norm, momentum in zip(norms, kept, strict=True):
+        norm.momentum = momentum
+    model.export(
+        path,
+        format="onnx",
+        verbose=False,
+        input_signature=[keras.InputSpec(shape=(batch, size, size, 3), dtype="float32")],
+    )
+
+
+def exported(name: str, batch: int, folder: Path) -> tuple[Path, str]:
+    """The .onnx file of a network and what exported it; kept in a folder.
+
+    A Keras application takes a process of its own, since Keras takes its backend from the environment.
+    """
+    stem = "".join(c if c.isalnum() else "-" for c in name)
+    path, said = folder / f"{stem}-{batch}.onnx", folder / f"{stem}-{batch}.json"
+    if not said.exists():
+        if ARCHITECTURES[name].application:
+            command = [sys.executable, "-W", "ignore", __file__, name, str(batch), str(path)]
+            subprocess.run(command, check=True, capture_output=True, env={**os.environ, "KERAS_BACKEND": "torch"})  # noqa: S603
+            by = "keras.Model.export"
+        else:
+            by = export_torch(name, batch, path)
+        said.write_text(json.dumps(by))
+    return path, json.loads(said.read_text())
+
+
+if __name__ == "__main__":
+    export_keras(sys.argv[1], int(sys.argv[2]), Path(sys.argv[3]))

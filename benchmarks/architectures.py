@@ -1,0 +1,155 @@
+"""What does `optimize` gain on public architectures that nobody here wrote, and what does it cost?
+
+    python benchmarks/architectures.py [--columns main|more|features] [--part 1/4] [--only NAME ...]
+    python benchmarks/architectures.py --table
+
+Each network is exported with random weights, simplified by onnxsim, optimised for ONNX Runtime and for OpenVINO, and
+held against what onnxsim gave. `more` measures two threads, a batch of eight and torch.compile, `features` what
+`--estimate` sees in the graph (`fit_estimate.py`). A network is a process of its own, and is written down at once; what
+was measured already is not measured again. Wants pip install 'addcat[census,bench]' onnxslim.
+"""
+
+import argparse
+import fcntl
+import importlib
+import json
+import logging
+import multiprocessing
+import statistics
+import tempfile
+import traceback
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from architecture_list import ARCHITECTURES
+from torch_networks import without_torchvision
+
+SECONDS = 420
+Records = dict[str, dict[str, Any]]
+
+
+@contextmanager
+def records(path: Path) -> Iterator[Records]:
+    """What a file holds, to be changed; parts that run beside each other wait for one another."""
+    with path.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        found: Records = json.loads(path.read_text()) if path.exists() else {}
+        yield found
+        ordered = {name: found[name] for name in ARCHITECTURES if name in found}
+        path.with_suffix(".new").write_text(json.dumps(ordered, indent=1) + "\n")
+        path.with_suffix(".new").replace(path)
+
+
+def measure(name: str, columns: str, folder: Path) -> dict[str, Any]:
+    """One network in a process of its own, forked from this one, so that libraries are loaded once."""
+    context = multiprocessing.get_context("fork")
+    here, there = context.Pipe(duplex=False)
+    process = context.Process(target=child, args=(name, columns, folder, there))
+    process.start()
+    there.close()
+    try:
+        found = here.recv() if here.poll(SECONDS) else {"why": f"more than {SECONDS} s"}
+    except EOFError:
+        process.join()
+        found = {"why": f"the process ended with {process.exitcode}"}
+    process.kill()
+    process.join()
+    return found
+
+
+def child(name: str, columns: str, folder: Path, pipe: Any) -> None:
+    import architecture_columns
+
+    groups = {"main": "main_columns", "more": "more_columns", "features": "features"}
+    measured = getattr(architecture_columns, groups[columns])
+    try:
+        pipe.send(measured(name, folder))
+    except Exception as error:
+        trace = [f"{Path(f.filename).name}:{f.lineno}" for f in traceback.extract_tb(error.__traceback__)[-3:]]
+        words = next(iter(str(error).splitlines()), "")
+        pipe.send({"why": f"{type(error).__name__}: {words[:250]} ({', '.join(trace)})"})
+
+
+def load_libraries() -> None:
+    """All that is wanted, before forking: but no model, since threads do not survive a fork."""
+    without_torchvision()
+    for library in ("architecture_columns", "monai.networks.nets", "transformers", "diffusers", "timm"):
+        importlib.import_module(library)
+    importlib.import_module("segmentation_models_pytorch")
+
+
+def chosen(part: str, only: list[str]) -> list[str]:
+    """Names of the networks to run."""
+    number, of = map(int, part.split("/"))
+    return [name for i, name in enumerate(only or ARCHITECTURES) if i % of == number - 1]
+
+
+OTHERS = ("onnxslim", "onnxoptimizer", "onnxscript")
+
+
+def share(record: dict[str, Any], runtime: str, optimiser: str) -> float | None:
+    """Time with an optimiser as a share of onnxsim's; None where that could not be measured."""
+    value = record.get(runtime, {}).get(optimiser)
+    return value.get("estimate") if isinstance(value, dict) else value
+
+
+def cells(record: dict[str, Any]) -> list[str]:
+    """A row of the table."""
+    search = record["onnxruntime"]
+    shares = [share(record, "onnxruntime", "addcat"), share(record, "openvino", "addcat")]
+    shares += [share(record, "onnxruntime", other) for other in OTHERS]
+    before, after = search["peak"]
+    peak = f"{after / before:.2f}" if before and after else "-"
+    numbers = ["-" if one is None else f"{one:.3f}" for one in shares]
+    return [*numbers, peak, f"{search['difference']:.0e}", f"{search['search_seconds']:.0f}"]
+
+
+def table(found: Records) -> None:
+    """The main columns, best first; at the end what could not be measured."""
+    titles = ("addcat", "openvino", *OTHERS, "peak", "difference", "seconds")
+    print(f"{'network':26s}", *(f"{title:>13s}" for title in titles))
+    done = {name: record for name, record in found.items() if "search_seconds" in record.get("onnxruntime", {})}
+    for name, record in sorted(done.items(), key=lambda item: share(item[1], "onnxruntime", "addcat") or 9.0):
+        print(f"{name:26s}", *(f"{cell:>13s}" for cell in cells(record)))
+    for name, record in found.items():
+        if name not in done:
+            print(f"{name:26s} {record.get('why') or record['onnxruntime']['why']}")
+    seconds = [record["onnxruntime"]["search_seconds"] for record in done.values()]
+    print(f"{len(done)} networks, median search {statistics.median(seconds or [0]):.0f} s")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--out", type=Path, default=Path(__file__).with_suffix(".json"))
+    parser.add_argument("--models", type=Path, default=Path(tempfile.gettempdir()) / "architectures")
+    parser.add_argument("--part", default="1/1")
+    parser.add_argument("--only", nargs="*", default=[])
+    parser.add_argument("--columns", choices=("main", "more", "features"), default="main")
+    parser.add_argument("--table", action="store_true")
+    arguments = parser.parse_args()
+    arguments.models.mkdir(parents=True, exist_ok=True)
+    if arguments.table:
+        table(json.loads(arguments.out.read_text()))
+        return
+    warnings.simplefilter("ignore")
+    logging.disable(logging.CRITICAL)
+    load_libraries()
+    columns = arguments.columns
+    for name in chosen(arguments.part, arguments.only):
+        with records(arguments.out) as found:
+            done = found.get(name, {})
+        wanted = {"main": "onnxruntime" not in done, "more": "more" not in done, "features": "onnxruntime" in done}
+        if not wanted[columns]:
+            continue
+        measured = measure(name, columns, arguments.models)
+        with records(arguments.out) as found:
+            kept = {key: value for key, value in found.get(name, {}).items() if key != "why"}
+            found[name] = {**kept, **(measured if columns == "main" else {columns: measured})}
+        print(name, measured.get("why", "done"), flush=True)
+
+
+if __name__ == "__main__":
+    main()
