@@ -1,13 +1,7 @@
-"""One of `architecture_list.py` as .onnx: batch norms calibrated on random images, exported by the library's own means.
-
-Run as a script it exports one of Keras.
-"""
+"""One of `architecture_list.py` as .onnx, exported by its own library, its batch norms calibrated on random images."""
 
 import contextlib
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import torch
@@ -61,7 +55,7 @@ def export_torch(name: str, batch: int, path: Path) -> str:
     return "torch.onnx.export(dynamo=False)"
 
 
-def export_keras(name: str, batch: int, path: Path) -> None:
+def export_keras(name: str, batch: int, path: Path) -> str:
     """Export a Keras application under its torch backend."""
     import keras
     import numpy
@@ -84,25 +78,14 @@ def export_keras(name: str, batch: int, path: Path) -> None:
         verbose=False,
         input_signature=[keras.InputSpec(shape=(batch, size, size, 3), dtype="float32")],
     )
+    return "keras.Model.export"
 
 
 def exported(name: str, batch: int, folder: Path) -> tuple[Path, str]:
-    """The .onnx file of a network and what exported it; kept in a folder.
-
-    A Keras application takes a process of its own, since Keras takes its backend from the environment.
-    """
+    """The .onnx file of a network and what exported it; kept in a folder."""
     stem = "".join(c if c.isalnum() else "-" for c in name)
     path, said = folder / f"{stem}-{batch}.onnx", folder / f"{stem}-{batch}.json"
     if not said.exists():
-        if ARCHITECTURES[name].application:
-            command = [sys.executable, "-W", "ignore", __file__, name, str(batch), str(path)]
-            subprocess.run(command, check=True, capture_output=True, env={**os.environ, "KERAS_BACKEND": "torch"})  # noqa: S603
-            by = "keras.Model.export"
-        else:
-            by = export_torch(name, batch, path)
-        said.write_text(json.dumps(by))
+        export = export_keras if ARCHITECTURES[name].application else export_torch
+        said.write_text(json.dumps(export(name, batch, path)))
     return path, json.loads(said.read_text())
-
-
-if __name__ == "__main__":
-    export_keras(sys.argv[1], int(sys.argv[2]), Path(sys.argv[3]))

@@ -1,12 +1,13 @@
 """What does `optimize` gain on public architectures that nobody here wrote, and what does it cost?
 
-    python benchmarks/architectures.py [--columns main|more|features] [--part 1/4] [--only NAME ...]
+    python benchmarks/architectures.py [--columns openvino] [--part 1/4] [--only NAME ...]
     python benchmarks/architectures.py --table
 
-Each network is exported with random weights, simplified by onnxsim, optimised for ONNX Runtime and for OpenVINO, and
-held against what onnxsim gave. `more` measures two threads, a batch of eight and torch.compile, `features` what
-`--estimate` sees in the graph (`fit_estimate.py`). A network is a process of its own, and is written down at once; what
-was measured already is not measured again. Wants pip install 'addcat[census,bench]' onnxslim.
+Each network is exported with random weights, simplified by onnxsim and optimised; times are shares of that of what
+onnxsim gave. Groups of columns are measured one after the other: `onnxruntime` and `openvino` on one thread at a batch
+of one, `others` (optimisers, torch.compile), `elsewhere` (two threads, a batch of eight), and `features`, what
+`--estimate` sees in the graph (see `fit_estimate.py`). A network is a process of its own and is written down at once;
+what was measured already is left alone. Wants pip install 'addcat[census,bench]' onnxslim.
 """
 
 import argparse
@@ -15,6 +16,7 @@ import importlib
 import json
 import logging
 import multiprocessing
+import os
 import statistics
 import tempfile
 import traceback
@@ -24,10 +26,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import torch
 from architecture_list import ARCHITECTURES
 from torch_networks import without_torchvision
 
-SECONDS = 420
+SECONDS = 900
+COLUMNS = ("onnxruntime", "openvino", "others", "elsewhere", "features")
 Records = dict[str, dict[str, Any]]
 
 
@@ -61,12 +65,12 @@ def measure(name: str, columns: str, folder: Path) -> dict[str, Any]:
 
 
 def child(name: str, columns: str, folder: Path, pipe: Any) -> None:
-    import architecture_columns
+    from architecture_columns import COLUMNS
 
-    groups = {"main": "main_columns", "more": "more_columns", "features": "features"}
-    measured = getattr(architecture_columns, groups[columns])
+    torch.set_num_threads(1)
+    load = round(os.getloadavg()[0], 1)
     try:
-        pipe.send(measured(name, folder))
+        pipe.send({**COLUMNS[columns](name, folder), "load": load})
     except Exception as error:
         trace = [f"{Path(f.filename).name}:{f.lineno}" for f in traceback.extract_tb(error.__traceback__)[-3:]]
         words = next(iter(str(error).splitlines()), "")
@@ -75,10 +79,18 @@ def child(name: str, columns: str, folder: Path, pipe: Any) -> None:
 
 def load_libraries() -> None:
     """All that is wanted, before forking: but no model, since threads do not survive a fork."""
+    os.environ["KERAS_BACKEND"] = "torch"
     without_torchvision()
-    for library in ("architecture_columns", "monai.networks.nets", "transformers", "diffusers", "timm"):
+    for library in (
+        "architecture_columns",
+        "keras",
+        "monai.networks.nets",
+        "transformers",
+        "diffusers",
+        "timm",
+        "segmentation_models_pytorch",
+    ):
         importlib.import_module(library)
-    importlib.import_module("segmentation_models_pytorch")
 
 
 def chosen(part: str, only: list[str]) -> list[str]:
@@ -87,38 +99,41 @@ def chosen(part: str, only: list[str]) -> list[str]:
     return [name for i, name in enumerate(only or ARCHITECTURES) if i % of == number - 1]
 
 
-OTHERS = ("onnxslim", "onnxoptimizer", "onnxscript")
+OTHERS = ("onnxslim", "onnxoptimizer", "onnxscript", "torch.compile")
 
 
-def share(record: dict[str, Any], runtime: str, optimiser: str) -> float | None:
-    """Time with an optimiser as a share of onnxsim's; None where that could not be measured."""
-    value = record.get(runtime, {}).get(optimiser)
-    return value.get("estimate") if isinstance(value, dict) else value
+def share(value: Any) -> str:
+    """Time as a share of onnxsim's; "-" where there is none."""
+    estimate = value.get("estimate") if isinstance(value, dict) else value
+    return "-" if estimate is None else f"{estimate:.3f}"
 
 
 def cells(record: dict[str, Any]) -> list[str]:
     """A row of the table."""
-    search = record["onnxruntime"]
-    shares = [share(record, "onnxruntime", "addcat"), share(record, "openvino", "addcat")]
-    shares += [share(record, "onnxruntime", other) for other in OTHERS]
+    search, other = record["onnxruntime"], record.get("others", {})
     before, after = search["peak"]
-    peak = f"{after / before:.2f}" if before and after else "-"
-    numbers = ["-" if one is None else f"{one:.3f}" for one in shares]
-    return [*numbers, peak, f"{search['difference']:.0e}", f"{search['search_seconds']:.0f}"]
+    return [
+        share(search["ratio"]),
+        share(record.get("openvino", {}).get("ratio")),
+        *(share(other.get(name)) for name in OTHERS),
+        f"{after / before:.2f}" if before and after else "-",
+        f"{search['difference']:.0e}",
+        f"{search['processor_seconds']:.0f}",
+    ]
 
 
 def table(found: Records) -> None:
     """The main columns, best first; at the end what could not be measured."""
     titles = ("addcat", "openvino", *OTHERS, "peak", "difference", "seconds")
     print(f"{'network':26s}", *(f"{title:>13s}" for title in titles))
-    done = {name: record for name, record in found.items() if "search_seconds" in record.get("onnxruntime", {})}
-    for name, record in sorted(done.items(), key=lambda item: share(item[1], "onnxruntime", "addcat") or 9.0):
+    done = {name: record for name, record in found.items() if "ratio" in record.get("onnxruntime", {})}
+    for name, record in sorted(done.items(), key=lambda item: share(item[1]["onnxruntime"]["ratio"])):
         print(f"{name:26s}", *(f"{cell:>13s}" for cell in cells(record)))
     for name, record in found.items():
         if name not in done:
-            print(f"{name:26s} {record.get('why') or record['onnxruntime']['why']}")
-    seconds = [record["onnxruntime"]["search_seconds"] for record in done.values()]
-    print(f"{len(done)} networks, median search {statistics.median(seconds or [0]):.0f} s")
+            print(f"{name:26s} {record['onnxruntime']['why']}")
+    seconds = [record["onnxruntime"]["processor_seconds"] for record in done.values()]
+    print(f"{len(done)} networks, median search {statistics.median(seconds or [0]):.0f} s of the processor")
 
 
 def main() -> None:
@@ -127,7 +142,8 @@ def main() -> None:
     parser.add_argument("--models", type=Path, default=Path(tempfile.gettempdir()) / "architectures")
     parser.add_argument("--part", default="1/1")
     parser.add_argument("--only", nargs="*", default=[])
-    parser.add_argument("--columns", choices=("main", "more", "features"), default="main")
+    parser.add_argument("--columns", choices=COLUMNS, default=COLUMNS[0])
+    parser.add_argument("--again", action="store_true", help="measure what was measured already")
     parser.add_argument("--table", action="store_true")
     arguments = parser.parse_args()
     arguments.models.mkdir(parents=True, exist_ok=True)
@@ -137,17 +153,15 @@ def main() -> None:
     warnings.simplefilter("ignore")
     logging.disable(logging.CRITICAL)
     load_libraries()
-    columns = arguments.columns
     for name in chosen(arguments.part, arguments.only):
         with records(arguments.out) as found:
             done = found.get(name, {})
-        wanted = {"main": "onnxruntime" not in done, "more": "more" not in done, "features": "onnxruntime" in done}
-        if not wanted[columns]:
+        if arguments.columns in done and not arguments.again:
             continue
-        measured = measure(name, columns, arguments.models)
+        measured = measure(name, arguments.columns, arguments.models)
+        about = {"library": ARCHITECTURES[name].library, "family": ARCHITECTURES[name].family}
         with records(arguments.out) as found:
-            kept = {key: value for key, value in found.get(name, {}).items() if key != "why"}
-            found[name] = {**kept, **(measured if columns == "main" else {columns: measured})}
+            found[name] = {**about, **found.get(name, {}), arguments.columns: measured}
         print(name, measured.get("why", "done"), flush=True)
 
 
