@@ -170,12 +170,20 @@ def test_records_that_are_none(tmp_path):
 
 
 def test_refusals_name_what_is_in_the_way():
-    model, args, _ = build("shared_blocks")
+    class Twice(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.block = modules.PreActBlock(4)
+
+        def forward(self, x):
+            return self.block(self.block(x)[..., ::2])
+
     with pytest.raises(RefusedError) as error:
-        addcat.switch(model, {"block.add": "concat"}, example_inputs=args)
+        addcat.switch(Twice(), {"block.add": "concat"}, example_inputs=(torch.randn(2, 4, 6, 6),))
     assert str(error.value) == (
-        "'block.add' cannot become concat: Add 'block.add' cannot be changed where it stands: "
-        "PreActBlock 'block' is called 2 times, and every call would change [AC116]."
+        "'block.add' cannot become concat: Add 'block.add' cannot be changed where it stands: PreActBlock 'block' is "
+        "called 2 times, and every call would change: 'block.norm' and 'block.norm#2' differ in size: "
+        "(None, 4, 6, 6) and (None, 4, 6, 3) [AC116]."
     )
 
 

@@ -130,10 +130,12 @@ class Owner:
 
     Attributes:
         calls: (args, kwargs) of each call of its `forward`.
+        spans: For each of them, which of the recorded calls lie in it: the first, and the first after it.
         problems: Why its code cannot be written anew, in words that follow "its module"; empty where it can.
     """
 
     calls: list[tuple[Any, Any]] = field(default_factory=list[tuple[Any, Any]])
+    spans: list[tuple[int, int]] = field(default_factory=list[tuple[int, int]])
     problems: list[str] = field(default_factory=list[str])
 
     def note(self, problem: str) -> None:

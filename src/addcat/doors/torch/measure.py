@@ -15,6 +15,7 @@ from addcat.doors.torch.examples import Example, array_of, device_of
 from addcat.doors.torch.losses import TorchLoss, plain
 from addcat.doors.torch.raised import named
 from addcat.doors.torch.stream import call_of
+from addcat.doors.torch.unnested import node_at
 from addcat.doors.torch.watching import in_mode, tensors_in
 from addcat.frameworks import torch
 from addcat.graph import Array, Graph, Node
@@ -111,13 +112,12 @@ def gradient(
 def _parameters(model: Any, path: str) -> dict[str, tuple[Any, bool]]:
     """Kernel and bias of a node, and whether torch has the kernel's first two axes the other way round."""
     found: dict[str, tuple[Any, bool]] = {}
-    graph = _GRAPHS.get(model)
-    call: Call | None = graph.nodes[path].native if graph is not None and path in graph.nodes else None
+    call, place = _call_at(model, path)
     if call is not None and call.module is None:
         for operand, name in zip((o for o in call.operands if o.path), ("kernel", "bias"), strict=False):
             found[name] = (model.get_parameter(operand.path), False)
         return found
-    module = model.get_submodule(path.partition("#")[0] if call is None else call.path)
+    module = model.get_submodule(place)
     swapped = isinstance(module, _torch.nn.modules.conv._ConvTransposeNd)
     for own, name in (("weight", "kernel"), ("bias", "bias")):
         parameter = getattr(module, own, None)
@@ -126,12 +126,21 @@ def _parameters(model: Any, path: str) -> dict[str, tuple[Any, bool]]:
     return found
 
 
+def _call_at(model: Any, path: str) -> tuple[Call | None, str]:
+    """The recorded call of a node, None for a new one; and the path of its module."""
+    graph = _GRAPHS.get(model)
+    node = None if graph is None else node_at(graph, path)
+    if node is None:
+        return None, path.replace("/", ".").partition("#")[0]
+    call: Call | None = node.native
+    return call, path.replace("/", ".") if call is None else call.path
+
+
 def assign(model: Any, path: str, node: Node) -> None:
     """Put the weights of a node into the module, or the parameters, that it became."""
-    graph = _GRAPHS.get(model)
-    call: Call | None = graph.nodes[path].native if graph is not None and path in graph.nodes else None
+    call, place = _call_at(model, path)
     if call is None or call.module is not None:
-        set_weights(node, model.get_submodule(path.partition("#")[0] if call is None else call.path))
+        set_weights(node, model.get_submodule(place))
         return
     for operand, name in zip((o for o in call.operands if o.path), ("kernel", "bias"), strict=False):
         if name in node.weights:

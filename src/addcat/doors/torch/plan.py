@@ -15,6 +15,7 @@ from dataclasses import dataclass, field, replace
 from addcat.doors.torch.calls import Call
 from addcat.doors.torch.edits import Apply, Edit, Read, Site
 from addcat.doors.torch.record import Recording
+from addcat.doors.torch.unnested import unnested
 from addcat.errors import ModelError
 from addcat.graph import Edge, Graph, Node
 
@@ -47,8 +48,8 @@ def plan(old: Graph, new: Graph) -> Plan:
     """Compare a graph with what `read` gave.
 
     Args:
-        old: As it was read.
-        new: The same, edited.
+        old: The flat graph, as it was recorded.
+        new: What was read of it, edited.
 
     Raises:
         ModelError: if the difference is none that can be made in the user's own code.
@@ -59,7 +60,9 @@ def plan(old: Graph, new: Graph) -> Plan:
 class _Planner:
     def __init__(self, old: Graph, new: Graph) -> None:
         self.made = Plan()
-        self.old, self.new = old, self._with_own_calls(old, new)
+        opened = unnested(new, old)
+        self.first = opened.first
+        self.old, self.new = old, self._with_own_calls(old, opened.graph)
         self.recording: Recording = old.native
         self.calls: dict[str, Call] = {call.name: call for call in self.recording.calls}
         self.moved = self._moved()
@@ -138,7 +141,9 @@ class _Planner:
             self.made.replaced[self._path(owner, child)] = None
             value = Apply(child, (value,))
         edit = Edit(self._site(call), value, self._unused(before, owner))
-        self.made.edits.setdefault(owner, []).append(edit)
+        edits = self.made.edits.setdefault(owner, [])
+        if edit not in edits:  # of another call of the same code
+            edits.append(edit)
 
     def _value(self, edge: Edge, site: Node, owner: str) -> Apply | Read:
         """A tensor of the new graph in terms of what the old call reads."""
@@ -176,6 +181,7 @@ class _Planner:
         )
 
     def _child(self, name: str, owner: str) -> str:
+        name = self.first.get(name, name)  # one module for all calls
         child = name.removeprefix(f"{owner}.") if owner else name
         if "." in child:
             raise ModelError(f"{name!r} does not lie in the module {owner!r} that would compute it.")

@@ -7,6 +7,7 @@ from addcat.doors.torch.examples import Example
 from addcat.doors.torch.functions import describe_function
 from addcat.doors.torch.merging import HIDDEN, merged, unstacked
 from addcat.doors.torch.modules import describe_module, weight_of, weights_of
+from addcat.doors.torch.nested import nested
 from addcat.doors.torch.record import Recording, record
 from addcat.errors import ModelError
 from addcat.frameworks import torch
@@ -26,16 +27,18 @@ def read(model: Any, example: Example) -> Graph:
 
     Returns:
         Its graph, each node named after its place: the path of a module of `torch.nn`, or the path of the module whose
-        code calls a function, and the function ("up1.cat", "layers.0.add#2").
+        code calls a function, and the function ("up1.cat", "layers.0.add#2"). A module with merges that is called
+        several times is a nested model ("block/add").
 
     Raises:
         ModelError: if the model does not run on the example.
     """
-    return graph_of(record(model, example))
+    recording = record(model, example)
+    return nested(graph_of(recording), recording)
 
 
 def graph_of(recording: Recording) -> Graph:
-    """The graph of a recorded run."""
+    """The flat graph of a recorded run."""
     shared = _shared_names(recording)
     nodes = unstacked([_node(call, recording, shared) for call in recording.calls])
     return Graph.of(
@@ -125,8 +128,6 @@ def obstacle(call: Call, recording: Recording) -> str:
         return f"it lies outside of the code of {who}"
     if owner.problems:
         return f"{who} {owner.problems[0]}"
-    if len(owner.calls) > 1:
-        return f"{who} is called {len(owner.calls)} times, and every call would change"
     return ""
 
 

@@ -233,11 +233,14 @@ class Recorder(_Mode):
         owner = self.owners.setdefault(path, Owner())
         owner.calls.append(_tree.tree_map(_shell, (args, kwargs)))
         given = {id(v) for v in _tree.tree_leaves((args, kwargs)) if isinstance(v, _torch.Tensor)}
-        self._frames.append(Frame(path, len(owner.calls), arguments=given))
+        number, start = len(owner.calls), len(self.calls)
+        self._frames.append(Frame(path, number, arguments=given))
+        owner.spans.append((start, start))
         try:
             return run(*args, **kwargs)
         finally:
             self._frames.pop()
+            owner.spans[number - 1] = (start, len(self.calls))
 
     def custom_function(self, run: Callable[..., Any], args: Any) -> Any:
         """`autograd.Function.apply`: one call, whose backward pass is the user's own."""

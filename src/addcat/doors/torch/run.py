@@ -7,7 +7,9 @@ import numpy as np
 
 from addcat.doors.torch.examples import Example, array_of, example_of
 from addcat.doors.torch.raised import named
+from addcat.doors.torch.read import graph_of, read
 from addcat.doors.torch.record import Recording, values_at
+from addcat.doors.torch.unnested import recorded_edges
 from addcat.doors.torch.watching import in_mode, tensors_in
 from addcat.doors.torch.write import is_edited, write
 from addcat.frameworks import torch
@@ -23,14 +25,19 @@ def predictor(model: Any, example: Example, edges: Sequence[Edge] = ()) -> Run:
     Args:
         model: A module.
         example: What it is called with; its tensors are replaced by the arrays.
-        edges: Tensors inside it that are to follow the outputs.
+        edges: Tensors inside it that are to follow the outputs; of nested models their results alone.
     """
 
     def run(inputs: list[Array]) -> list[Array]:
         call = example_of(example, inputs, model)
         if edges:
             out, values = values_at(model, call, list(edges))
-            return [array_of(tensor) for tensor in (*tensors_in(out), *(values[edge] for edge in edges))]
+            places = edges
+            if any(edge not in values for edge in edges):  # some are results of nested models
+                graph = read(model, example)
+                places = recorded_edges(graph, graph_of(graph.native), edges)
+                out, values = values_at(model, call, places)
+            return [array_of(tensor) for tensor in (*tensors_in(out), *(values[edge] for edge in places))]
         with named(model, *call.trouble), in_mode(model, training=False), _torch.no_grad():
             return [array_of(tensor) for tensor in tensors_in(model(*call.args, **call.kwargs))]
 
@@ -41,10 +48,11 @@ def probe(graph: Graph, edges: list[Edge], example: Example) -> Run:
     """A function from a list of input arrays to the tensors on some edges of a graph."""
     recording: Recording = graph.native
     model = write(graph) if is_edited(graph) else recording.model
+    places = recorded_edges(graph, graph_of(recording), edges)
 
     def run(inputs: list[Array]) -> list[Array]:
-        _, values = values_at(model, example_of(example, inputs, model), edges)
-        return [array_of(values[edge]) for edge in edges]
+        _, values = values_at(model, example_of(example, inputs, model), places)
+        return [array_of(values[edge]) for edge in places]
 
     return run
 

@@ -14,6 +14,7 @@ from addcat.doors.torch.raised import words_of
 from addcat.doors.torch.read import graph_of
 from addcat.doors.torch.record import Recording
 from addcat.doors.torch.rewritten import prepare, rewrite
+from addcat.doors.torch.unnested import unnested
 from addcat.doors.torch.watching import in_mode, untouched
 from addcat.errors import ModelError, RefusedError
 from addcat.frameworks import torch
@@ -50,7 +51,9 @@ def write(
         todo = plan(old, graph)
         _carry_out(todo, made, recording)
     if todo.edits or todo.replaced or todo.passed:
-        _require_run(made, recording.example, [name for name, node in old.nodes.items() if _is_changed(node, graph)])
+        opened = unnested(graph, old)
+        changed = [name for name, node in old.nodes.items() if _is_changed(node, opened.graph)]
+        _require_run(made, recording.example, list(dict.fromkeys(opened.sites.get(name, name) for name in changed)))
     if not weights:
         redraw(made, 0 if seed is None else seed, factory)
     return made
