@@ -7,6 +7,7 @@ there. Channels may come first or last. `evaluate` runs a graph, `checked` also 
 
 from collections.abc import Callable
 from itertools import product
+from math import erf, sqrt
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,8 @@ FUNCTIONS: dict[str, Callable[[Array], Array]] = {
     "relu6": lambda x: np.clip(x, 0.0, 6.0),
     "sigmoid": lambda x: 1.0 / (1.0 + np.exp(-x)),
     "tanh": np.tanh,
+    "erf": np.vectorize(erf, otypes=[np.float64]),
+    "gelu": lambda x: 0.5 * x * (1.0 + FUNCTIONS["erf"](x / sqrt(2.0))),
     "silu": lambda x: x / (1.0 + np.exp(-x)),
     "LeakyReLU": lambda x: np.where(x > 0, x, 0.3 * x),
     "softplus": lambda x: np.logaddexp(0.0, x),
@@ -69,6 +72,10 @@ def compute(node: Node, inputs: Arrays) -> Arrays:
         return [_global_pool(node, inputs[0])]
     if node.op == "add_map":
         return [inputs[0] + _weight(node, "map")]
+    if node.op == "permute":
+        return [inputs[0].transpose(node.attrs["order"])]
+    if node.op == "reshape":
+        return [inputs[0].reshape([inputs[0].shape[0], *node.attrs["shape"][1:]])]
     if node.op == "interpolate":
         return [sum(_weight(node, f"rows{i}") @ x @ _weight(node, f"columns{i}").T for i, x in enumerate(inputs))]
     assert node.channel_axis is not None

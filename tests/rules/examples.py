@@ -1,10 +1,12 @@
 """For every rule the smallest graph in which it applies, with channels that divide into two groups."""
 
 from collections.abc import Callable
+from math import prod
 
+import numpy as np
 from graphs import Sketch
 
-from addcat.graph import Graph
+from addcat.graph import Edge, Graph
 
 Draw = Callable[[Sketch], object]
 BARE = {"padding": "valid"}
@@ -199,7 +201,60 @@ def _sum_product(s: Sketch) -> None:
     s.relu(s.add(*ups, s.input(4, (10, 12), name="y"), name="sum"))  # type: ignore[arg-type]
 
 
+def _gelu(s: Sketch) -> None:
+    x = s.relu(s.input(4))
+    erf = s.node("activation", constant(s, "gain", x, 0.5**0.5, name="root"), function="erf", name="erf")
+    product = s.node("multiply", x, constant(s, "shift", erf, 1.0, name="one"), name="product")
+    constant(s, "gain", product, 0.5, name="half")
+
+
+def _silu(s: Sketch) -> None:
+    x = s.relu(s.input(4))
+    s.node("multiply", x, s.node("activation", x, function="sigmoid", name="gate"), name="product")
+
+
+def constant(s: Sketch, op: str, edge: Edge, value: float, **attrs: object) -> Edge:
+    """A sum with one number, or a product."""
+    return s.node(op, edge, weights={"value": np.asarray(value)}, **attrs)  # type: ignore[arg-type]
+
+
+def to_image(s: Sketch, edge: Edge, size: tuple[int, ...], name: str = "") -> Edge:
+    """Tokens (batch, positions, channels) as an image, channels first."""
+    turned = s.node("permute", edge, order=(0, 2, 1), channel_axis=1, name=name and f"{name}_turned")
+    shape = (0, s.values[edge].shape[-1], *size)
+    return s.node("reshape", turned, shape=shape, channel_axis=1, name=name and f"{name}_laid_out")
+
+
+def to_tokens(s: Sketch, edge: Edge, name: str = "") -> Edge:
+    """An image, channels first, as tokens."""
+    channels, *size = s.values[edge].shape[1:]
+    shape = (0, channels, prod(size))
+    flat = s.node("reshape", edge, shape=shape, channel_axis=1, name=name and f"{name}_flat")
+    return s.node("permute", flat, order=(0, 2, 1), channel_axis=2, name=name and f"{name}_turned")
+
+
+def _dense_then_image(s: Sketch) -> None:
+    tokens = s.node("permute", s.input(4, (30,)), order=(0, 2, 1), channel_axis=2, name="tokens")
+    s.relu(to_image(s, s.dense(tokens, 6, name="dense"), (5, 6), "image"))
+
+
+def _dense_of_an_image(s: Sketch) -> None:
+    tokens = to_tokens(s, s.conv(s.input(4), 6, name="conv"), "tokens")
+    s.relu(s.dense(s.relu(tokens, name="relu", channel_axis=2), 4, name="dense"), channel_axis=2)
+
+
+def _undone(s: Sketch) -> None:
+    s.relu(to_image(s, to_tokens(s, s.relu(s.input(4)), "tokens"), (5, 6), "image"))
+
+
+def _moves_nothing(s: Sketch) -> None:
+    s.relu(s.node("permute", s.relu(s.input(1)), order=(0, 2, 1, 3), channel_axis=2, name="turned"))
+
+
 EXAMPLES: dict[str, list[Draw]] = {
+    "named": [_gelu, _silu],
+    "views": [_undone, _moves_nothing],
+    "exchange-layout": [_dense_then_image, _dense_of_an_image],
     "pad-into": [_pad_into, _pad_into_a_pool],
     "passing": [_passing],
     "cancel": [_cancel, _cancel_a_concat],

@@ -213,7 +213,7 @@ CHANGES: dict[str, Change] = {
 }
 MOVES = ("pad-into", "early-stride", "hidden-halves", "hidden-quarters", "hidden-eighths")
 """Rules that change no number and no type: they may meet any."""
-DROPS = (*MOVES, "passing", "cancel", "over-concat")
+DROPS = (*MOVES, "passing", "cancel", "over-concat", "views")
 """Rules that only leave operations out or take them elsewhere: they may meet integers."""
 UNLIKE = ("a mixed type", "integers", "a mask", "no constant", "no spread", "an unknown method")
 """Changes after which no outputs tell right from wrong: there, a rule must leave the node alone."""

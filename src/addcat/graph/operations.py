@@ -20,6 +20,8 @@ names too; kernels are laid out `(out, in, *taps)`:
 | interpolate | rows_i (new, old height), columns_i (new, old width) of input i | sum_i rows_i x_i columns_i' |
 | pad, crop | | padding (zeros), cropping: pairs for each spatial axis |
 | split | | axis, sizes: parts along one axis, one output each |
+| reshape | | shape, where we made it: 0 is the size that was there |
+| permute | | order: for each axis the one that it was |
 | depth_to_space | | block (for each spatial axis); input channels count (row of block, column, output channel) |
 | add, concat and the other merges | | axis (concat) |
 | scaled_add | scale (arity,) | |

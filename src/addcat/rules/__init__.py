@@ -12,12 +12,14 @@ from addcat.rules.before_resize import BEFORE_RESIZE
 from addcat.rules.cancel import CANCEL
 from addcat.rules.compose import COMPOSE
 from addcat.rules.early_stride import EARLY_STRIDE
+from addcat.rules.exchange_layout import EXCHANGE_LAYOUT
 from addcat.rules.exchange_pool import EXCHANGE_POOL
 from addcat.rules.exchange_resize import EXCHANGE_RESIZE
 from addcat.rules.flatten import FLATTEN
 from addcat.rules.fold import FOLD
 from addcat.rules.gather import GATHER
 from addcat.rules.hidden import HIDDEN_EIGHTHS, HIDDEN_HALVES, HIDDEN_QUARTERS
+from addcat.rules.named import NAMED
 from addcat.rules.nearest_conv import NEAREST_CONV
 from addcat.rules.over_concat import OVER_CONCAT
 from addcat.rules.pad_into import PAD_INTO
@@ -32,11 +34,14 @@ from addcat.rules.stack import STACK
 from addcat.rules.sum_order import LINEAR_LAST
 from addcat.rules.transposed_compose import TRANSPOSED_COMPOSE
 from addcat.rules.twice import TWICE
+from addcat.rules.views import VIEWS
 
 RULES: tuple[Rule, ...] = (
+    NAMED,
     PAD_INTO,
     PASSING,
     CANCEL,
+    VIEWS,
     FLATTEN,
     TWICE,
     AFFINE_AFTER,
@@ -46,6 +51,7 @@ RULES: tuple[Rule, ...] = (
     EARLY_STRIDE,
     EXCHANGE_RESIZE,
     EXCHANGE_POOL,
+    EXCHANGE_LAYOUT,
     BEFORE_RESIZE,
     SPLIT_RESIZED,
     SPLIT_WIDE,

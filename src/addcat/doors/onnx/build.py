@@ -2,10 +2,11 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from addcat.doors.onnx.reading.load import ir
 from addcat.errors import ModelError
 from addcat.graph import Array, Node
 
@@ -64,7 +65,7 @@ def build(node: Node, inputs: "Sequence[Value]", builder: Builder) -> "list[Valu
     results = result if isinstance(result, list) else [result]
     fused = node.attrs.get("activation", "linear")
     if fused != "linear":
-        results = [_activation(str(fused), results[0], builder)]
+        results = [_activation(str(fused), results[0], builder, numpy_type(node.dtype))]
     return results
 
 
@@ -255,8 +256,13 @@ def _depth_to_space(node: Node, inputs: "Sequence[Value]", builder: Builder) -> 
     return builder.emit("Reshape", [value, builder.constant(shapes[1], f"{node.name}.closed")], {})
 
 
+def _reshape(node: Node, inputs: "Sequence[Value]", builder: Builder) -> "Value":
+    shape = builder.constant(np.array(node.attrs["shape"], np.int64), f"{node.name}.shape")
+    return builder.emit("Reshape", [inputs[0], shape], {})
+
+
 def _activate(node: Node, inputs: "Sequence[Value]", builder: Builder) -> "Value":
-    return _activation(str(node.attrs["function"]), inputs[0], builder)
+    return _activation(str(node.attrs["function"]), inputs[0], builder, numpy_type(node.dtype))
 
 
 FUNCTIONS: Mapping[str, str] = {
@@ -275,17 +281,35 @@ FUNCTIONS: Mapping[str, str] = {
 }
 
 
-def _activation(function: str, value: "Value", builder: Builder) -> "Value":
+def numpy_type(dtype: str) -> "np.dtype[Any]":
+    """The type of arrays for a type of the graph."""
+    return ir().DataType.BFLOAT16.numpy() if dtype == "bfloat16" else np.dtype(dtype)
+
+
+def _activation(function: str, value: "Value", builder: Builder, dtype: "np.dtype[Any]") -> "Value":
     if function == "linear":
         return builder.emit("Identity", [value], {})
     if function in ("silu", "swish"):
         return builder.emit("Mul", [value, builder.emit("Sigmoid", [value], {})], {})
+    if function == "gelu":
+        return _gelu(value, builder, dtype)
     if function == "relu6":
-        low, high = (builder.constant(np.array(bound, np.float32), f"bound{bound:.0f}") for bound in (0.0, 6.0))
+        low, high = (builder.constant(np.array(bound, dtype), f"bound{bound:.0f}") for bound in (0.0, 6.0))
         return builder.emit("Clip", [value, low, high], {})
     if function not in FUNCTIONS:
         raise ModelError(f"{function!r} has settings of its own, so it is not written anew.")
     return builder.emit(FUNCTIONS[function], [value], {})
+
+
+def _gelu(value: "Value", builder: Builder, dtype: "np.dtype[Any]") -> "Value":
+    """X (1 + erf(x / √2)) / 2, by the operations of every opset, in the order that runtimes know."""
+    root, one, half = (
+        builder.constant(np.array(number, dtype), name)
+        for number, name in ((np.sqrt(2.0), "root"), (1.0, "one"), (0.5, "half"))
+    )
+    gate = builder.emit("Erf", [builder.emit("Div", [value, root], {})], {})
+    product = builder.emit("Mul", [value, builder.emit("Add", [gate, one], {})], {})
+    return builder.emit("Mul", [product, half], {})
 
 
 _BUILDERS: "dict[str, Callable[[Node, Sequence[Value], Builder], Value | list[Value]]]" = {
@@ -308,6 +332,7 @@ _BUILDERS: "dict[str, Callable[[Node, Sequence[Value], Builder], Value | list[Va
     "crop": _crop,
     "split": _split,
     "depth_to_space": _depth_to_space,
+    "reshape": _reshape,
     "activation": _activate,
     "identity": lambda node, inputs, builder: builder.emit("Identity", [inputs[0]], {}),
     "dropout": lambda node, inputs, builder: builder.emit("Identity", [inputs[0]], {}),

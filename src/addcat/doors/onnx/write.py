@@ -5,11 +5,11 @@ every tensor that is still there stay; so do opsets, functions and metadata.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from addcat.doors.onnx.build import Attributes, Builder, Operands, build, is_moved
+from addcat.doors.onnx.build import Attributes, Builder, Operands, build, is_moved, numpy_type
 from addcat.doors.onnx.external import with_own_tensors
 from addcat.doors.onnx.read import Call, Source
 from addcat.doors.onnx.reading.hidden import inner_nodes
@@ -288,14 +288,8 @@ class _Writer:
 
 
 def _declared(name: str, tensor: Tensor) -> "Value":
-    kind = ir().TensorType(ir().DataType.from_numpy(_numpy_type(tensor.dtype)))
+    kind = ir().TensorType(ir().DataType.from_numpy(numpy_type(tensor.dtype)))
     return ir().Value(name=name, type=kind, shape=ir().Shape(list(tensor.shape)))
-
-
-def _numpy_type(dtype: str) -> "np.dtype[Any]":
-    if dtype == "bfloat16":
-        return ir().DataType.BFLOAT16.numpy()
-    return np.dtype(dtype)
 
 
 def _names(model: "onnx_ir.Model") -> set[str]:

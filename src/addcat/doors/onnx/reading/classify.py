@@ -55,13 +55,18 @@ def describe(look: Look) -> Found:
     if look.node.domain not in ("", "ai.onnx") or look.output is None or not look.dynamic:
         return OPAQUE
     if look.op_type in ELEMENTWISE:
-        return Found("activation", {"function": ELEMENTWISE[look.op_type]}) if look.is_float else OPAQUE
+        return Found("activation", {"function": _function(look)}) if look.is_float else OPAQUE
     if look.op_type in WHOLE:
         return Found(WHOLE[look.op_type]) if look.is_float else OPAQUE
     describer = _DESCRIBERS.get(look.op_type)
     if describer is None or any(look.tensor(i) is None for i in look.dynamic):
         return OPAQUE
     return describer(look)
+
+
+def _function(look: Look) -> str:
+    near = look.op_type == "Gelu" and look.attr("approximate", "none") != "none"
+    return "gelu_tanh" if near else ELEMENTWISE[look.op_type]
 
 
 def _clip(look: Look) -> Found:

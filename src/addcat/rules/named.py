@@ -1,0 +1,97 @@
+"""Functions that exporters spell out: x (1 + erf(x / √2)) / 2 = gelu(x), and x sigmoid(x) = silu(x).
+
+As one function of single elements they let other rules pass, and none takes a factor out of them: a runtime that
+computes the whole expression in one go knows it by all its parts (Hendrycks and Gimpel 2016; Elfwing et al. 2018).
+"""
+
+from math import sqrt
+
+import numpy as np
+
+from addcat.graph import Edge, Graph, Node
+from addcat.rules import guards
+from addcat.rules.base import Plan, Role, Rule
+
+ROOT = 1 / sqrt(2)
+
+
+def plan(graph: Graph, node: Node) -> Plan | None:
+    """Call a function by its name that is spelled out and ends in this node."""
+    if node.op not in ("multiply", "gain"):
+        return None
+    source, parts, function = _silu(graph, node) or _gelu(graph, node) or (Edge(""), list[Node](), "")
+    if not function:
+        return None
+    guards.same_type(graph, *parts)
+    for part in parts:
+        guards.free(graph, part)
+    for part in parts[1:]:
+        (reader,) = {name for name, _ in graph.readers(Edge(part.name)) if name in {one.name for one in parts}}
+        guards.only_reader(graph, part, graph.nodes[reader])
+    names = tuple(part.name for part in parts)
+    return Plan(names, f"name what ends in {node.name!r} {function}", lambda: _change(graph, names, source, function))
+
+
+def _change(graph: Graph, names: tuple[str, ...], source: Edge, function: str) -> Graph:
+    end = graph.nodes[names[0]]
+    name = graph.fresh_name(f"{end.name}_{function}")
+    made = Node(name, "activation", (source,), end.outputs, {"function": function}, channel_axis=end.channel_axis)
+    return graph.edit(put=[made], remove=names, rewire={Edge(end.name): Edge(name)})
+
+
+Found = tuple[Edge, list[Node], str] | None
+
+
+def _silu(graph: Graph, node: Node) -> Found:
+    for source, gate in _pairs(graph, node):
+        if gate.op == "activation" and gate.attrs.get("function") == "sigmoid" and gate.inputs == (source,):
+            return source, [node, gate], "silu"
+    return None
+
+
+def _gelu(graph: Graph, node: Node) -> Found:
+    """One of the three places for the half: behind the product, at x, at 1 + erf."""
+    if _is(node, "gain", 0.5):
+        product = guards.producer(graph, node)
+        for source, gate in _pairs(graph, product):
+            if (found := _one_and_erf(graph, gate)) and found[0] == source:
+                return source, [node, product, *found[1]], "gelu"
+    for source, gate in _pairs(graph, node):
+        half = graph.nodes[source.node]
+        if _is(half, "gain", 0.5) and (found := _one_and_erf(graph, gate)) and found[0] == half.inputs[0]:
+            return half.inputs[0], [node, half, *found[1]], "gelu"
+        found = _one_and_erf(graph, guards.producer(graph, gate)) if _is(gate, "gain", 0.5) else None
+        if found and found[0] == source:
+            return source, [node, gate, *found[1]], "gelu"
+    return None
+
+
+def _pairs(graph: Graph, node: Node) -> list[tuple[Edge, Node]]:
+    """Of a product of two tensors of one shape: one of them, and the node that makes the other."""
+    if node.op != "multiply" or len(node.inputs) != 2 or len({graph.tensor(edge).shape for edge in node.inputs}) > 1:
+        return []
+    left, right = node.inputs
+    return [(left, graph.nodes[right.node]), (right, graph.nodes[left.node])]
+
+
+def _one_and_erf(graph: Graph, node: Node) -> tuple[Edge, list[Node]] | None:
+    """What x is in 1 + erf(x / √2), and the nodes of that."""
+    if not _is(node, "shift", 1.0):
+        return None
+    erf = guards.producer(graph, node)
+    scale = guards.producer(graph, erf) if erf.op == "activation" and erf.attrs.get("function") == "erf" else None
+    if scale is None or not _is(scale, "gain", ROOT):
+        return None
+    return scale.inputs[0], [node, erf, scale]
+
+
+def _is(node: Node, op: str, value: float) -> bool:
+    """Whether a node adds, or multiplies by, one number: up to the rounding of its type."""
+    if node.op != op or "value" not in node.weights or node.weights["value"].size != 1:
+        return False
+    held = node.weight("value")
+    digits = np.finfo(held.dtype).eps if held.dtype.kind == "f" else 2.0**-8
+    return abs(float(held.reshape(())) - value) <= 2 * float(digits) * value
+
+
+NAMED = Rule("named", "AC333", ("latency", "memory"), plan, role=Role.TIDY, frameworks=("onnx",))
