@@ -278,6 +278,42 @@ def test_recipes():
     assert recipe(net).assumed == ""
 
 
+@pytest.mark.parametrize(
+    ("made", "examples", "batch"),
+    [(320, 1000, 32), (48, 1000, 64), (40, 1000, 128), (20, 1000, 256), (33, 1000, 32), (12, 20, 20)],
+    ids=["default", "64", "128", "256", "none", "few"],
+)
+def test_a_batch_is_told_from_whole_passes(made, examples, batch):
+    net = plain()
+    net.compile("adam", "mse")
+    net.optimizer.iterations.assign(made)
+    assert recipe_of(net, batch=None, examples=examples).batch == batch
+    assert recipe_of(net, batch=8, examples=examples).batch == 8
+
+
+@pytest.mark.parametrize(
+    ("schedule", "steps"),
+    [
+        (lambda of: of.CosineDecay(0.01, 400), 400),
+        (lambda of: of.CosineDecay(0.0, 400, warmup_target=0.01, warmup_steps=50), 450),
+        (lambda of: of.PolynomialDecay(0.01, 300), 300),
+        (lambda of: of.PolynomialDecay(0.01, 300, cycle=True), 1500),
+        (lambda of: of.ExponentialDecay(0.01, 300, 0.5), 1500),
+    ],
+    ids=["cosine", "warmup", "polynomial", "cycle", "exponential"],
+)
+def test_a_schedule_that_ends_says_how_long_a_training_is(schedule, steps):
+    net = plain()
+    net.compile(keras.optimizers.Adam(schedule(keras.optimizers.schedules)), "mse")
+    found = recipe_of(net, batch=32, examples=1000)
+    assert found.steps == steps
+    ends = steps != 1500
+    assert found.source == f"Adam as compiled, {steps} steps" + (" as its schedule runs" if ends else "")
+    assert bool(found.assumed) is not ends
+    net.optimizer.iterations.assign(60)
+    assert recipe_of(net, batch=32, examples=1000).steps == 60
+
+
 def test_what_the_user_says_of_a_training_holds():
     net = plain()
     net.compile(keras.optimizers.Adam(0.01), "mse")

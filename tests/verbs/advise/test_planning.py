@@ -56,7 +56,7 @@ def test_full_pairs_where_the_budget_pays_for_four(plan):
 
 
 def test_what_can_be_paid_instead_and_what_more_would_buy(plan):
-    found = plan("concat", budget="1x")
+    found = plan("concat", budget="1x", batch_size=128)
     assert names(found)[:3] == ["structure", "tie", "2 pairs, warm 20 % of the steps"]
     assert names(found)[3:] == ["4 full pairs", "8 full pairs", "16 full pairs", "32 full pairs"]
     assert [rung.within for rung in found.courses[0].rungs] == [True] * 3 + [False] * 4

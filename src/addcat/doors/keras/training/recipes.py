@@ -10,6 +10,8 @@ from addcat.report import rows
 
 STEPS, BATCH, RATE, DECAY = 1500, 128, 2e-3, 1e-3
 """Where a model says nothing: AdamW (Loshchilov and Hutter 2019) with cosine decay."""
+USUAL_BATCHES = (32, 64, 128, 256)
+"""Keras' own first."""
 
 
 def recipe_of(model: Any, *, batch: int | None, examples: int, epochs: int | None = None) -> Recipe:
@@ -24,21 +26,56 @@ def recipe_of(model: Any, *, batch: int | None, examples: int, epochs: int | Non
     Returns:
         The recipe, with words on where it comes from and on what is assumed.
     """
-    size = min(batch or BATCH, examples)
+    optimizer = getattr(model, "optimizer", None) if getattr(model, "compiled", False) else None
+    made = 0 if optimizer is None else int(optimizer.iterations.numpy())
+    scheduled = 0 if optimizer is None else _scheduled(_inner(optimizer))
+    known = made or scheduled
+    size = min(batch or (batch_of(known, examples) if known else BATCH), examples)
     said = None if epochs is None else epochs * max(1, examples // size)
     many = "" if said is None else f"{rows.counted(epochs or 0, 'epoch')}, {rows.counted(said, 'step')}"
     unsaid = None if batch else size
-    optimizer = getattr(model, "optimizer", None) if getattr(model, "compiled", False) else None
     if optimizer is None:
         long = f"{STEPS} steps" if said is None else many
         words = f"AdamW, cosine decay over {long} (the model is not compiled)"
         return Recipe(None, said or STEPS, size, words, assumed=assumption(None if said else STEPS, unsaid))
-    made = int(optimizer.iterations.numpy())
-    name = type(_inner(optimizer)).__name__
-    long = many if said else f"{rows.counted(made, 'step')} as it was trained" if made else f"{STEPS} steps"
-    unknown = None if said or made else STEPS
-    kept = keras().optimizers.serialize(optimizer)
-    return Recipe(kept, said or made or STEPS, size, f"{name} as compiled, {long}", assumed=assumption(unknown, unsaid))
+    if said:
+        steps, long = said, many
+    elif made:
+        steps, long = made, f"{rows.counted(made, 'step')} as it was trained"
+    elif scheduled:
+        steps, long = scheduled, f"{rows.counted(scheduled, 'step')} as its schedule runs"
+    else:
+        steps, long = STEPS, f"{STEPS} steps"
+    unknown = None if said or known else STEPS
+    kept, name = keras().optimizers.serialize(optimizer), type(_inner(optimizer)).__name__
+    return Recipe(kept, steps, size, f"{name} as compiled, {long}", assumed=assumption(unknown, unsaid))
+
+
+def batch_of(steps: int, examples: int) -> int:
+    """The batch of a training whose steps are known: the smallest usual one that makes whole passes of them.
+
+    Args:
+        steps: That were made.
+        examples: How many there are.
+
+    Returns:
+        The batch; Keras' own where none makes whole passes.
+
+    Examples:
+        >>> [batch_of(steps, 2000) for steps in (630, 640, 816, 1001)]
+        [32, 64, 128, 32]
+    """
+    fits = (size for size in USUAL_BATCHES if steps % -(-examples // size) == 0)
+    return next(fits, USUAL_BATCHES[0])
+
+
+def _scheduled(optimizer: Any) -> int:
+    """Steps after which a schedule of the learning rate has run through; 0 where there is none that ends."""
+    schedules, schedule = keras().optimizers.schedules, optimizer._learning_rate
+    ends = isinstance(schedule, schedules.CosineDecay | schedules.PolynomialDecay)
+    if not ends or getattr(schedule, "cycle", False):
+        return 0
+    return int(schedule.decay_steps) + int(getattr(schedule, "warmup_steps", 0) or 0)
 
 
 @dataclass(slots=True)
