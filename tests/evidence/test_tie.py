@@ -65,6 +65,72 @@ def test_merges_that_would_take_too_long_stay_as_they_are(monkeypatch, late):
     assert found.estimate == pytest.approx(tie(replace(made, family=made.family[:1])).estimate)
 
 
+class Clock:
+    """Time that passes only where a door makes a program or runs one."""
+
+    def __init__(self, monkeypatch, making, running):
+        self.now, self.making, self.running = 0.0, making, running
+        monkeypatch.setattr(time, "monotonic", lambda: self.now)
+        for name in ("probe", "losses_of"):
+            monkeypatch.setattr(door, name, self.slowed(getattr(door, name)))
+
+    def slowed(self, method):
+        def slow(*args):
+            self.now += self.making
+            made = method(*args)
+            if not callable(made):
+                return made
+
+            def run(inputs):
+                self.now += self.running
+                return made(inputs)
+
+            run.put = made.put
+            return run
+
+        return slow
+
+
+def fan(readers=6):
+    """A Concatenate that many layers read, and one behind it."""
+    x = keras.Input((6,), name="x")
+    merged = layers.Concatenate(name="m0")([x, layers.Dense(6)(x)])
+    read = [layers.Dense(6, activation="relu", name=f"r{place}")(merged) for place in range(readers)]
+    last = layers.Concatenate(name="m1")([layers.Add(name="sum")(read), x])
+    data = two_inputs(80, lambda x, y: x[:, 0])
+    one = examples((np.concatenate(data.inputs, axis=1)[:, :6],), data.targets[0])
+    made = problem(keras.Model(x, layers.Dense(1)(last)), one, one, site="m0")
+    return replace(made, family=tuple(merge for merge in find_merges(made.root) if merge.op == "concat"))
+
+
+def test_a_merge_of_many_readers_makes_two_programs(monkeypatch):
+    """However many read it: making them is what takes long."""
+    made = fan()
+    clock = Clock(monkeypatch, making=10.0, running=0.0)
+    tie(replace(made, family=made.family[:1]))
+    assert clock.now == 2 * 10 + 2 * 10  # two programs, and the loss before and after
+
+
+@pytest.mark.parametrize(("allowed", "tied"), [(70, 1), (100, 1), (200, 2)])
+def test_tying_ends_before_the_deadline(monkeypatch, allowed, tied):
+    """A reader is not begun where the readers before say that it would end too late; nor is a merge."""
+    monkeypatch.setattr("addcat.evidence.tie.LONGEST", 1e9)
+    clock = Clock(monkeypatch, making=5.0, running=2.0)
+    found = tie(replace(fan(), deadline=float(allowed)))
+    assert found.facts["tied"] == tied
+    assert clock.now <= allowed
+
+
+@pytest.mark.parametrize("allowed", [10, 40])
+def test_a_merge_that_cannot_be_tied_in_time_is_given_up(monkeypatch, allowed):
+    """After its first reader, which says how long the others would take."""
+    clock = Clock(monkeypatch, making=5.0, running=2.0)
+    with pytest.raises(DataError) as caught:
+        tie(replace(fan(), deadline=float(allowed)))
+    assert str(caught.value) == "'m0': the time does not allow to tie it."
+    assert clock.now == 5 + 2 * (5 + 2) + 2 * 2  # the loss, both programs made and run once, the first reader
+
+
 def test_of_a_large_family_some_members_are_tied():
     """Two of three Concatenates: the reading is of them, and reaches to three halves of it."""
     made = chain()

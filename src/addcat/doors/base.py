@@ -24,6 +24,18 @@ Run = Callable[[list[Array]], list[Array]]
 """Takes a list of arrays, one for each input; gives one for each output."""
 
 
+class Probed(Protocol):
+    """Gives tensors inside a network: a `Run` whose weights can be changed."""
+
+    def __call__(self, inputs: list[Array], /) -> list[Array]:
+        """The tensors for some model inputs."""
+        ...
+
+    def put(self, name: str, node: Node) -> None:
+        """Put the weights of a node in the place of those of the node of a name; shapes stay."""
+        ...
+
+
 @runtime_checkable
 class Reader(Protocol):
     """Sees a model as a graph."""
@@ -73,8 +85,11 @@ class Runner(Protocol):
 class Prober(Protocol):
     """Looks at tensors inside a model."""
 
-    def probe(self, graph: Graph, edges: list[Edge]) -> Run:
-        """A compiled function from model inputs to the tensors on some edges of `flatten(graph)`."""
+    def probe(self, graph: Graph, edges: list[Edge]) -> Probed:
+        """A compiled function from model inputs to the tensors on some edges of `flatten(graph)`.
+
+        Where the graph was edited, it shares nothing with the model that the graph was read from.
+        """
         ...
 
 

@@ -6,7 +6,10 @@ from collections.abc import Callable
 
 from addcat.evidence.problem import Problem, batches
 from addcat.graph import Graph, Refusal
+from addcat.graph.nested import subgraph
+from addcat.merges import Merge
 from addcat.switches.apply import Changed, Setting, switch_site
+from addcat.switches.fitted import OutOfTime
 from addcat.switches.fresh import fresh_site
 from addcat.switches.ladder import Rung
 from addcat.trials.budgets import matched, total
@@ -45,35 +48,48 @@ def opened_anew(problem: Problem, graph: Graph) -> Graph | Refusal:
 
 def switched_arms(
     problem: Problem, examples: int, *, until: float = math.inf
-) -> tuple[dict[str, Graph], str, int] | Refusal:
+) -> tuple[dict[str, Graph], str, int] | Refusal | None:
     """The network as it is, and with its merges switched: exactly where that can be, else fitted to some examples.
 
     Args:
         problem: The merges, which switch together.
         examples: How many to fit on, where kernels are fitted.
-        until: When to stop, in seconds of `time.monotonic`: a merge that would take longer, going by those before it,
-            stays as it is. The first is switched in any case.
+        until: When to stop, in seconds of `time.monotonic`: a merge that would take longer, going by those before it
+            and by its own readers, stays as it is. The first is begun in any case.
 
     Returns:
-        Graphs by "add" and "concat", the rule by which the last merge was switched, and how many were.
+        Graphs by "add" and "concat", the rule by which the last merge was switched, and how many were; None where the
+        time did not do for the first.
     """
-    other = "concat" if problem.now == "add" else "add"
-    setting = Setting(problem.door, tuple(batches(problem.data.first(examples))), "project", problem.seed)
-    found = _switched(problem, problem.root, other, switch_site, setting, until)
-    return found if isinstance(found, Refusal) else ({problem.now: problem.root, other: found[0]}, *found[1:])
+    other, given = "concat" if problem.now == "add" else "add", tuple(batches(problem.data.first(examples)))
+    setting = Setting(problem.door, given, "project", problem.seed, until)
+    found = _switched(problem, problem.root, other, switch_site, setting)
+    if isinstance(found, Refusal):
+        return found
+    return ({problem.now: problem.root, other: found[0]}, *found[1:]) if found[2] else None
 
 
 def _switched(
-    problem: Problem, graph: Graph, rung: str, switch: Switch, setting: Setting, until: float = math.inf
+    problem: Problem, graph: Graph, rung: str, switch: Switch, setting: Setting
 ) -> tuple[Graph, str, int] | Refusal:
-    rule, done, longest = "", 0, 0.0
+    rule, done, pace = "", 0, 0.0
     for merge in problem.merges:
-        begun = time.monotonic()
-        if done and begun + longest > until:
+        begun, depth = time.monotonic(), _depth(problem.root, merge)
+        if done and begun + pace * depth > setting.until:
             break
-        outcome = switch(graph, merge.site, Rung(rung), setting)
+        try:
+            outcome = switch(graph, merge.site, Rung(rung), setting)
+        except OutOfTime:
+            break
         if isinstance(outcome, Refusal):
             return outcome
         graph, rule, done = outcome.graph, outcome.rule, done + 1
-        longest = max(longest, time.monotonic() - begun)
+        pace = max(pace, (time.monotonic() - begun) / depth)
     return graph, rule, done
+
+
+def _depth(root: Graph, merge: Merge) -> int:
+    """How many operations the last reader of a merge depends on: what is compiled, and run, to fit its kernel."""
+    graph, _ = subgraph(root, merge.site)
+    readers = [consumer.node for consumer in merge.consumers if consumer.node in graph.nodes]
+    return 1 + max((len(graph.ancestors(name)) for name in readers), default=len(graph.nodes))

@@ -22,6 +22,8 @@ Losses = NDArray[np.float64]
 
 def constant_losses(problem: Problem) -> Losses:
     """Loss of every held-out example where each output is the best constant, of shape (examples,)."""
+    if problem.given is not None:
+        return problem.given.constant
     model = problem.door.write(problem.root)
     return np.asarray(problem.door.constant_losses(model, problem.losses, problem.data, problem.held), np.float64)
 

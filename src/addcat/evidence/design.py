@@ -80,6 +80,19 @@ class Design:
         self._add = arm_graph(problem.door, problem.root, rungs, seed=problem.seed)
         self._extremes = self._add, self._opened(abs(self.rows[0]), self._add)
 
+    @staticmethod
+    def compiling_seconds(merges: int, first_pass: float) -> float:
+        """What it is reckoned to take to compile the arms of a design.
+
+        Args:
+            merges: How many it has.
+            first_pass: Seconds that the first forward pass of the given network took, compilation included.
+
+        Raises:
+            OptionError: if there are more merges than a design takes.
+        """
+        return 2 * len(balanced_design(merges)) * COMPILING * max(first_pass, 0.1)
+
     @property
     def pairs(self) -> int:
         """How many pairs one run through the design takes, or two where one leaves too little to see the noise."""
@@ -102,7 +115,7 @@ class Design:
             step: Seconds of a step of the given network.
             first_pass: Seconds that its first forward pass took, compilation included.
         """
-        compiling = 2 * len(self.rows) * COMPILING * max(first_pass, 0.1)
+        compiling = self.compiling_seconds(self.rows.shape[1], first_pass)
         return CAREFUL * (2 * self.pairs * self.plan.steps * step + compiling)
 
     def run(self, meter: Meter, given: float) -> tuple[Found, ...]:

@@ -5,12 +5,30 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from addcat.data.examples import Examples
 from addcat.data.metrics import Metric
 from addcat.doors.base import Laboratory
 from addcat.doors.recipe import Recipe
 from addcat.graph import Array, Graph
 from addcat.merges import Merge
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """The network as it is, written and looked at once for all questions.
+
+    Attributes:
+        model: What `write` made of the outermost graph; nobody changes it.
+        seconds: Of its first pass, compilation included.
+        constant: Loss of each held-out example where every output is the best constant, of shape (examples,).
+    """
+
+    model: Any
+    seconds: float
+    constant: NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +50,7 @@ class Problem:
         family: All merges that switch together; none where `merge` is asked about alone.
         match: What both arms have alike: "widths", or "parameters" (see `addcat.trials.budgets`).
         metrics: Reported of trained pairs, beside the loss.
+        given: The network as it is, where it was looked at before; of `root`, `losses` and `held` as they are here.
     """
 
     door: Laboratory
@@ -48,6 +67,7 @@ class Problem:
     family: tuple[Merge, ...] = ()
     match: str = "widths"
     metrics: tuple[Metric, ...] = ()
+    given: Given | None = None
 
     @property
     def merges(self) -> tuple[Merge, ...]:
@@ -63,6 +83,11 @@ class Problem:
     def left(self) -> float:
         """Seconds until the deadline."""
         return self.deadline - time.monotonic()
+
+    def losses_on(self, some: Examples) -> NDArray[np.float64]:
+        """Loss of each of some examples by the network as it is, of shape (examples,)."""
+        model = self.door.write(self.root) if self.given is None else self.given.model
+        return np.asarray(self.door.losses_of(model, self.losses, some), np.float64)
 
 
 def batches(examples: Examples, size: int = 256) -> "Sequence[list[Array]]":

@@ -58,13 +58,13 @@ def refit(problem: Problem) -> Evidence:
         data=crossing_examples(problem, suffix, problem.data),
         held=crossing_examples(problem, suffix, problem.held),
         losses=selected(problem.losses, suffix.outputs),
+        given=None,
     )
     found = compare_from_here(inner, "refit", PASSES, start, given=problem.root)
     if len(suffix.outputs) == len(problem.root.outputs):
         return found
     # outputs that do not depend on the merge cost both arms the same; a share of the loss is a share of the whole
-    whole = problem.door.losses_of(problem.door.write(problem.root), problem.losses, problem.held)
-    part = problem.door.losses_of(problem.door.write(suffix.graph), inner.losses, inner.held)
+    whole, part = problem.losses_on(problem.held), inner.losses_on(inner.held)
     assert found.reference_loss is not None  # noqa: S101  (both arms were trained)
     return replace(found, reference_loss=found.reference_loss + float((whole - part).mean()))
 

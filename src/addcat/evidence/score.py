@@ -41,6 +41,8 @@ SIZES = (3.0, 1.0, 0.33, 0.1, 0.0)
 """Steps that are tried: how the loss curves in the outputs, and how far a direction found on few examples serves
 others, is not known before. The last is none, for a direction that serves nobody."""
 
+COMPILED = 4
+"""Passes as long as which the rest of the score takes at least: a gradient compiles like three, the inside like one."""
 SAME, TINY = 0.02, 1e-6
 """By how much of its loss, and by how much at least, the opened network may differ: half precision rounds as much."""
 
@@ -110,6 +112,7 @@ def score(problem: Problem, *, most: int | None = None) -> Evidence:
             f"'score' needs two halves of {FEWEST // 2} held-out examples or more without a repeat in both, "
             f"got halves of {halves[0].count} and {halves[1].count}."
         )
+    base = _base(problem, opened, held)
     slopes: list[NDArray[np.float64]] = []
     gains: list[NDArray[np.float64]] = []
     controls: list[NDArray[np.float64]] = []
@@ -118,7 +121,7 @@ def score(problem: Problem, *, most: int | None = None) -> Evidence:
         slopes.append(_slope(problem, opened, direction, judged))
         gains.append(_gain(problem, opened, direction, judged))
         controls.append(_gain(problem, opened, control, judged))
-    base = _require_sane(problem, opened, steps[-1][0], gains, [float(slope.sum()) for slope in slopes], held)
+    _require_sane(problem, base, gains, [float(slope.sum()) for slope in slopes])
     gain, p = joined_interval(gains[0], gains[1]), slope_test(slopes[0], slopes[1])
     tied = joined_interval(controls[0], controls[1]).estimate
     words = (
@@ -134,29 +137,31 @@ PASSES = 18
 """Passes of the opened network over an example that the score makes, a gradient counted as three."""
 
 
-def _require_sane(
-    problem: Problem,
-    opened: _Opened,
-    direction: Direction,
-    gains: list[NDArray[np.float64]],
-    slopes: list[float],
-    held: Examples,
-) -> float:
-    """Refuse an opened network that is not the original, and a step that ruins it on examples that did not find it.
+def _base(problem: Problem, opened: _Opened, held: Examples) -> float:
+    """Mean loss of the opened network.
+
+    Raises:
+        DataError: if it is not the original's, or the rest would take longer than there is time.
+    """
+    begun = time.monotonic()
+    loss = float(problem.door.losses_of(opened.model, problem.losses, held).mean())
+    if COMPILED * (time.monotonic() - begun) > problem.left:
+        raise DataError(f"{problem.merge.site!r}: the time does not allow to score it.")
+    own = float(problem.losses_on(held).mean())
+    if abs(loss - own) > SAME * abs(loss) + TINY:
+        raise DataError(
+            f"{problem.merge.site!r}: opened for the score, the network has a loss of {rows.decimal(loss)} where it "
+            f"had {rows.decimal(own)}, so nothing can be measured on it."
+        )
+    return loss
+
+
+def _require_sane(problem: Problem, loss: float, gains: list[NDArray[np.float64]], slopes: list[float]) -> None:
+    """Refuse a step that ruins the network on examples that did not find it.
 
     The step is Newton's for the examples of one half. Where features that hardly vary there vary on a few of the
     others, it leads nowhere: the loss that it ends at is far beyond that of a constant.
-
-    Returns:
-        The network's mean loss.
     """
-    own = problem.door.losses_of(problem.door.write(problem.root), problem.losses, held)
-    loss = float(_losses(problem, opened, direction, 0.0, held).mean())
-    if abs(loss - float(own.mean())) > SAME * abs(loss) + TINY:
-        raise DataError(
-            f"{problem.merge.site!r}: opened for the score, the network has a loss of {rows.decimal(loss)} where it "
-            f"had {rows.decimal(float(own.mean()))}, so nothing can be measured on it."
-        )
     after = loss - float(np.mean([gain.mean() for gain in gains]))
     most = loss + abs(loss) + abs(float(constant_losses(problem).mean()))
     if not (np.isfinite([after, *slopes]).all() and after <= most):
@@ -165,7 +170,6 @@ def _require_sane(
             f"{rows.decimal(loss)} to {rows.decimal(after)}, so the score does not apply here. Use 'refit' or "
             "'finetune'."
         )
-    return loss
 
 
 def _halves(held: Examples) -> list[Examples]:

@@ -41,7 +41,7 @@ def swap(problem: Problem) -> Evidence:
     turned = node.edit(inputs=(*node.inputs[1:], node.inputs[0]))
     changed = with_subgraph(problem.root, problem.merge.site, problem.graph.edit(put=[turned]))
     door, held = problem.door, problem.held
-    before = door.losses_of(door.write(problem.root), problem.losses, held)
+    before = problem.losses_on(held)
     try:
         exchanged = door.write(changed)
     except ModelError as error:

@@ -25,6 +25,8 @@ the first to the last in even steps."""
 LONGEST = 60.0
 """Seconds that tying may take, beyond the first merge: a budget in trainings has no clock of its own, and a tie is one
 look among others. Merges that are left stay as they are, and the words say how many were tied."""
+CAREFUL = 1.5
+"""Seconds that judging will take are stretched so much."""
 FITTING = 0.8
 """Share of the examples that fit; the others judge the fit."""
 
@@ -91,9 +93,12 @@ def tie(problem: Problem, *, most: int | None = None, members: int | None = None
         problem = replace(problem, merge=some[0], graph=subgraph(problem.root, some[0].site)[0], family=some)
     taken = problem.data.count if most is None else most
     held = problem.held if most is None else problem.held.first(most)
-    before = door.losses_of(door.write(problem.root), problem.losses, held)
-    judged = time.perf_counter() - start  # the tied network will take as long
+    before = problem.losses_on(held)
+    judged = time.perf_counter() - start if problem.given is None else problem.given.seconds
+    judged *= CAREFUL  # the tied network has to be written, and compiled, as well
     arms = switched_arms(problem, taken, until=min(problem.deadline - judged, time.monotonic() + LONGEST))
+    if arms is None:
+        raise DataError(f"{site!r}: the time does not allow to tie it.")
     if isinstance(arms, Refusal):
         raise DataError(f"{site!r} cannot be tied: {arms.reason}.")
     after = door.losses_of(door.write(arms[0]["add"]), problem.losses, held)

@@ -1,17 +1,16 @@
 """One merge taken to one rung: the rule that applies, or the refusal that says why none does."""
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-import numpy as np
-
 from addcat.doors.base import Prober
-from addcat.graph import Array, Edge, Graph, Node, Refusal
-from addcat.graph.nested import calls_of, flatten, subgraph, with_subgraph
+from addcat.graph import Array, Edge, Graph, Refusal
+from addcat.graph.nested import subgraph, with_subgraph
 from addcat.merges import Merge, describe_merge
 from addcat.merges.switchability import absorb_refusal, blocker, exact_form
-from addcat.switches.collapse import Collapsed, collapse_to_add, collapse_to_branch
-from addcat.switches.fit import Probe, apply_fit, fit_kernel
+from addcat.switches.collapse import collapse_to_add, collapse_to_branch
+from addcat.switches.fitted import fit_targets
 from addcat.switches.ladder import OP_OF, Rung, lower_to_add, mask_refusal, raise_to
 from addcat.switches.nodes import with_own_layers
 from addcat.switches.to_add import absorb, average_parts
@@ -29,12 +28,14 @@ class Setting:
         batches: Batches of model inputs; empty without data.
         widen: "project" or "pad".
         seed: Of everything drawn.
+        until: When fitting is to end, in seconds of `time.monotonic`; where it would not, `OutOfTime` is raised.
     """
 
     door: Prober
     batches: tuple[list[Array], ...]
     widen: str
     seed: int
+    until: float = math.inf
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,51 +135,14 @@ def _fitted(root: Graph, site: str, merge: Merge, rung: Rung, setting: Setting) 
         collapsed = collapse_to_branch(graph, merge)
     else:
         collapsed = collapse_to_add(graph, merge, widen=setting.widen)
-    new, distortion = _fit_targets(root, site, graph, collapsed, setting)
+    new, distortion = fit_targets(
+        root, site, graph, collapsed, setting.door, setting.batches, seed=setting.seed, until=setting.until
+    )
     inside, _ = subgraph(new, site)
     if rung.name != "drop":
         raised = raise_to(inside, describe_merge(inside, inside.nodes[name]), rung, seed=setting.seed)
         new = with_subgraph(new, site, raised)
     return Changed(new, "fit", False, distortion)
-
-
-def _fit_targets(
-    root: Graph, site: str, graph: Graph, collapsed: Collapsed, setting: Setting
-) -> tuple[Graph, dict[str, float]]:
-    inside, distortion = collapsed.graph, dict[str, float]()
-    for target in collapsed.targets:
-        new_root = with_subgraph(root, site, inside)
-        old_name = target if collapsed.form == "direct" else None
-        probe = _probe(root, new_root, site, old_name, target, setting.door)
-        old = graph.nodes[target] if old_name else _identity_like(inside.nodes[target])
-        fit = fit_kernel(old, inside.nodes[target], probe, setting.batches, seed=setting.seed)
-        inside = apply_fit(inside, fit)
-        distortion[target] = fit.distortion
-    return with_subgraph(root, site, inside), distortion
-
-
-def _identity_like(new: Node) -> Node:
-    """The old merged tensor as a consumer of itself, for a layer that rebuilds it."""
-    out = new.weights["kernel"].shape[0]
-    kernel = np.eye(out).reshape(out, out, *(1,) * (len(new.weights["kernel"].shape) - 2))
-    return new.edit(weights={"kernel": kernel})
-
-
-def _probe(old: Graph, new: Graph, site: str, old_target: str | None, target: str, door: Prober) -> Probe:
-    """A function that runs both networks up to what the target reads, at every call of the nested model it lies in."""
-    prefix = site[: site.rfind("/") + 1]
-    flat_old, flat_new = flatten(old), flatten(new)
-    before = [
-        flat_old.nodes[name].inputs[0] if old_target else Edge(name)
-        for name in calls_of(old, prefix + old_target if old_target else site)
-    ]
-    after = [flat_new.nodes[name].inputs[0] for name in calls_of(new, prefix + target)]
-    run_old, run_new = door.probe(old, before), door.probe(new, after)
-
-    def probe(batch: list[Array]) -> tuple[Array, Array]:
-        return np.concatenate(run_old(batch)), np.concatenate(run_new(batch))
-
-    return probe
 
 
 def inputs_of(batches: Iterable[tuple[list[Array], object]]) -> tuple[list[Array], ...]:

@@ -56,15 +56,12 @@ def collapse_to_add(graph: Graph, merge: Merge, *, widen: str, force_direct: boo
     if merge.adds:
         targets = tuple(consumer.node for consumer in merge.consumers)
         return Collapsed(graph.edit(put=[*extra, add]), "direct", targets)
-    parts = _membership(sizes, channels)
 
     def mean(_: Consumer, kernels: list[Array]) -> list[Array]:
-        weights = parts / parts.sum(axis=0)
-        return [np.einsum("om...,mc->oc...", np.asarray(k, np.float64), _repeated(weights, k)) for k in kernels]
+        return [np.swapaxes(_joined(k.swapaxes(0, 1), sizes, channels, mean=True), 0, 1) for k in kernels]
 
     def along(name: str, array: Array) -> Array:
-        weights = parts if name in ("mean", "variance") else parts / parts.sum(axis=0)
-        return np.einsum("m...,mc->c...", np.asarray(array, np.float64), weights)
+        return _joined(array, sizes, channels, mean=name not in ("mean", "variance"))
 
     changed = resized(graph, merge, channels, kernels=mean, path=along)
     targets = tuple(consumer.node for consumer in merge.consumers)
@@ -112,10 +109,19 @@ def _membership(sizes: list[int], channels: int) -> NDArray[np.float64]:
     return np.concatenate([algebra.widen(np.eye(size), inputs=channels) for size in sizes])
 
 
-def _repeated(weights: NDArray[np.float64], kernel: Array) -> NDArray[np.float64]:
-    """The same for kernels that hold several inputs a channel (a separable convolution's multiplier)."""
-    times = kernel.shape[1] // len(weights)
-    return np.asarray(np.kron(weights, np.eye(times)), np.float64) if times > 1 else weights
+def _joined(array: Array, sizes: list[int], channels: int, *, mean: bool) -> NDArray[np.float64]:
+    """Merged channels on axis 0 joined as Add joins them: summed, or averaged, over the branches that have each.
+
+    A kernel may hold several inputs a channel (a separable convolution's multiplier), one behind the other.
+    """
+    times = len(array) // sum(sizes)
+    total, count = np.zeros((channels * times, *array.shape[1:])), np.zeros(channels * times)
+    start = 0
+    for size in sizes:
+        total[: size * times] += array[start : start + size * times]
+        count[: size * times] += 1
+        start += size * times
+    return total / count.reshape(-1, *(1,) * (array.ndim - 1)) if mean else total
 
 
 def _rebuilt(graph: Graph, merge: Merge, source: Edge, kernel: Array, *, remove: tuple[str, ...] = ()) -> Collapsed:

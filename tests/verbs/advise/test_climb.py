@@ -144,7 +144,7 @@ def test_tying_costs_and_lasts_as_long_as_its_merges(instant, monkeypatch):
         "The time does not allow to measure the network as it is.",
     )
     assert tied(58)[1] == pytest.approx(8.5 * single)  # of a large family 16 members
-    assert tied(58, seconds=8.5)[1] == pytest.approx(2.5 * single)  # 4 of them in half of the time
+    assert tied(58, seconds=8.5)[1] == pytest.approx(1.5 * single)  # 2 of them in half of the time
     assert methods(tied(58, seconds=3)[0]) == ["structure"]
 
 

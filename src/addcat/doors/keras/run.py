@@ -5,16 +5,18 @@ inside the model says: a layer that is called with training=True would be compar
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from addcat.doors.keras.build import set_weights
 from addcat.doors.keras.read import read
 from addcat.doors.keras.said import first_sentence
 from addcat.doors.keras.write import Writer, tensors_of
 from addcat.errors import ModelError
 from addcat.frameworks import keras, load
-from addcat.graph import Array, Edge, Graph
+from addcat.graph import Array, Edge, Graph, Node
 from addcat.graph.nested import flatten
 
 OPEN_SIZE = 32
@@ -95,7 +97,31 @@ def _input_structure(model: Any) -> Any:
     return model.inputs[0] if isinstance(model, keras().Sequential) else model.input
 
 
-def probe(graph: Graph, edges: list[Edge]) -> Callable[[list[Array]], list[Array]]:
+@dataclass(frozen=True, slots=True)
+class Probed:
+    """See `addcat.doors.base.Probed`.
+
+    Attributes:
+        run: Takes inputs, gives tensors; reads the weights at each call.
+        graph: What runs, nested models laid open.
+        writer: Knows its layers.
+    """
+
+    run: Callable[[list[Array]], list[Array]]
+    graph: Graph
+    writer: Writer
+
+    def __call__(self, inputs: list[Array], /) -> list[Array]:
+        """The tensors for some inputs."""
+        return self.run(inputs)
+
+    def put(self, name: str, node: Node) -> None:
+        """Put weights into the layer of a node; nothing where it lies behind all that is probed."""
+        if name in self.graph.nodes:
+            set_weights(node, self.writer.layer_of(self.graph.nodes[name]))
+
+
+def probe(graph: Graph, edges: list[Edge]) -> Probed:
     """A function from a list of input arrays to the tensors on some edges.
 
     Args:
@@ -118,7 +144,7 @@ def probe(graph: Graph, edges: list[Edge]) -> Callable[[list[Array]], list[Array
     tensors = tensors_of(part, writer)
     model = keras().Model([tensors[Edge(name)] for name in part.inputs], [tensors[edge] for edge in edges])
     writer.finish(part)
-    return predictor(model)
+    return Probed(predictor(model), part, writer)
 
 
 def random_inputs(graph: Graph, *, examples: int, seed: int) -> list[Array]:

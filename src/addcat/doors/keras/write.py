@@ -36,6 +36,10 @@ class Writer:
     operations: dict[int | str, Any] = field(default_factory=dict[int | str, Any])
     models: dict[int, Any] = field(default_factory=dict[int, Any])
 
+    def layer_of(self, node: Node) -> Any:
+        """What a node without a body has become."""
+        return self.operations[_key(node)]
+
     def finish(self, graph: Graph) -> None:
         """Carry weights and flags over, once the layers of a graph are built."""
         for node in graph.nodes.values():
@@ -145,7 +149,7 @@ def _operation(node: Node, writer: Writer) -> Any:
     """The new layer of a node; the same one for every call site of a shared layer."""
     if node.body is not None:
         return _write(node.body, writer)
-    key = node.name if node.native is None else id(node.native.operation)
+    key = _key(node)
     if key not in writer.operations:
         if node.native is None:
             writer.operations[key] = new_layer(node)
@@ -155,6 +159,11 @@ def _operation(node: Node, writer: Writer) -> Any:
             name = {"name": node.layer.replace("/", ".")} if writer.rename and node.attrs.get("is_layer") else {}
             writer.operations[key] = clone_operation(node.native.operation, name)
     return writer.operations[key]
+
+
+def _key(node: Node) -> int | str:
+    """The same for all call sites of a layer."""
+    return node.name if node.native is None else id(node.native.operation)
 
 
 def _call(node: Node, tensors: list[Any], writer: Writer) -> Any:
@@ -187,7 +196,7 @@ def _function(node: Node, tensors: list[Any]) -> Any:
 
 def _finish(node: Node, writer: Writer) -> None:
     """Carry weights and flags over, once a layer is built."""
-    key = node.name if node.native is None else id(node.native.operation)
+    key = _key(node)
     if node.body is not None or key not in writer.operations:
         return
     layer = writer.operations[key]

@@ -21,7 +21,7 @@ from addcat.doors.torch import write as writing
 from addcat.doors.torch.examples import Example, example_of
 from addcat.doors.torch.losses import TorchLoss
 from addcat.doors.torch.raised import named
-from addcat.doors.torch.run import Run
+from addcat.doors.torch.run import Probed, Run
 from addcat.doors.torch.training import TorchTrainer, Training
 from addcat.doors.torch.training.frozen import freeze
 from addcat.doors.torch.watching import in_mode
@@ -73,7 +73,7 @@ class TorchDoor:
         """See `addcat.doors.torch.run.random_inputs`."""
         return running.random_inputs(graph, examples=examples, seed=seed)
 
-    def probe(self, graph: Graph, edges: list[Edge]) -> Run:
+    def probe(self, graph: Graph, edges: list[Edge]) -> Probed:
         """See `addcat.doors.torch.run.probe`."""
         _require_whole(graph)
         return running.probe(graph, edges, self.example)

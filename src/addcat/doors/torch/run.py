@@ -1,11 +1,13 @@
 """Run a module at inference: on arrays, up to tensors inside, on random inputs."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from addcat.doors.torch.examples import Example, array_of, example_of
+from addcat.doors.torch.measure import assign, remember
 from addcat.doors.torch.raised import named
 from addcat.doors.torch.read import graph_of, read
 from addcat.doors.torch.record import Recording, values_at
@@ -13,7 +15,7 @@ from addcat.doors.torch.unnested import recorded_edges
 from addcat.doors.torch.watching import in_mode, tensors_in
 from addcat.doors.torch.write import is_edited, write
 from addcat.frameworks import torch
-from addcat.graph import Array, Edge, Graph
+from addcat.graph import Array, Edge, Graph, Node
 
 _torch: Any = torch()
 Run = Callable[[list[Array]], list[Array]]
@@ -44,17 +46,39 @@ def predictor(model: Any, example: Example, edges: Sequence[Edge] = ()) -> Run:
     return run
 
 
-def probe(graph: Graph, edges: list[Edge], example: Example) -> Run:
+@dataclass(frozen=True, slots=True)
+class Probed:
+    """See `addcat.doors.base.Probed`.
+
+    Attributes:
+        model: What runs; the user's own where its graph was not edited.
+        edges: Of the tensors that it gives.
+        example: What it is called with.
+    """
+
+    model: Any
+    edges: list[Edge]
+    example: Example
+
+    def __call__(self, inputs: list[Array], /) -> list[Array]:
+        """The tensors for some inputs."""
+        _, values = values_at(self.model, example_of(self.example, inputs, self.model), self.edges)
+        return [array_of(values[edge]) for edge in self.edges]
+
+    def put(self, name: str, node: Node) -> None:
+        """Put weights into the module of a node."""
+        assign(self.model, name, node)
+
+
+def probe(graph: Graph, edges: list[Edge], example: Example) -> Probed:
     """A function from a list of input arrays to the tensors on some edges of a graph."""
     recording: Recording = graph.native
-    model = write(graph) if is_edited(graph) else recording.model
     places = recorded_edges(graph, graph_of(recording), edges)
-
-    def run(inputs: list[Array]) -> list[Array]:
-        _, values = values_at(model, example_of(example, inputs, model), places)
-        return [array_of(values[edge]) for edge in places]
-
-    return run
+    if not is_edited(graph):
+        return Probed(recording.model, places, example)
+    model = write(graph)
+    remember(model, graph)
+    return Probed(model, places, example)
 
 
 def random_inputs(graph: Graph, *, examples: int, seed: int) -> list[Array]:

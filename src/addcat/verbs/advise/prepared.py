@@ -6,6 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from addcat.data.examples import Examples
 from addcat.data.held import FEWEST_HELD, fit_and_held
 from addcat.data.metrics import Metric, metrics_of
@@ -14,7 +16,7 @@ from addcat.doors.recipe import Recipe
 from addcat.errors import DataError, OptionError, SiteError, check_seed, nearest
 from addcat.evidence.baseline import beats_constant
 from addcat.evidence.meter import STEP, Meter
-from addcat.evidence.problem import Problem
+from addcat.evidence.problem import Given, Problem
 from addcat.graph import Graph
 from addcat.graph.nested import subgraph
 from addcat.merges import Merge, find_merges
@@ -138,6 +140,7 @@ class Prepared:
             family=merges if len(merges) > 1 else (),
             match=self.asked.match,
             metrics=self.metrics,
+            given=self.first.given,
         )
 
     def climber(self, problem: Problem, share: Meter) -> Climber:
@@ -175,7 +178,7 @@ def prepare(
     recipe = recipe_for(door, model, data, fit.count, training)
     most = math.inf if asked.budget is None else asked.budget.trainings
     meter = Meter(recipe, most, math.inf, started=start)
-    first = _first_look(door, graph, losses, held, meter)
+    first = _first_look(door, graph, losses, (fit, held), meter)
     left_out = default_budget(first.training(recipe)) if asked.effort == "auto" else Budget()
     return Prepared(
         asked=asked,
@@ -202,22 +205,27 @@ class First:
     Attributes:
         loss: Held-out.
         trained: Whether labels of other examples would raise it.
-        seconds: Of the first pass, compilation included.
         again: Seconds of one more pass over one example.
+        given: The network that was looked at.
     """
 
     loss: float
     trained: bool
-    seconds: float
     again: float
+    given: Given
+
+    @property
+    def seconds(self) -> float:
+        """Of the first pass."""
+        return self.given.seconds
 
     def training(self, recipe: Recipe) -> float:
         """Seconds of a training, as long as a step takes three passes."""
         return STEP * recipe.steps * recipe.batch * self.again
 
 
-def _first_look(door: Laboratory, graph: Graph, losses: Any, held: Examples, meter: Meter) -> First:
-    passes = 3
+def _first_look(door: Laboratory, graph: Graph, losses: Any, data: tuple[Examples, Examples], meter: Meter) -> First:
+    passes, held = 3, data[1]
     most = max(FEWEST_HELD, meter.examples_for(FIRST_LOOK * meter.trainings, passes))
     some = held.first(most)
     model = door.write(graph)
@@ -232,7 +240,8 @@ def _first_look(door: Laboratory, graph: Graph, losses: Any, held: Examples, met
             f"The model's loss on the data is {value}: its activations or the loss are not finite. "
             "Check the inputs, the labels and the weights before asking for a verdict."
         )
-    return First(value, trained, compiled - began, again)
+    constant = np.asarray(door.constant_losses(model, losses, *data), np.float64)
+    return First(value, trained, again, Given(model, compiled - began, constant))
 
 
 def _check_match(match: str, effort: str) -> None:

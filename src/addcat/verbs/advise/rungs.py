@@ -27,8 +27,11 @@ PAIRS_FROM, CHEAP = 0.45, 0.1
 """From so many trainings on pairs can be paid, and what is cheap may take this share of the budget; all of it below."""
 LARGE = 0.5
 """Share of the time that tying some members of a large family may take."""
-JUDGED, PREFIX = 2.0, 0.5
-"""What that compiles: two whole networks that are judged, and for each member what comes before it, half of one."""
+JUDGED, PREFIX = 1.5, 1.0
+"""What that compiles: the tied network, which is written first, and for each member what comes before its readers in
+two networks, half of each."""
+SCORED = 6
+"""What the score compiles: a pass of the opened network, one of its inside, and a gradient."""
 MOST_TIED = 2000
 """Examples that are enough to tie a Concatenate by regression."""
 
@@ -66,7 +69,7 @@ def probe_of(problem: Problem, meter: Meter, relative: float, first_pass: float)
     """
     add, merges = problem.now == "add", len(problem.merges)
     members = merges if add else _members(merges, meter, first_pass)
-    compiled = 4 if add else 3 + members if members == merges else math.ceil(JUDGED + PREFIX * members)
+    compiled = SCORED if add else 3 + members if members == merges else math.ceil(JUDGED + PREFIX * members)
     if not members or not meter.affords(0.0, compiled * first_pass):
         return "The time does not allow to measure the network as it is."
     passes = PASSES * relative if add else tying(members)

@@ -51,6 +51,8 @@ def design_within(problem: Problem, meter: Meter, step: float, first_pass: float
     least = 0.0
     for stage in STAGES:
         try:
+            if not meter.affords(0.0, Design.compiling_seconds(len(problem.merges), first_pass)):
+                return "The time does not allow to compile the arms of one design for all of them."
             design = Design(problem, stage)
         except (DataError, OptionError, RefusedError) as refused:
             return str(refused)
