@@ -237,3 +237,26 @@ def test_a_loss_without_a_gradient_is_refused():
     assert str(caught.value) == (
         "'merge': the loss has no finite gradient here, so the score does not apply. Use 'refit' or 'finetune'."
     )
+
+
+def test_a_score_that_would_end_too_late_is_not_begun(monkeypatch):
+    """Its first program says how long the others would take."""
+    now = [0.0]
+    monkeypatch.setattr("time.monotonic", lambda: now[0])
+    data = two_inputs(100, lambda x, y: x[:, 0] - y[:, 0])
+    made = replace(problem(encoded_pair("add"), data, data), deadline=45.0)
+    losses_of = made.door.losses_of
+
+    def slow(*args):
+        now[0] += 10.0
+        return losses_of(*args)
+
+    monkeypatch.setattr(made.door, "losses_of", slow)
+    with pytest.raises(DataError) as caught:
+        score(made)
+    assert str(caught.value) == "'merge': the time does not allow to score it."
+    assert now[0] == 10
+    now[0] = 0.0
+    monkeypatch.setattr(made.door, "gradient", lambda *_: pytest.fail("enough"))
+    with pytest.raises(pytest.fail.Exception):
+        score(replace(made, deadline=51.0))
