@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import onnx
 import onnx_ir
+from addcat.verbs.optimize.openings import openings
 from architecture_export import exported, module_of
 from architecture_list import ARCHITECTURES
 from optimize import OTHERS, simplified
@@ -24,7 +25,6 @@ from addcat.doors.onnx.running.runtime import input_shapes, random_inputs, start
 from addcat.doors.timing import Ratio, interleave
 from addcat.rules import rules_for
 from addcat.verbs.optimize import optimize
-from addcat.verbs.optimize.openings import openings
 
 RUNTIMES = ("onnxruntime", "openvino")
 SECONDS, LIMITS = 2.0, {"onnxruntime": 100.0, "openvino": 60.0}

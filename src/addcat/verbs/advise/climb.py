@@ -178,7 +178,7 @@ class Climber:
         Raises:
             DataError: if it does not apply to a merge that was named.
         """
-        made, problem = self.made, self._problem
+        made, problem = self.made, replace(self._problem, deadline=math.inf)  # a budget limits pairs alone
         made.evidence.append(structure(problem))
         made.proved = "add" if made.evidence[0].disguised else None
         made.path.append(f"Only {effort} was asked for.")
