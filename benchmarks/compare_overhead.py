@@ -2,8 +2,10 @@
 
 A trial sleeps and gives a number. Every tool runs the same trials with two workers, in turns within one run; its
 overhead is what a trial took beyond its sleep, times the workers. Tools that keep results on disk do so: addcat and
-Optuna in SQLite, Ray Tune in its folder; joblib keeps nothing. "addcat, here" has one worker, in this process. Starting
-a tool is not counted: each warms up first.
+Optuna in SQLite, Ray Tune in its folder; joblib keeps nothing, and "addcat, unkept" does the same. "addcat, here" has
+one worker, in this process. joblib gives one trial at a time to a process, as the others do, since each result is a
+record; left to itself it would send several together where they are short. Starting a tool is not counted: each warms
+up first. Ray Tune takes part in the first rounds only.
 
     python benchmarks/compare_overhead.py        # needs optuna and ray[tune] (the extra "bench")
 """
@@ -22,7 +24,7 @@ from addcat.trials.store import Store
 from addcat.trials.trial import Key
 from addcat.trials.workers import Workers
 
-TRIALS, ROUNDS, SLEEP, WORKERS = 16, 2, 0.02, 2
+TRIALS, ROUNDS, SLOW_ROUNDS, SLEEP, WORKERS = 32, 9, 1, 0.02, 2
 
 
 def build(arm, seed):
@@ -34,15 +36,18 @@ def train(arm, seed):
     return 1.0 + seed / 1000
 
 
-def by_addcat(folder, trials):
+def by_addcat(folder, trials, count=WORKERS, keep=True):
     keys = [Key(arm, seed) for seed in range(trials // 2) for arm in ("add", "concat")]
-    store = Store(folder / "trials.db")
-    return sum(1 for _ in run_trials(keys, FunctionTrial(build, train), store=store, workers=Workers(WORKERS)))
+    store = Store(folder / "trials.db") if keep else None
+    return sum(1 for _ in run_trials(keys, FunctionTrial(build, train), store=store, workers=Workers(count)))
+
+
+def unkept(folder, trials):
+    return by_addcat(folder, trials, keep=False)
 
 
 def here(folder, trials):
-    keys = [Key(arm, seed) for seed in range(trials // 2) for arm in ("add", "concat")]
-    return sum(1 for _ in run_trials(keys, FunctionTrial(build, train), store=Store(folder / "trials.db")))
+    return by_addcat(folder, trials, count=1)
 
 
 def by_joblib(folder, trials):
@@ -50,7 +55,7 @@ def by_joblib(folder, trials):
 
     calls = [joblib.delayed(train)("add", seed) for seed in range(trials)]
     with joblib.parallel_config(backend="loky", inner_max_num_threads=share_threads(WORKERS)):  # as addcat's workers
-        return len(joblib.Parallel(n_jobs=WORKERS, batch_size=1, pre_dispatch=WORKERS)(calls))
+        return len(joblib.Parallel(n_jobs=WORKERS, batch_size=1)(calls))
 
 
 def by_optuna(folder, trials):
@@ -78,8 +83,15 @@ def by_ray_tune(folder, trials):
     return len(tuner.fit())
 
 
-ALONE = "addcat, here"
-TOOLS = {"addcat": by_addcat, ALONE: here, "plain joblib": by_joblib, "Optuna": by_optuna, "Ray Tune": by_ray_tune}
+ALONE, SLOW = "addcat, here", "Ray Tune"
+TOOLS = {
+    "addcat": by_addcat,
+    "addcat, unkept": unkept,
+    ALONE: here,
+    "plain joblib": by_joblib,
+    "Optuna": by_optuna,
+    SLOW: by_ray_tune,
+}
 
 
 def main():
@@ -91,6 +103,8 @@ def main():
     took = {name: [] for name in TOOLS}
     for round_ in range(ROUNDS + 1):
         for name, run in TOOLS.items():
+            if name == SLOW and round_ > SLOW_ROUNDS:
+                continue
             with tempfile.TemporaryDirectory() as folder:
                 start = time.perf_counter()
                 count = run(Path(folder), TRIALS)
@@ -100,9 +114,9 @@ def main():
                 took[name].append(1000 * ((1 if name == ALONE else WORKERS) * seconds / TRIALS - SLEEP))
     ray.shutdown()
     print(f"{TRIALS} trials of {1000 * SLEEP:.0f} ms, {WORKERS} workers, {ROUNDS} rounds in turn; ms a trial beyond it")
-    print(f"{'tool':<14}{'median':>8}{'least':>8}{'most':>8}")
+    print(f"{'tool':<16}{'median':>8}{'least':>8}{'most':>8}")
     for name, values in took.items():
-        print(f"{name:<14}{statistics.median(values):>8.1f}{min(values):>8.1f}{max(values):>8.1f}")
+        print(f"{name:<16}{statistics.median(values):>8.1f}{min(values):>8.1f}{max(values):>8.1f}")
 
 
 if __name__ == "__main__":

@@ -98,6 +98,35 @@ def test_processes_give_the_same_and_a_worker_that_dies_takes_only_its_trial_dow
     assert losses(run_trials(KEYS, Scripted(), store=store, workers=Workers(2))) == EXPECTED
 
 
+def who(model, seed):
+    return {"loss": 1.0, "process": float(os.getpid())}
+
+
+def test_a_process_that_dies_while_it_waits_is_replaced():
+    execute = FunctionTrial(lambda arm, seed: arm, who)
+    before = {trial.metrics["process"] for trial in run_trials(KEYS, execute, workers=Workers(2))}
+    os.kill(int(before.pop()), signal.SIGKILL)
+    after = list(run_trials(KEYS, execute, workers=Workers(2)))
+    assert {trial.status for trial in after} == {"done"}
+    assert [trial.key for trial in sorted(after, key=lambda trial: KEYS.index(trial.key))] == KEYS
+
+
+def test_stopping_early_ends_what_runs_and_another_comparison_goes_on(tmp_path):
+    store = Store(tmp_path / "trials.db")
+    slow = Scripted(seconds=30.0)
+    trials = run_trials(KEYS, Scripted(), store=store, workers=Workers(2))
+    next(trials)
+    started = time.monotonic()
+    trials.close()
+    assert store.running() == ()
+    stuck = run_trials(KEYS[:4], slow, workers=Workers(2))
+    threading.Timer(1.0, os.kill, (os.getpid(), signal.SIGINT)).start()
+    with pytest.raises(KeyboardInterrupt):
+        next(stuck)
+    assert time.monotonic() - started < 25
+    assert losses(run_trials(KEYS, Scripted(), store=store, workers=Workers(2))) == EXPECTED
+
+
 SCRIPT = """
 import sys
 sys.path[:0] = {path!r}

@@ -31,6 +31,7 @@ STALE = 60.0
 WAIT = 30.0
 """Seconds to wait for another process that is writing."""
 TABLES = """
+BEGIN IMMEDIATE;
 CREATE TABLE IF NOT EXISTS comparison (name TEXT PRIMARY KEY, value TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS trials (
     arm TEXT NOT NULL, seed INTEGER NOT NULL, spec TEXT NOT NULL, status TEXT NOT NULL, loss REAL, losses BLOB,
@@ -39,6 +40,7 @@ CREATE TABLE IF NOT EXISTS trials (
 CREATE TABLE IF NOT EXISTS claims (
     arm TEXT NOT NULL, seed INTEGER NOT NULL, owner TEXT NOT NULL, host TEXT NOT NULL, pid INTEGER NOT NULL,
     seen REAL NOT NULL, PRIMARY KEY (arm, seed));
+COMMIT;
 """
 COLUMNS = "arm, seed, status, loss, losses, curve, metrics, seconds, host, versions, detail"
 
@@ -64,8 +66,8 @@ class Store:
             raise OptionError(
                 f"The store cannot be {str(path)!r}: there is no folder {str(self.path.parent)!r}. Make it first."
             )
-        with self._connected() as connection:
-            connection.executescript(TABLES)
+        with self._connected():
+            pass  # it is made, or something else is found out
 
     @staticmethod
     def existing(path: str | Path) -> "Store":
@@ -197,7 +199,10 @@ class Store:
                 # opening and closing the last connection moves the whole log, which costs more than a short trial
                 connection = sqlite3.connect(self.path, timeout=WAIT, isolation_level=None)
                 self._local.connection = connection
+                connection.execute("PRAGMA synchronous = OFF")  # an empty file has nothing to lose
                 connection.execute("PRAGMA journal_mode = WAL")
+                if connection.execute("SELECT name FROM sqlite_master").fetchone() is None:
+                    connection.executescript(TABLES)
                 connection.execute("PRAGMA synchronous = NORMAL")
             yield self._local.connection
         except sqlite3.DatabaseError as error:

@@ -20,12 +20,11 @@ from typing import Any, Literal
 from addcat.errors import OptionError
 from addcat.frameworks import load
 from addcat.trials.execute import Execute, Unit, guarded, share_threads
+from addcat.trials.processes import THREADS, on_processes
 from addcat.trials.trial import Trial, failed
 
 Place = Literal["processes", "ray", "dask"]
 PLACES: tuple[Place, ...] = ("processes", "ray", "dask")
-THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NPROC")
-"""What numerical libraries read when they load; NPROC is XLA's."""
 CARRIED = ("KERAS_BACKEND", "KERAS_HOME", "JAX_PLATFORMS", "JAX_COMPILATION_CACHE_DIR", "XLA_FLAGS")
 """Settings that a worker on another machine takes over."""
 
@@ -123,51 +122,12 @@ def _first_done(running: list[Future[list[Trial]]]) -> dict[Any, list[Trial]]:
 
 
 def _on_processes(units: Iterator[Unit], task: "Task", workers: Workers) -> Generator[Trial]:
-    """Processes of this machine, through joblib."""
-    joblib = load("joblib", extra="workers")
-    flying: dict[Unit, None] = {}
-
-    def drawn() -> Iterator[Any]:
-        for unit in units:
-            flying[unit] = None
-            yield joblib.delayed(task)(unit)
-
-    share = share_threads(workers.count)
-    with joblib.parallel_config(backend="loky", n_jobs=workers.count, inner_max_num_threads=share):
-        while True:
-            try:
-                yield from _results(joblib, drawn(), flying, workers.count)
-            except Exception as error:
-                if not _died(error):
-                    raise
-                for unit in list(flying):
-                    yield from _alone(joblib, task, unit)
-                    flying.pop(unit, None)
-            else:
-                return
-
-
-def _results(joblib: Any, calls: Iterator[Any], flying: dict[Unit, None], count: int) -> Generator[Trial]:
-    parallel = joblib.Parallel(n_jobs=count, return_as="generator_unordered", pre_dispatch=count, batch_size=1)
-    for unit, trials in parallel(calls):
-        flying.pop(unit, None)
-        yield from trials
-
-
-def _alone(joblib: Any, task: Any, unit: Unit) -> list[Trial]:
-    """Run one unit in a process of its own, after it was in flight when a worker died."""
-    try:
-        (found,) = joblib.Parallel(n_jobs=2, batch_size=1, pre_dispatch=1)([joblib.delayed(task)(unit)])
-    except Exception as error:
-        if not _died(error):
-            raise
-        return [failed(key, "failed", f"the worker process died: {error}") for key in unit]
-    return found[1]
+    return on_processes(units, task, workers.count)
 
 
 def _died(error: Exception) -> bool:
     names = {cls.__name__ for cls in type(error).__mro__}
-    return bool(names & {"TerminatedWorkerError", "BrokenProcessPool", "WorkerCrashedError", "KilledWorker"})
+    return bool(names & {"WorkerCrashedError", "KilledWorker"})
 
 
 @dataclass(frozen=True, slots=True)
