@@ -3,9 +3,10 @@
     python tests/mutate.py --count 100 --seed 0 [folder ...]
 
 A mutant is written to a copy of the package, never to the working tree. The tests of `src/addcat/a/b.py` are
-`tests/a/test_b.py`, where there is none the folder's, and what `ALSO` adds. Points are drawn by seed, folders in turn,
-so a run can be repeated and continued. Printed are a table by folder and every survivor; some are equivalent, which
-only a person can tell.
+`tests/a/test_b.py`, where there is none the folder's, and what `ALSO` adds: those of them that import the file, through
+whatever else, the nearest first, without the slow ones, up to the first that fails. Points are drawn by seed, folders
+in turn, so a run can be repeated and continued. Printed are a table by folder and every survivor; some are equivalent,
+which only a person can tell.
 """
 
 import argparse
@@ -19,6 +20,7 @@ import tempfile
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from itertools import islice, zip_longest
 from pathlib import Path
 
@@ -34,6 +36,8 @@ SWAPS: dict[type[ast.AST], type[ast.AST]] = {
     ast.In: ast.NotIn, ast.NotIn: ast.In, ast.Is: ast.IsNot, ast.IsNot: ast.Is, ast.Add: ast.Sub, ast.Sub: ast.Add,
     ast.Mult: ast.Add, ast.Div: ast.Mult, ast.FloorDiv: ast.Mult, ast.And: ast.Or, ast.Or: ast.And,
 }  # fmt: skip
+PASSED, NONE_COLLECTED = 0, 5
+"""What pytest ends with."""
 NAMES = {"min": "max", "max": "min", "any": "all", "all": "any"}
 
 
@@ -128,16 +132,53 @@ def drawn(folders: list[str], seed: int) -> Iterator[Mutant]:
 
 
 def tests_of(mutant: Mutant) -> list[str]:
-    """The mirrored tests of a file."""
+    """The mirrored tests of a file, the nearest to it first."""
     inside = mutant.path.relative_to("src/addcat")
     name = inside.parent.name if inside.name == "__init__.py" else inside.stem
     own = ROOT / "tests" / inside.parent / f"test_{name}.py"
     folder = ROOT / "tests" / inside.parent
     while not own.exists() and not (folder.is_dir() and any(folder.rglob("test_*.py"))):
         folder = folder.parent
-    first = own if own.exists() else folder
-    also = [test for start, tests in ALSO.items() if str(inside).startswith(start) for test in tests]
-    return list(dict.fromkeys([str(first.relative_to(ROOT)), *also]))
+    also = [ROOT / test for start, tests in ALSO.items() if str(inside).startswith(start) for test in tests]
+    module = ".".join(mutant.path.with_suffix("").parts[1:]).removesuffix(".__init__")
+    first = [own] if own.exists() else sorted(folder.rglob("test_*.py"))
+    steps = {test: steps for test in dict.fromkeys([*first, *also]) if (steps := distance(test, module)) is not None}
+    near = sorted(steps, key=lambda test: (test != own, steps[test], test.stat().st_size))
+    return [str(test.relative_to(ROOT)) for test in near or first]
+
+
+def distance(test: Path, module: str) -> int | None:
+    """How many imports lead from a test to a module of the package; None where none do."""
+    seen, layer, steps = set[str](), imports(test), 1
+    while layer - seen:
+        if module in layer:
+            return steps
+        seen |= layer
+        layer = set[str]().union(*(imports(file) for name in layer if (file := file_of(name)) is not None))
+        steps += 1
+    return None
+
+
+@cache
+def imports(path: Path) -> frozenset[str]:
+    """Modules that a file imports, wherever in it, in full; a name taken from one may be a module too."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_bytes())):
+        if isinstance(node, ast.Import):
+            found |= {one.name for one in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found |= {node.module, *(f"{node.module}.{one.name}" for one in node.names)}
+    return frozenset(found)
+
+
+def file_of(module: str) -> Path | None:
+    """The file of one of our modules, in the package or beside the tests."""
+    for base in (ROOT / "src", ROOT / "tests", ROOT):
+        path = base.joinpath(*module.split("."))
+        for file in (path.with_suffix(".py"), path / "__init__.py"):
+            if file.is_file():
+                return file
+    return None
 
 
 def outcome(mutant: Mutant, package: Path, limit: float) -> str:
@@ -146,7 +187,7 @@ def outcome(mutant: Mutant, package: Path, limit: float) -> str:
     original = target.read_text()
     target.write_text(mutant.text)
     command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "-p", "no:randomly",
-               *tests_of(mutant)]  # fmt: skip
+               "-m", "not slow", *tests_of(mutant)]  # fmt: skip
     environment = {**os.environ, "PYTHONPATH": str(package), "PYTHONDONTWRITEBYTECODE": "1"}
     try:
         done = subprocess.run(  # noqa: S603
@@ -156,7 +197,7 @@ def outcome(mutant: Mutant, package: Path, limit: float) -> str:
         return "unfinished"
     finally:
         target.write_text(original)
-    return "survived" if done.returncode == 0 else "killed"
+    return "survived" if done.returncode in (PASSED, NONE_COLLECTED) else "killed"
 
 
 def main() -> None:

@@ -10,8 +10,10 @@ from problems import encoded_pair, two_inputs
 from small import assert_untouched, state
 
 import addcat
+from addcat.doors.keras.read import read
 from addcat.errors import DataError, ModelError, OptionError, SiteError
 from addcat.trials.store import Store
+from addcat.verbs.compare.prepared import digest_of_graph
 
 
 @pytest.fixture(scope="module")
@@ -75,6 +77,21 @@ def test_another_model_or_other_data_are_refused(clear):
     ):
         with pytest.raises(DataError, match=rf"(?s)holds trials of another comparison\. What differs:\n  {what}: "):
             addcat.compare(net, data, validation=HELD, steps=60, pairs=4, store=store)
+
+
+def test_an_operation_that_a_counter_names_is_the_same_in_the_next_model():
+    """`keras.ops` has no names of its own choosing; layers with weights do, and their weights are drawn by them."""
+
+    def digest(name):
+        i = Input((6, 4), name="x")
+        turned = keras.ops.flip(layers.Dense(4, name=name)(i), axis=1)
+        model = keras.Model(i, layers.Dense(2, name="head")(layers.Add()([turned, i])), name="net")
+        return digest_of_graph(read(model)), model.operations[2].name
+
+    (first, named), (again, named_again), (other, _) = digest("a"), digest("a"), digest("b")
+    assert named != named_again
+    assert first == again
+    assert other != first
 
 
 def test_two_processes_give_the_same_numbers(clear):

@@ -86,16 +86,24 @@ def words_of_metrics(metrics: Sequence[Metric], where: str) -> str:
 
 
 def digest_of_graph(graph: Graph) -> str:
-    """A digest of an architecture: what it computes with, not its weights, which are drawn anew."""
-    lines = [
-        json.dumps(
-            [path, node.op, node.kind, [list(edge) for edge in node.inputs], [list(t.shape) for t in node.outputs]],
-            default=str,
+    """A digest of an architecture: what it computes with, not its weights, which are drawn anew.
+
+    They are drawn by the names of their layers, which therefore count. Operations without weights may be named by a
+    counter of the framework, which goes on from one model to the next: they are told apart by their places.
+    """
+    lines: list[str] = []
+    names: dict[tuple[int, str], str] = {}
+    for place, (path, node, inside) in enumerate(walk(graph)):
+        names[id(inside), node.name] = path if node.weights or node.body is not None else f"{place}"
+        inputs = [(names[id(inside), edge.node], edge.output) for edge in node.inputs]
+        lines.append(
+            json.dumps(
+                [names[id(inside), node.name], node.op, node.kind, inputs, [list(t.shape) for t in node.outputs]],
+                default=str,
+            )
+            + repr(sorted((name, repr(value)) for name, value in node.attrs.items() if type(value) in PLAIN))
+            + repr(sorted((name, weight.shape, weight.trainable) for name, weight in node.weights.items()))
         )
-        + repr(sorted((name, repr(value)) for name, value in node.attrs.items() if type(value) in PLAIN))
-        + repr(sorted((name, weight.shape, weight.trainable) for name, weight in node.weights.items()))
-        for path, node, _ in walk(graph)
-    ]
     return digest(*lines)
 
 
