@@ -23,7 +23,7 @@ from addcat.frameworks import keras
 from addcat.verbs.compare.questions import questions_of
 from benchmarks.advise import gradient_norm, snip, synflow
 from study.data import Data, split
-from study.record import Json, assemble, batches, digest_of, read, stem_of, write
+from study.record import Json, assemble, batches, digest_of, forget, read, stem_of, write
 from study.task import Task
 
 BUDGET, SEED = "1x", 1
@@ -99,6 +99,7 @@ def main(words: Sequence[str] | None = None) -> int:
         missing += found is None
         said = "not run yet" if found is None else f"{found['advise']['choice']}, {found['advise']['probability']:.0%}"
         print(f"{name}: {said}", flush=True)
+        forget()
     assemble(options.folder, options.output)
     return bool(missing)
 

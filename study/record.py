@@ -1,10 +1,12 @@
 """One task through `addcat.compare`, and what is kept of it: nothing is dropped."""
 
+import gc
 import hashlib
 import json
 import math
 import os
 import re
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -54,6 +56,14 @@ def compared(task: Task, model: Any, fit: Data, held: Data, store: Path | None, 
     asked: Json = {"pairs": PAIRS, "budgets": BUDGETS, "learning_rates": RATES, "steps": task.steps, "store": store}
     asked |= {"sites": task.site, "metric": psnr if task.metric == "psnr" else task.metric, "validation": held.pair}
     return addcat.compare(model, batches(fit, task.batch), **asked | options)
+
+
+def forget() -> None:
+    """Let go of what the frameworks keep of networks that are gone: compiled programs, and names that are taken."""
+    keras().utils.clear_session()
+    if (jax := sys.modules.get("jax")) is not None:
+        jax.clear_caches()
+    gc.collect()
 
 
 def psnr(y_true: np.ndarray, y_pred: np.ndarray) -> float:

@@ -27,7 +27,7 @@ SMALL_EVERY = 10
 def main(words: Sequence[str] | None = None) -> int:
     """Run what the command line asks for."""
     options = parser(__doc__ or "").parse_args(words)
-    from study.record import assemble, measured  # noqa: PLC0415  (help needs no framework)
+    from study.record import assemble, forget, measured  # noqa: PLC0415  (help needs no framework)
 
     chosen, start, failed = chosen_of(options), time.monotonic(), list[str]()
     for place, name in enumerate(chosen, 1):
@@ -42,6 +42,7 @@ def main(words: Sequence[str] | None = None) -> int:
             continue
         print(f"{place}/{len(chosen)} {line(record)}", flush=True)
         assemble(options.folder, options.output)
+        forget()
     assemble(options.folder, options.output)
     if failed:
         print(f"{len(failed)} of {len(chosen)} tasks failed: {', '.join(failed)}", flush=True)

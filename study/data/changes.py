@@ -74,9 +74,9 @@ def of_classes(data: Data, classes: int, deviation: float = 2 * NOISE) -> Data:
 
 def coloured(data: Data) -> Data:
     """Grey pictures and the mean colour of each; the coloured ones are the target."""
-    x = data.inputs[0]
-    grey = (x @ np.array([0.299, 0.587, 0.114], "float32"))[..., None]
-    return replace(data, inputs=(grey, x.mean(axis=(1, 2))), targets=x)
+    x = data.inputs[0].astype("float64")  # no matrix product in float32: its last digit depends on the processor
+    grey = (0.299 * x[..., :1] + 0.587 * x[..., 1:2] + 0.114 * x[..., 2:]).astype("float32")
+    return replace(data, inputs=(grey, x.mean(axis=(1, 2)).astype("float32")), targets=data.inputs[0])
 
 
 def upper_half(data: Data) -> Data:

@@ -44,7 +44,7 @@ def test_random_graphs():
         inspect(proto).page()
         result = optimize(proto, goal=GOALS[seed % len(GOALS)], measure=False, time_limit=5)
         result.page()
-        wrong = [step for step in result.record.steps if step.outcome == "wrong"]
+        wrong = [step for step in result.record.steps if step.outcome in ("wrong", "not written")]
         assert not wrong, (seed, wrong)
         finite = all(np.isfinite(array).all() for array in expected)
         assert not finite or difference(expected, run(result.model, data)) < 1e-3, seed

@@ -249,7 +249,7 @@ def test_keras_models_get_less_too(padding):
     assert result.record.after.peak < 0.7 * result.record.before.peak
     data = np.random.default_rng(0).standard_normal((2, 24, 24, 4)).astype("float32")
     assert np.allclose(np.asarray(network(data)), np.asarray(result.model(data)), atol=1e-5)
-    assert not [step for step in result.record.steps if step.outcome == "wrong"]
+    assert not [step for step in result.record.steps if step.outcome in ("wrong", "not written")]
 
 
 def test_models_of_moderate_size_are_held_against_float64():

@@ -16,7 +16,7 @@ from addcat.rules import RULES, Plan, Rule
 from addcat.verbs.optimize import _run, objectives, optimize, predict
 from addcat.verbs.optimize.candidates import expand, find, replay, tidy
 from addcat.verbs.optimize.difference import difference, scaled_tolerance
-from addcat.verbs.optimize.result import KEPT, REFUSED, WRONG
+from addcat.verbs.optimize.result import KEPT, REFUSED, UNWRITTEN, WRONG
 from addcat.verbs.optimize.task import Settings, Task
 from tests.doors.onnx.models import model, norms, random
 from tests.doors.onnx.test_round_trip import inputs_of, run
@@ -185,6 +185,33 @@ def test_a_wrong_rewrite_is_found_and_dropped(monkeypatch):
     site = dropped[0].site
     assert f"halve at {site!r} changed the outputs and was dropped." in result.record.notes
     assert any(step.outcome == KEPT for step in result.record.steps)
+    assert result.record.verification.passed
+    assert same(proto, result.model)
+
+
+def unwritable_plan(graph, node):
+    """A rule that makes an operation which ONNX has no form for."""
+    if node.op != "conv":
+        return None
+    made = node.edit(name=graph.fresh_name("made"), op="no such operation", native=None)
+    return Plan(
+        (node.name,),
+        "an operation of ours",
+        lambda: graph.edit(put=[made], remove=[node.name], rewire={Edge(node.name): Edge(made.name)}),
+    )
+
+
+def test_a_rewrite_that_cannot_be_written_is_dropped_and_said_to_be_that(monkeypatch):
+    proto = head()
+    odd = Rule("odd", "AC999", ("latency",), unwritable_plan)
+    monkeypatch.setattr(objectives.predict, "change", lambda old, new: -1.0)
+    result = _run(task(proto, (*[rule for rule in RULES if rule.name in ("twice", "affine-after")], odd)))
+    dropped = [step for step in result.record.steps if "odd" in step.rules]
+    assert {step.outcome for step in dropped} == {UNWRITTEN}
+    assert {step.reason for step in dropped} == {"the model with it cannot be written or run"}
+    said = f"With odd at {dropped[0].site!r} the model cannot be written or run, so it was dropped: "
+    assert any(note.startswith(said) for note in result.record.notes)
+    assert not any("changed the outputs" in note for note in result.record.notes)
     assert result.record.verification.passed
     assert same(proto, result.model)
 

@@ -1,6 +1,7 @@
 """Verification of a result, and the rewrite that is to blame where it fails."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from math import inf, isfinite
 
 import numpy as np
@@ -13,6 +14,21 @@ from addcat.verbs.optimize.difference import difference, precision, scaled_toler
 from addcat.verbs.optimize.result import Verification
 
 RUNS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A model that was written and run beside the original, or why it was not.
+
+    Attributes:
+        model: The model; None where there is a problem.
+        verification: How it was checked; None where there is a problem.
+        problem: Why it cannot be written or run; "" where it can.
+    """
+
+    model: object
+    verification: Verification | None
+    problem: str
 
 
 class Checker:
@@ -106,16 +122,16 @@ class Checker:
 
     def passes(self, graph: Graph) -> bool:
         """Whether the model of a graph can be written, runs, and gives the original's outputs."""
-        verification = self.written(graph)[1]
+        verification = self.written(graph).verification
         return verification is not None and verification.passed
 
-    def written(self, graph: Graph) -> tuple[object, Verification | None]:
-        """The model of a graph and how it was checked; None where it cannot be written or run."""
+    def written(self, graph: Graph) -> Written:
+        """The model of a graph and how it was checked, or why it cannot be written or run."""
         try:
             model = self._bench.write(graph)
-            return model, self.check(model)
-        except AddcatError:
-            return None, None
+            return Written(model, self.check(model), "")
+        except AddcatError as error:
+            return Written(None, None, str(error))
 
 
 def _of_one_type(expected: Sequence[Array], found: Sequence[Array]) -> float:

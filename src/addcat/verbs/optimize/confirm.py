@@ -78,7 +78,7 @@ def _options(task: Task, verified: Verified, checker: Checker) -> Iterator[Verif
             model = task.bench.write(fewer[-1].graph)
             verification = checker.check(model)
             if verification.passed:
-                yield Verified(tuple(fewer), model, verification, ())
+                yield Verified(tuple(fewer), model, verification)
 
 
 def _against(task: Task, model: Any) -> tuple[str, Ratio | None]:

@@ -8,6 +8,7 @@ from addcat.report.rows import NONE, bytes_text, count, decimal, integer, second
 from addcat.verbs.optimize.result import (
     KEPT,
     OUTCOMES,
+    UNWRITTEN,
     WRONG,
     Attempt,
     Optimized,
@@ -18,7 +19,7 @@ from addcat.verbs.optimize.result import (
 )
 
 MOST_STEPS = 40
-TONES: dict[str, Tone] = {KEPT: "good", WRONG: "bad"}
+TONES: dict[str, Tone] = {KEPT: "good", WRONG: "bad", UNWRITTEN: "bad"}
 
 
 def page_of(result: Optimized) -> Page:

@@ -9,12 +9,13 @@ from addcat.graph import Refusal
 from addcat.report.page import Page
 from addcat.report.printed import Printed
 
-KEPT, REFUSED, SKIPPED, WRONG = "kept", "refused", "not measured", "wrong"
+KEPT, REFUSED, SKIPPED, WRONG, UNWRITTEN = "kept", "refused", "not measured", "wrong", "not written"
 OUTCOMES: Mapping[str, str] = {
     KEPT: "it improves the goal",
     REFUSED: "it does not improve the goal, by measurement or by count",
     SKIPPED: "it was not tried: expected to lose, or the time was up",
     WRONG: "the outputs changed with it, so it was dropped",
+    UNWRITTEN: "the model with it cannot be written or run, so it was dropped",
 }
 
 

@@ -5,13 +5,14 @@ from dataclasses import replace
 
 from addcat.verbs.optimize.candidates import Kept
 from addcat.verbs.optimize.confirm import Confirmed
-from addcat.verbs.optimize.result import KEPT, REFUSED, WRONG, Attempt
+from addcat.verbs.optimize.result import KEPT, REFUSED, UNWRITTEN, WRONG, Attempt
 from addcat.verbs.optimize.search import Found, as_one
 from addcat.verbs.optimize.verify import Verified
 
 ELSEWHERE = "holds only at the sizes of the run"
 REASONS = {
     WRONG: "the outputs are not the original's",
+    UNWRITTEN: "the model with it cannot be written or run",
     REFUSED: "left out, since the whole gains no more by it",
 }
 
@@ -21,16 +22,18 @@ def settled(found: Found, verified: Verified, confirmed: Confirmed) -> list[Atte
 
     Args:
         found: What the search kept.
-        verified: What of it passed, and what was wrong.
+        verified: What of it passed, and what was dropped.
         confirmed: What the result holds.
 
     Returns:
-        The same attempts; one that was kept and is not in the result is refused or wrong. One that stands for several
-        rewrites, of which some are in the result, becomes one for each outcome.
+        The same attempts; one that was kept and is not in the result is refused, wrong or not written. One that stands
+        for several rewrites, of which some are in the result, becomes one for each outcome.
     """
     ends: dict[int, dict[str, list[Kept]]] = {}
     for one in (*found.tidied, *found.kept):
-        outcome = KEPT if _among(one, confirmed.kept) else WRONG if _among(one, verified.wrong) else REFUSED
+        dropped = {WRONG: verified.wrong, UNWRITTEN: [other for other, _ in verified.unwritten]}
+        ways = {KEPT: confirmed.kept, **dropped}
+        outcome = next((outcome for outcome, others in ways.items() if _among(one, others)), REFUSED)
         ends.setdefault(id(one.attempt), {}).setdefault(outcome, []).append(one)
     return [new for old in found.attempts for new in _ended(old, ends.get(id(old), {}))]
 

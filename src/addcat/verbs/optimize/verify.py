@@ -18,19 +18,27 @@ class Verified:
         kept: The rewrites that are in it, in order.
         model: The model; the original where none is.
         verification: How it was checked; None for the original.
-        wrong: Rewrites that changed the outputs, or could not be written, and were dropped.
+        wrong: Rewrites that changed the outputs and were dropped.
+        unwritten: Rewrites with which the model could not be written or run, and which were dropped, with the reason.
     """
 
     kept: tuple[Kept, ...]
     model: Any
     verification: Verification | None
-    wrong: tuple[Kept, ...]
+    wrong: tuple[Kept, ...] = ()
+    unwritten: tuple[tuple[Kept, str], ...] = ()
 
     @property
     def notes(self) -> list[str]:
         """A sentence on each rewrite that was dropped."""
         steps = [one.steps[0] for one in self.wrong]
-        return [f"{step.rule} at {step.site!r} changed the outputs and was dropped." for step in steps]
+        found = [f"{step.rule} at {step.site!r} changed the outputs and was dropped." for step in steps]
+        for one, why in self.unwritten:
+            step = one.steps[0]
+            found.append(
+                f"With {step.rule} at {step.site!r} the model cannot be written or run, so it was dropped: {why}"
+            )
+        return found
 
 
 def verify(task: Task, kept: Sequence[Kept], checker: Checker) -> Verified:
@@ -45,12 +53,16 @@ def verify(task: Task, kept: Sequence[Kept], checker: Checker) -> Verified:
         What passes.
     """
     wrong: list[Kept] = []
+    unwritten: list[tuple[Kept, str]] = []
     while kept:
-        model, verification = checker.written(kept[-1].graph)
-        if verification is not None and verification.passed:
-            return Verified(tuple(kept), model, verification, tuple(wrong))
+        written = checker.written(kept[-1].graph)
+        if written.verification is not None and written.verification.passed:
+            return Verified(tuple(kept), written.model, written.verification, tuple(wrong), tuple(unwritten))
         position = checker.guilty(kept)
-        wrong.append(kept[position])
+        if problem := checker.written(kept[position].graph).problem:
+            unwritten.append((kept[position], problem))
+        else:
+            wrong.append(kept[position])
         before = kept[position - 1].graph if position else task.bench.graph
         kept = [*kept[:position], *again(before, kept[position + 1 :], task.by_name)]
-    return Verified((), task.bench.original, None, tuple(wrong))
+    return Verified((), task.bench.original, None, tuple(wrong), tuple(unwritten))
