@@ -40,7 +40,7 @@ def _families(found: Sequence[Outcome]) -> str:
     axis = Axis(-0.5, 0.5, 290, WIDE - 60)
     bottom = picture.height - 26
     _scale(picture, axis, 46, bottom, (-0.4, -0.2, 0, 0.2, 0.4))
-    _headings(picture, axis, 20, "what the better one takes off the loss · ring: within the noise")
+    _headings(picture, axis, 20, "what the better one takes off the loss · ring: within the noise · rim: further out")
     for place, family in enumerate([*present, ""]):
         y = 68 + 50 * place
         if not family:
