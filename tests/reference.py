@@ -21,6 +21,7 @@ FUNCTIONS: dict[str, Callable[[Array], Array]] = {
     "relu6": lambda x: np.clip(x, 0.0, 6.0),
     "sigmoid": lambda x: 1.0 / (1.0 + np.exp(-x)),
     "tanh": np.tanh,
+    "sqrt": np.sqrt,
     "erf": np.vectorize(erf, otypes=[np.float64]),
     "gelu": lambda x: 0.5 * x * (1.0 + FUNCTIONS["erf"](x / sqrt(2.0))),
     "silu": lambda x: x / (1.0 + np.exp(-x)),
@@ -66,6 +67,8 @@ def compute(node: Node, inputs: Arrays) -> Arrays:
         return list(np.split(inputs[0], np.cumsum(node.attrs["sizes"])[:-1], axis))
     if node.op in MERGES:
         return [MERGES[node.op](node, inputs)]
+    if node.op in ("layer_norm", "instance_norm"):
+        return [_norm(node, inputs[0])]
     if node.op in POINTWISE:
         return [_pointwise(node, inputs[0])]
     if node.op == "global_pool":
@@ -96,6 +99,7 @@ MERGES: dict[str, Callable[[Node, Arrays], Array]] = {
     "multiply": lambda _, xs: np.prod(np.broadcast_arrays(*xs), axis=0),
     "maximum": lambda _, xs: np.max(np.broadcast_arrays(*xs), axis=0),
     "minimum": lambda _, xs: np.min(np.broadcast_arrays(*xs), axis=0),
+    "divide": lambda _, xs: xs[0] / xs[1],
     "subtract": lambda _, xs: xs[0] - xs[1],
     "concat": _concat,
 }
@@ -121,6 +125,19 @@ def _pointwise(node: Node, x: Array) -> Array:
         return centred * scale.reshape(shape) + offset.reshape(shape)
     value = _weight(node, "value").reshape(shape)
     return x + value if node.op == "shift" else x * value
+
+
+def _norm(node: Node, x: Array) -> Array:
+    """Layer norm over the last axis, instance norm over all positions of a channel."""
+    over = x.ndim - 1 if node.op == "layer_norm" else tuple(range(2, x.ndim))
+    centred = x - x.mean(axis=over, keepdims=True)
+    result = centred / np.sqrt((centred**2).mean(axis=over, keepdims=True) + node.attrs["epsilon"])
+    shape = [1] * x.ndim
+    shape[-1 if node.op == "layer_norm" else 1] = -1
+    scale, offset = (
+        _weight(node, name).reshape(shape) if name in node.weights else None for name in ("scale", "offset")
+    )
+    return (result if scale is None else result * scale) + (0.0 if offset is None else offset)
 
 
 def _weight(node: Node, name: str) -> Array:

@@ -251,10 +251,46 @@ def _moves_nothing(s: Sketch) -> None:
     s.relu(s.node("permute", s.relu(s.input(1)), order=(0, 2, 1, 3), channel_axis=2, name="turned"))
 
 
+def bare_norm(s: Sketch, op: str, edge: Edge, *, weights: bool = True, **attrs: object) -> Edge:
+    """Instance norm, channels first, or layer norm, channels last."""
+    axis = 1 if op == "instance_norm" else s.values[edge].ndim - 1
+    count = s.values[edge].shape[axis]
+    arrays = {"scale": s.draw(count), "offset": s.draw(count)} if weights else {}
+    return s.node(op, edge, weights=arrays, epsilon=1e-3, channel_axis=axis, **attrs)  # type: ignore[arg-type]
+
+
+def _dead_shift(s: Sketch) -> None:
+    bare_norm(s, "instance_norm", s.conv(s.input(4), 4, 3, name="conv"), name="norm")
+
+
+def _dead_shift_of_groups(s: Sketch) -> None:
+    shifted = s.node("shift", s.conv(s.input(4), 4, 3), weights={"value": np.array([1.0, 1.0, 2.0, 2.0])}, name="plus")
+    rows = s.node("reshape", shifted, shape=(0, 2, 60), channel_axis=1, name="rows")
+    bare_norm(s, "instance_norm", rows, weights=False, name="norm")
+
+
+def _norm_before(s: Sketch) -> None:
+    norm = bare_norm(s, "layer_norm", s.node("permute", s.input(4, (6,)), order=(0, 2, 1), channel_axis=2), name="norm")
+    products = [s.dense(norm, 4, name=name) for name in "qkv"]
+    s.concat(*products, axis=2, channel_axis=2)
+
+
+def _norm_before_a_convolution(s: Sketch) -> None:
+    s.conv(bare_norm(s, "instance_norm", s.input(4), name="norm"), 4, 3, name="conv", **BARE)
+
+
+def _siblings(s: Sketch) -> None:
+    tokens = s.node("permute", s.input(4, (6,)), order=(0, 2, 1), channel_axis=2)
+    s.concat(*(s.dense(tokens, 2 + number, name=name) for number, name in enumerate("qkv")), axis=2, channel_axis=2)
+
+
 EXAMPLES: dict[str, list[Draw]] = {
     "named": [_gelu, _silu],
     "views": [_undone, _moves_nothing],
     "exchange-layout": [_dense_then_image, _dense_of_an_image],
+    "dead-shift": [_dead_shift, _dead_shift_of_groups],
+    "norm-before": [_norm_before, _norm_before_a_convolution],
+    "siblings": [_siblings],
     "pad-into": [_pad_into, _pad_into_a_pool],
     "passing": [_passing],
     "cancel": [_cancel, _cancel_a_concat],

@@ -11,6 +11,7 @@ names too; kernels are laid out `(out, in, *taps)`:
 | separable_conv | depthwise (in * multiplier, 1, *taps), pointwise (out, in * multiplier, 1...), bias | as both |
 | conv_transpose | kernel (out, in, *taps), bias | strides, padding, dilation, output_padding, activation |
 | batch_norm | scale, offset, mean, variance, each (channels,) | epsilon, axis |
+| instance_norm, layer_norm | scale, offset, each (channels,), or neither | epsilon, axis |
 | activation | | function |
 | shift, gain | value (channels,) or (): x + value, x * value | |
 | add_map | map: x + map, the same for every example | |

@@ -11,6 +11,7 @@ from addcat.rules.base import Framework, Goal, Plan, Proposal, Role, Rule
 from addcat.rules.before_resize import BEFORE_RESIZE
 from addcat.rules.cancel import CANCEL
 from addcat.rules.compose import COMPOSE
+from addcat.rules.dead_shift import DEAD_SHIFT
 from addcat.rules.early_stride import EARLY_STRIDE
 from addcat.rules.exchange_layout import EXCHANGE_LAYOUT
 from addcat.rules.exchange_pool import EXCHANGE_POOL
@@ -21,12 +22,14 @@ from addcat.rules.gather import GATHER
 from addcat.rules.hidden import HIDDEN_EIGHTHS, HIDDEN_HALVES, HIDDEN_QUARTERS
 from addcat.rules.named import NAMED
 from addcat.rules.nearest_conv import NEAREST_CONV
+from addcat.rules.norm_before import NORM_BEFORE
 from addcat.rules.over_concat import OVER_CONCAT
 from addcat.rules.pad_into import PAD_INTO
 from addcat.rules.passing import PASSING
 from addcat.rules.phases import PHASES_EACH, PHASES_ONE
 from addcat.rules.recompute import RECOMPUTE
 from addcat.rules.resize_product import RESIZE_PRODUCT, SUM_PRODUCT
+from addcat.rules.siblings import SIBLINGS
 from addcat.rules.split import SPLIT
 from addcat.rules.split_resized import SPLIT_RESIZED, SPLIT_WIDE
 from addcat.rules.split_shared import SPLIT_SHARED
@@ -47,6 +50,7 @@ RULES: tuple[Rule, ...] = (
     AFFINE_AFTER,
     AFFINE_BEFORE,
     AFFINE_CHAIN,
+    DEAD_SHIFT,
     FOLD,
     EARLY_STRIDE,
     EXCHANGE_RESIZE,
@@ -60,6 +64,8 @@ RULES: tuple[Rule, ...] = (
     COMPOSE,
     GATHER,
     STACK,
+    SIBLINGS,
+    NORM_BEFORE,
     OVER_CONCAT,
     SPLIT,
     LINEAR_LAST,

@@ -4,6 +4,8 @@ With zero padding the border sees less of the constant W t than the middle, so a
 fewer than all taps; a scale always does. All readers of the affine map must take it in, for it would stay otherwise.
 """
 
+from dataclasses import replace
+
 from addcat.algebra import Affine, affine_before, constant_passes
 from addcat.graph import Blocked, Edge, Graph, Node
 from addcat.graph.windows import misses_taps
@@ -26,21 +28,23 @@ def plan(graph: Graph, node: Node) -> Plan | None:
     if graph.is_output(Edge(node.name)):
         raise Blocked(f"{node.name!r} is an output of the model, so its value must stay")
     guards.free(graph, node)
+    guards.whole_norm(graph, node)
     guards.same_type(graph, node, *readers)
     for reader in readers:
         if reader.op not in READERS:
             raise Blocked(f"{node.name!r} is also read by {reader.name!r}, which cannot take it in")
-        _check(graph, node, reader)
+        require(graph, node, reader, guards.affine(node))
     words = ", ".join(map(repr, names))
     return Plan((node.name, *names), f"fold {node.name!r} into {words}", lambda: _change(graph, node, readers))
 
 
-def _check(graph: Graph, node: Node, reader: Node) -> None:
+def require(graph: Graph, node: Node, reader: Node, affine: Affine) -> None:
+    """Block unless a linear map can take in the scale and the shift of the node that it reads."""
     guards.free(graph, reader)
     contracted = guards.reads_channels(reader, len(node.shape))
     if contracted != node.channel_axis:
         raise Blocked(f"{node.name!r} scales axis {node.channel_axis}, but {reader.name!r} contracts axis {contracted}")
-    if not constant_passes(guards.affine(node).shift, padded=misses_taps(graph, reader)):
+    if not constant_passes(affine.shift, padded=misses_taps(graph, reader)):
         raise Blocked(f"{reader.name!r} pads with zeros, which the shift of {node.name!r} does not pass")
 
 
@@ -50,17 +54,17 @@ def _groups(node: Node) -> int:
     return int(node.attrs.get("groups", 1))
 
 
+def taken_in(graph: Graph, reader: Node, affine: Affine) -> Node:
+    """A linear map with a scale and a shift of what it reads in its own weights."""
+    map_, padded = guards.linear(reader), misses_taps(graph, reader)
+    return reader.edit(
+        weights=building.linear_weights(affine_before(affine, map_, padded=padded, groups=_groups(reader)))
+    )
+
+
 def _change(graph: Graph, node: Node, readers: list[Node]) -> Graph:
-    affine: Affine = guards.affine(node)
-    put = [
-        reader.edit(
-            inputs=node.inputs,
-            weights=building.linear_weights(
-                affine_before(affine, guards.linear(reader), padded=misses_taps(graph, reader), groups=_groups(reader))
-            ),
-        )
-        for reader in readers
-    ]
+    affine = guards.affine(node)
+    put = [replace(taken_in(graph, reader, affine), inputs=node.inputs) for reader in readers]
     return graph.edit(put=put, remove=[node.name])
 
 

@@ -24,6 +24,7 @@ def plan(graph: Graph, node: Node) -> Plan | None:
             raise Blocked(f"{one.name!r} holds a constant that is not at hand")
         guards.affine(one)
         guards.free(graph, one)
+        guards.whole_norm(graph, one)
     guards.only_reader(graph, first, node)
     guards.same_type(graph, first, node)
     if first.channel_axis != node.channel_axis:

@@ -147,6 +147,19 @@ def is_affine(node: Node) -> bool:
     return node.op == "batch_norm" or (node.op in ("shift", "gain") and "value" in node.weights)
 
 
+def whole_norm(graph: Graph, node: Node) -> None:
+    """Block at the scale or shift of a layer norm that is spelled out: runtimes know it by all its parts."""
+    scale = producer(graph, node) if node.op == "shift" else node
+    if scale.op != "gain":
+        return
+    quotient = producer(graph, scale)
+    if quotient.kind != "Div" or len(quotient.inputs) != 2:
+        return
+    root = producer(graph, quotient, 1)
+    if root.op == "activation" and root.attrs["function"] == "sqrt":
+        raise Blocked(f"{node.name!r} ends a norm that is spelled out, and runtimes compute it in one go only whole")
+
+
 def affine(node: Node) -> Affine:
     """The scale and shift of a node that `is_affine`, read now, one value for each channel.
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -117,6 +118,25 @@ def _batch_norm(node: Node, inputs: "Sequence[Value]", builder: Builder) -> "Val
     offset = builder.weight(node, "offset") or builder.constant(np.zeros(channels, like), f"{node.name}.offset")
     operands = [inputs[0], scale, offset, builder.weight(node, "mean"), builder.weight(node, "variance")]
     return builder.emit("BatchNormalization", operands, {"epsilon": float(node.attrs["epsilon"])})
+
+
+def _norm(node: Node, inputs: "Sequence[Value]", builder: Builder) -> "Value":
+    """Layer and instance norm; ONNX wants a scale where there is none, and one serves all of a width."""
+    kind, axis = ("LayerNormalization", -1) if node.op == "layer_norm" else ("InstanceNormalization", 1)
+    count, dtype = node.shape[axis] or 0, str(numpy_type(node.dtype))
+    scale = builder.weight(node, "scale") or builder.constant(_filled(1.0, count, dtype), "ones")
+    offset = builder.weight(node, "offset")
+    attrs: dict[str, object] = {"epsilon": float(node.attrs["epsilon"])}
+    if node.op == "layer_norm":
+        return builder.emit(kind, [inputs[0], scale, offset], {**attrs, "axis": -1})
+    return builder.emit(
+        kind, [inputs[0], scale, offset or builder.constant(_filled(0.0, count, dtype), "zeros")], attrs
+    )
+
+
+@lru_cache(maxsize=64)
+def _filled(value: float, count: int, dtype: str) -> Array:
+    return np.full(count, value, numpy_type(dtype))
 
 
 def _scale_and_shift(node: Node, inputs: "Sequence[Value]", builder: Builder) -> "Value":
@@ -318,6 +338,7 @@ _BUILDERS: "dict[str, Callable[[Node, Sequence[Value], Builder], Value | list[Va
     "conv_transpose": _conv_transpose,
     "dense": _dense,
     "batch_norm": _batch_norm,
+    **dict.fromkeys(("layer_norm", "instance_norm"), _norm),
     "shift": _shift,
     "gain": _gain,
     "add_map": _add_map,

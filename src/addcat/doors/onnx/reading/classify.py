@@ -33,7 +33,6 @@ WHOLE = {
     "LogSoftmax": "softmax",
     "Flatten": "flatten",
     "Reshape": "reshape",
-    "LayerNormalization": "layer_norm",
     "RMSNormalization": "layer_norm",
     "GroupNormalization": "group_norm",
     "LSTM": "recurrent",
@@ -105,7 +104,20 @@ def _instance_norm(look: Look) -> Found:
     if scale is None or offset is None:
         return OPAQUE
     weights = {"scale": linear.weight(scale), "offset": linear.weight(offset)}
-    return Found("instance_norm", {"axis": 1, "groups": -1, "channels_first": True}, weights)
+    attrs = {"axis": 1, "groups": -1, "epsilon": look.attr("epsilon", 1e-5), "channels_first": True}
+    return Found("instance_norm", attrs, weights)
+
+
+def _layer_norm(look: Look) -> Found:
+    """LayerNormalization, with its settings where it is over the last axis and gives one tensor."""
+    scale, offset = look.constant(1), look.constant(2)
+    last = look.attr("axis", -1) % look.rank == look.rank - 1 and len(look.node.outputs) == 1
+    if not look.is_float:
+        return OPAQUE
+    if scale is None or (look.has_input(2) and offset is None) or not last:
+        return Found("layer_norm")
+    weights = {"scale": linear.weight(scale), **({"offset": linear.weight(offset)} if offset is not None else {})}
+    return Found("layer_norm", {"axis": look.rank - 1, "epsilon": look.attr("epsilon", 1e-5)}, weights)
 
 
 _DESCRIBERS: dict[str, Callable[[Look], Found]] = {
@@ -132,4 +144,5 @@ _DESCRIBERS: dict[str, Callable[[Look], Found]] = {
     "Transpose": _transpose,
     "PRelu": _prelu,
     "InstanceNormalization": _instance_norm,
+    "LayerNormalization": _layer_norm,
 }
