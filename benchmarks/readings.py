@@ -19,7 +19,7 @@ from addcat.evidence.contrast import Contrast
 from addcat.evidence.readings import FURTHEST, prior, read_pairs, read_score, read_swap, read_tie
 from addcat.statistics.belief import share_of
 
-IDLE = 0.7
+IDLE = {"add": 0.7, "concat": 0.98}
 """As `advise` has it, of a network that does no better than a constant."""
 EITHER = 0.95
 
@@ -51,7 +51,7 @@ def probes(row, low):
 
 
 def idle(row):
-    return IDLE if row["given"] >= row["constant"] else 0.0
+    return IDLE[row["network"]] if row["given"] >= row["constant"] else 0.0
 
 
 def warm(row):

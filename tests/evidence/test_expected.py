@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from addcat.evidence.expected import expected, of_pairs, of_score, of_tie
+from addcat.evidence.expected import expected, of_order, of_pairs, of_score, of_swap, of_tie
 from addcat.evidence.pairs import Stage
 from addcat.evidence.readings import prior
 from addcat.statistics.belief import POINTS, share_of
@@ -45,4 +45,10 @@ def test_what_is_promised_is_what_following_it_gives_away():
 @pytest.mark.parametrize("step", [of_tie(500), of_pairs(Stage("warm", 0.2, 2), examples=500)])
 def test_cheap_methods_buy_something(step):
     before, after = expected(prior(), [step])
+    assert after.regret < 0.9 * before.regret
+
+
+@pytest.mark.parametrize("step", [of_order(1000), of_swap(1000)])
+def test_what_the_order_tells_buys_something_where_branches_share_weights(step):
+    before, after = expected(prior(shared=True), [step])
     assert after.regret < 0.9 * before.regret

@@ -5,7 +5,7 @@ import math
 import pytest
 
 from addcat.evidence.contrast import Contrast
-from addcat.evidence.readings import at_equal_widths, prior, read_pairs, read_score, read_swap, read_tie
+from addcat.evidence.readings import at_equal_widths, prior, read_order, read_pairs, read_score, read_swap, read_tie
 from addcat.statistics.belief import POINTS
 
 
@@ -58,11 +58,30 @@ def test_branches_that_may_change_places_speak_for_add_and_others_for_concatenat
     assert apart.above(0.0) > 0.85 > before.above(0.0)
 
 
+def test_an_order_that_tells_speaks_for_concatenate_and_one_that_does_not_for_add():
+    before = prior(shared=True)
+    told, silent = (before.told(read_order(p, 1000)) for p in (1e-4, 0.5))
+    assert told.above(0.0) > 0.9 > before.above(0.0)
+    assert silent.above(0.0) < 0.5
+    assert silent.regret("add") < silent.regret("concat")
+    assert read_order(0.02, 1000) is None
+    assert read_order(0.5, 300) is None  # few examples would not have seen it
+    assert read_order(1e-4, 300) is not None
+
+
 def test_where_there_is_nothing_to_learn_both_will_do():
-    belief = prior(shared=True, idle=0.97)
+    belief = prior(shared=True, idle=0.97, tried=True)
     limit = -math.log1p(-0.02)
     assert belief.above(-limit) - belief.above(limit) > 0.85
     assert 0.45 < belief.above(0.0) < 0.6
+
+
+def test_a_concatenate_that_has_learnt_nothing_is_expected_to_overfit_more():
+    belief = prior(shared=True, idle=0.98)
+    assert belief.above(0.0) < 0.35
+    assert belief.regret("add") < belief.regret("concat")
+    an_add = prior(shared=True, idle=0.7)  # its merge may be what keeps it from learning
+    assert an_add.regret("concat") < an_add.regret("add")
 
 
 def test_what_is_left_to_go_makes_a_short_run_say_less():

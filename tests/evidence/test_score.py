@@ -144,7 +144,7 @@ def test_repeats_in_both_halves_are_not_taken_for_a_gain(monkeypatch):
     found = score(one)
     assert found.low <= 0
     monkeypatch.setattr(
-        "addcat.evidence.score._halves", lambda held: [held.rows(np.arange(half, held.count, 2)) for half in (0, 1)]
+        "addcat.evidence.score.halves_of", lambda held: [held.rows(np.arange(half, held.count, 2)) for half in (0, 1)]
     )
     deceived = score(one)
     assert deceived.low > 0.02 * deceived.facts["loss"]

@@ -196,6 +196,33 @@ def _errors(target: Array, output: Array) -> NDArray[np.float64]:
     return output.astype(np.float64).reshape(len(output), -1) - target.astype(np.float64).reshape(len(target), -1)
 
 
+def residual(target: Array, output: Array, form: Form) -> NDArray[np.float64]:
+    """What an output misses: the target less the output; of classes, what is true less what was found probable.
+
+    Args:
+        target: Numbers in the shape of the output, or what `columns` takes.
+        output: Examples first.
+        form: Of the output.
+
+    Returns:
+        Of shape (examples, numbers); zero where a position does not count.
+
+    Raises:
+        DataError: if target and output do not meet.
+
+    Examples:
+        >>> residual(np.array([1.0, 2.0]), np.array([[0.5], [2.0]]), Form("identity")).tolist()
+        [[0.5], [0.0]]
+        >>> residual(np.array([1]), np.array([[0.25, 0.75]]), Form("identity")).tolist()
+        [[-0.25, 0.25]]
+    """
+    alike = target.reshape(len(target), -1).shape == output.reshape(len(output), -1).shape
+    if alike and form.link in ("identity", ""):
+        return 0.0 - _errors(target, output)
+    read = columns(target, output, form)
+    return ((read.true - read.probable) * read.counts[..., None]).reshape(len(target), -1)
+
+
 def mae(target: Array, output: Array) -> float:
     """Mean absolute error."""
     return float(np.abs(_errors(target, output)).mean())

@@ -14,7 +14,7 @@ import numpy as np
 
 from addcat.evidence.contrast import Contrast
 from addcat.evidence.pairs import Stage
-from addcat.evidence.readings import SEEDS, read_pairs, read_score, read_tie
+from addcat.evidence.readings import SEEDS, read_order, read_pairs, read_score, read_swap, read_tie
 from addcat.statistics.belief import POINTS, Belief, Reading, share_of
 
 DRAWS = 200
@@ -26,6 +26,8 @@ ERROR = 0.3
 """Spread of one example's gain by the score or rise by tying, in the same unit."""
 WAY = 0.4
 """Log loss that a run of a share of the steps has still to go."""
+MATTERS, TOLD, FALSELY_TOLD = 0.03, 0.9, 0.2
+"""From which gain on the order of branches that share weights matters; how often it is told then, and else."""
 
 Reads = Callable[[float, np.random.Generator], Reading | None]
 """What a method would read where the gain is known; None where it would say nothing."""
@@ -137,6 +139,33 @@ def of_tie(examples: int) -> Step:
         return _erred(read_tie(gain / _between(read_tie(1.0, error), rng), error), rng)
 
     return Step("tie", reads)
+
+
+def of_order(examples: int) -> Step:
+    """What the order of added branches tells.
+
+    Args:
+        examples: Held-out examples that it would take.
+    """
+
+    def reads(gain: float, rng: np.random.Generator) -> Reading | None:
+        return read_order(float(not _told(gain, rng)), examples)
+
+    return Step("order", reads)
+
+
+def of_swap(_: int) -> Step:
+    """Exchanging the branches of a Concatenate."""
+
+    def reads(gain: float, rng: np.random.Generator) -> Reading:
+        return read_swap(float(_told(gain, rng)))
+
+    return Step("swap", reads)
+
+
+def _told(gain: float, rng: np.random.Generator) -> bool:
+    """Whether the order of the branches is seen to matter."""
+    return bool(rng.uniform() < (TOLD if gain > MATTERS else FALSELY_TOLD))
 
 
 def _contrast(gain: float, pairs: int, examples: int) -> Contrast:

@@ -3,23 +3,28 @@
 import math
 
 from addcat.evidence.partial import read_tie_of
-from addcat.evidence.readings import read_score, read_swap
+from addcat.evidence.readings import read_order, read_score, read_swap
 from addcat.evidence.result import Evidence
 from addcat.statistics.belief import Reading
 
-READ = ("score", "tie", "swap", "refit", "finetune")
+READ = ("order", "score", "tie", "swap", "refit", "finetune")
 """Probes that say something of it."""
 LEAST_RISE = -0.5
 """An exchange of branches that lowers the loss by more than this share of it is read as this."""
 
 
-def read_probe(found: Evidence, loss: float) -> Reading:
+def read_probe(found: Evidence, loss: float) -> Reading | None:
     """The reading of a probe.
 
     Args:
         found: By one of `READ`, with an estimate.
         loss: Of the given network.
+
+    Returns:
+        The reading; None where it says nothing either way.
     """
+    if found.method == "order":
+        return read_order(float(found.facts["p"]), found.n)
     error = ((found.high or 0.0) - (found.low or 0.0)) / 4 / loss
     share = (found.estimate or 0.0) / loss
     if found.method == "swap":

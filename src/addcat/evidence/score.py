@@ -105,7 +105,7 @@ def score(problem: Problem, *, most: int | None = None) -> Evidence:
     held = problem.held if most is None else problem.held.first(most)
     if not problem.merge.adds:
         raise DataError(f"{problem.merge.site!r} is a Concatenate; 'score' asks whether an Add should be untied.")
-    opened, halves = _open(problem), _halves(held)
+    opened, halves = _open(problem), halves_of(held)
     fewest = min(half.count for half in halves)
     if 2 * fewest < FEWEST:
         raise DataError(
@@ -172,8 +172,8 @@ def _require_sane(problem: Problem, loss: float, gains: list[NDArray[np.float64]
         )
 
 
-def _halves(held: Examples) -> list[Examples]:
-    """Two halves without a repeat in both, each example in one of them."""
+def halves_of(held: Examples) -> list[Examples]:
+    """Two halves of some examples without a repeat in both, each example in one of them."""
     turns = held.distinct() % 2
     return [held.rows(np.flatnonzero(turns == half)) for half in (0, 1)]
 

@@ -17,7 +17,7 @@ from addcat.graph import Refusal
 from addcat.verbs.advise.climb import EFFORTS, Climber, Wanted
 from addcat.verbs.advise.rungs import FULL, PLANS, WARM
 
-module = sys.modules["addcat.verbs.advise.climb"]
+module, rungs = (sys.modules[f"addcat.verbs.advise.{name}"] for name in ("climb", "rungs"))
 DATA = two_inputs(60, lambda x, y: x[:, 0] - y[:, 0])
 
 
@@ -64,20 +64,21 @@ class Course:
 @pytest.fixture
 def instant(monkeypatch):
     """Methods that take no time, by what they say; a sentence makes one refuse."""
-    says = {"score": 0.0, "tie": 0.0, "swap": 0.0}
+    says = {"order": 0.0, "score": 0.0, "tie": 0.0, "swap": 0.0}
 
     def stand_in(name):
         def method(_, *, most=None, members=None):
             if isinstance(says[name], str):
                 raise DataError(says[name])
             found = evidence(name, "from here", says[name], says[name] - 0.01, says[name] + 0.01, n=8)
-            return replace(found, facts={"log_rise": says[name]})
+            return replace(found, facts={"log_rise": says[name], "p": 0.02})
 
         method.__name__ = name
         return method
 
     for name in says:
         monkeypatch.setattr(module, name, stand_in(name))
+        monkeypatch.setattr(rungs, name, stand_in(name))
     monkeypatch.setattr(module, "Pairs", type("One", (Course,), {}))
     return says
 
@@ -109,7 +110,15 @@ def test_a_concatenate_is_tied_and_shared_branches_are_exchanged(instant):
     made, _ = climb(encoded_pair("concat"))
     assert methods(made)[:3] == ["structure", "tie", "swap"]
     assert "swap" not in methods(climb(linear_pair("concat", 4))[0])
-    assert methods(climb(encoded_pair("add"))[0])[:2] == ["structure", "score"]
+    assert methods(climb(encoded_pair("add"))[0])[:3] == ["structure", "order", "score"]
+    assert "order" not in methods(climb(linear_pair("add", 4))[0])
+
+
+def test_a_small_budget_asks_for_the_order_first_and_says_what_is_left_out(instant):
+    made, meter = climb(encoded_pair("add"), trainings=0.012)
+    assert methods(made) == ["structure", "order"]
+    assert meter.spent == pytest.approx(2 * 57 / (3 * 100 * 32))
+    assert made.path[0] == "What is left of the budget does not pay for a score."
 
 
 def test_all_looks_are_taken_where_nothing_decides(instant):
@@ -182,7 +191,7 @@ def test_it_stops_where_the_expected_regret_is_small_enough(instant):
 
 def test_a_method_that_does_not_apply_leaves_its_sentence_and_costs_nothing(instant):
     instant["score"] = "Too few."
-    made, meter = climb(linear_pair("add", 4), trainings=0.01)
+    made, meter = climb(linear_pair("add", 4), trainings=0.2)
     assert (methods(made), made.path[0], meter.spent) == (["structure", "score"], "Too few.", 0)
     assert (made.evidence[1].estimate, made.evidence[1].words) == (None, "Too few.")
     assert [look.method for look in made.looks] == ["structure"]
@@ -191,7 +200,7 @@ def test_a_method_that_does_not_apply_leaves_its_sentence_and_costs_nothing(inst
 
 def test_an_estimate_beyond_all_of_the_loss_is_not_read(instant):
     instant["score"] = 1.5
-    made, _ = climb(linear_pair("add", 4), trainings=0.1)
+    made, _ = climb(linear_pair("add", 4), trainings=0.2)
     assert made.path[0] == (
         "The estimate by score, +1.50, is more than all of the loss, 1.00, which cannot go below zero; so it says "
         "nothing."

@@ -1,7 +1,8 @@
 """Climb the ladder of evidence for one question, only as far as the expected regret is worth it.
 
-Structure costs nothing. From an Add the untying score comes first; from a Concatenate, what tying it by regression
-loses, and, where branches share their weights, what exchanging them does. Then pairs are trained: in full, as many as
+Structure costs nothing. From an Add the untying score comes first, and before it, where branches share their weights,
+what their order tells of its errors; from a Concatenate, what tying it by regression loses, and what exchanging such
+branches does. Then pairs are trained: in full, as many as
 4, 8, 16 and 32, where four of them can be paid; else for a share of the steps, from the start that says most for what
 is left. Each method's figure is a reading of the true gain (`evidence.readings`); the belief after all of them
 recommends.
@@ -11,6 +12,7 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 from addcat.errors import DataError, RefusedError
 from addcat.evidence.arms import untrained_arms
@@ -21,6 +23,7 @@ from addcat.evidence.finetune import finetune
 from addcat.evidence.forward import forward
 from addcat.evidence.measures import MetricGain
 from addcat.evidence.meter import Meter, relative_cost
+from addcat.evidence.order import order
 from addcat.evidence.pairs import Pairs, Stage
 from addcat.evidence.probed import READ, read_probe
 from addcat.evidence.problem import Problem
@@ -37,7 +40,7 @@ from addcat.graph import Graph, Refusal
 from addcat.report import rows
 from addcat.statistics.belief import Belief, Reading
 from addcat.verbs.advise.result import Choice, Look
-from addcat.verbs.advise.rungs import FULL, LOOSER, METHOD, PLANS, probe_of, stages_within
+from addcat.verbs.advise.rungs import FULL, LOOSER, METHOD, PLANS, probes_of, stages_within
 
 EFFORTS = ("auto", *METHODS)
 
@@ -47,9 +50,9 @@ FEWEST_PAIRS = 8
 """Full pairs below which a small expected regret alone does not end the climb."""
 PROVING, LIKELY = 2, 0.5
 """A verdict is worth making certain where this look at full pairs proves it with this probability."""
-UNTAUGHT, NEVER_TAUGHT = 0.7, 0.97
-"""Probability that there is nothing to learn, where the network does no better than a constant; and where neither arm
-does when trained anew."""
+UNTAUGHT, NEVER_TAUGHT = {"add": 0.7, "concat": 0.98}, 0.97
+"""Probability that there is nothing to learn, where the network does no better than a constant (an Add may be the
+reason, a Concatenate is none); and where neither arm does when trained anew."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +153,7 @@ class Climber:
             made.path.append("The merge already computes what the other one would, so nothing had to be measured.")
             return made
         if self._given >= float(constant_losses(self._problem).mean()):
-            self._idle = UNTAUGHT
+            self._idle = UNTAUGHT[self._problem.now]
         self._look("structure")
         self._arms = arms = untrained_arms(self._problem)
         relative = 1.0 if isinstance(arms, Refusal) else relative_cost(arms["concat"], self._problem.root)
@@ -191,6 +194,7 @@ class Climber:
             return made
         methods: dict[str, Callable[[Problem], Evidence]] = {
             "forward": forward,
+            "order": order,
             "score": score,
             "tie": tie,
             "swap": swap,
@@ -212,19 +216,13 @@ class Climber:
             relative: Cost of a pass of the Concatenate arm.
             shared: Whether the branches share their weights.
         """
-        problem, meter = self._problem, self._meter
-        probe = probe_of(problem, meter, relative, self._first_pass)
-        if isinstance(probe, str):
-            self.made.path.append(probe)
-            return
-        problem.tell(f"{problem.merge.site}: {probe.name}")
-        if probe.name == "score":
-            self._try("score", lambda: score(problem, most=probe.most), probe.cost)
-        else:
-            self._try("tie", lambda: tie(problem, most=probe.most, members=probe.members), probe.cost)
-        exchanging = meter.passes(2 * problem.held.count)
-        if shared and problem.now == "concat" and meter.affords(exchanging):
-            self._try("swap", lambda: swap(problem), exchanging)
+        problem = self._problem
+        for probe in probes_of(problem, self._meter, relative, self._first_pass, shared=shared):
+            if isinstance(probe, str):
+                self.made.path.append(probe)
+            else:
+                problem.tell(f"{problem.merge.site}: {probe.name}")
+                self._try(probe.name, partial(probe.ask, problem), probe.cost)
 
     def _climb(self, pairs: Pairs) -> None:
         made, meter = self.made, self._meter
@@ -342,7 +340,7 @@ class Climber:
         made, loss = self.made, abs(self._given) or 1.0
         made.evidence.append(found)
         lowest = self._problem.door.lowest_loss(self._problem.losses)
-        unbound = found.method in ("tie", "swap")  # these may ruin a network
+        unbound = found.method in ("order", "tie", "swap")  # no loss, or one that a network may be ruined to
         if not unbound and beyond(found, self._given, lowest):
             made.path.append(
                 f"The estimate by {found.method}, {rows.signed(found.estimate)}, is more than all of the loss, "
@@ -350,14 +348,15 @@ class Climber:
             )
         elif found.method in READ and found.estimate is not None:
             reading = read_probe(found, loss)
-            if not (self._idle and reading.upto is not None and reading.gain < 0):  # silence of what knows nothing
+            silent = reading is None or (reading.upto is not None and reading.gain < 0)
+            if reading is not None and not (silent and self._idle):  # of what knows nothing
                 self._readings[found.method] = reading
         self._look(found.method)
 
     def _look(self, method: str) -> None:
         made = self.made
         matched, shared = self._problem.match != "widths", bool(made.evidence[0].shared_branches)
-        made.belief = prior(shared=shared, matched=matched, idle=self._idle)
+        made.belief = prior(shared=shared, matched=matched, idle=self._idle, tried=self._idle == NEVER_TAUGHT)
         for name, reading in self._readings.items():
             if matched and name in READ:
                 reading = at_equal_widths(reading)  # noqa: PLW2901

@@ -7,7 +7,7 @@ from typing import Any
 
 from addcat.errors import OptionError
 from addcat.evidence.arms import untrained_arms
-from addcat.evidence.expected import Step, expected, of_pairs, of_score, of_tie
+from addcat.evidence.expected import Step, expected, of_order, of_pairs, of_score, of_swap, of_tie
 from addcat.evidence.meter import STEP, Meter
 from addcat.evidence.pairs import CAREFUL, Pairs, Stage
 from addcat.evidence.problem import Problem
@@ -21,9 +21,11 @@ from addcat.report.plans import plan_page
 from addcat.report.printed import Printed
 from addcat.statistics.belief import Belief
 from addcat.verbs.advise.prepared import Prepared
-from addcat.verbs.advise.rungs import FULL, probe_of, stages_within
+from addcat.verbs.advise.rungs import FULL, Probe, probes_of, stages_within
 from addcat.verbs.advise.verdict import question_of
 
+READS = {"order": of_order, "score": of_score, "tie": of_tie, "swap": of_swap}
+"""What each probe would read, by its examples."""
 RUNGS = (
     Column("question", whole=False),
     Column("rung"),
@@ -174,8 +176,9 @@ def _course(ready: Prepared, name: str, merges: tuple[Merge, ...], share: Meter,
     if found.disguised:
         return Course(*named, (), "the merge already computes what the other one would.")
     arms = untrained_arms(problem)
-    belief = prior(shared=bool(found.shared_branches), matched=problem.match != "widths")
-    reckoning = _Reckoning(ready, problem, share, belief, spent)
+    shared = bool(found.shared_branches)
+    belief = prior(shared=shared, matched=problem.match != "widths")
+    reckoning = _Reckoning(ready, problem, share, belief, spent, shared=shared)
     if isinstance(arms, Refusal):
         reckoning.probe(1.0)
         return Course(*named, tuple(reckoning.rungs), f"pairs cannot be trained with the other merge: {arms.reason}.")
@@ -192,12 +195,16 @@ class _Reckoning:
         share: What may be spent on it; charged with the probe.
         belief: Before anything is measured.
         spent: Seconds that were spent on what all questions share.
+        shared: Whether the branches share their weights.
     """
 
-    def __init__(self, ready: Prepared, problem: Problem, share: Meter, belief: Belief, spent: float) -> None:
+    def __init__(
+        self, ready: Prepared, problem: Problem, share: Meter, belief: Belief, spent: float, *, shared: bool
+    ) -> None:
         self._ready, self._problem, self._share, self._belief = ready, problem, share, belief
         self._seconds, self._steps = spent, list[Step]()
         self.training_seconds: float | None = None
+        self._shared = shared
         self._examples = int(problem.held.distinct().max()) + 1
         self.why = ""
         (before,) = expected(belief, [])
@@ -210,17 +217,20 @@ class _Reckoning:
             relative: Cost of a pass of the Concatenate arm.
         """
         share, first = self._share, self._ready.first
-        found = probe_of(self._problem, share, relative, first.seconds)
-        if isinstance(found, str):
-            self.why = f"{found[0].lower()}{found[1:]}"
-            return
-        recipe = self._problem.recipe
+        for found in probes_of(self._problem, share, relative, first.seconds, shared=self._shared):
+            if isinstance(found, str):
+                self.why = f"{found[0].lower()}{found[1:]}"
+            else:
+                self._probe(found)
+
+    def _probe(self, found: Probe) -> None:
+        share, first, recipe = self._share, self._ready.first, self._problem.recipe
         passes = found.cost * STEP * recipe.steps * recipe.batch  # over single examples
         seconds = found.compiled * first.seconds + passes * first.again
         share.spent, share.deadline = share.spent + found.cost, share.deadline - seconds
         self._seconds += seconds
         examples = min(found.most, self._examples)
-        self._steps.append(of_score(examples) if found.name == "score" else of_tie(examples))
+        self._steps.append(READS[found.name](examples))
         after = expected(self._belief, self._steps)[-1]
         self.rungs.append(Rung(found.name, share.spent, self._seconds, after.probability, after.regret, within=True))
 

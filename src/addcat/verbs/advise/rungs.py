@@ -1,14 +1,20 @@
 """The rungs of the climb: which probe a question allows, which stages of pairs, and in which order."""
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 
+from addcat.evidence import order as ordering
 from addcat.evidence.meter import Meter
+from addcat.evidence.order import order
 from addcat.evidence.pairs import Pairs, Stage
 from addcat.evidence.problem import Problem
-from addcat.evidence.score import PASSES
+from addcat.evidence.result import Evidence
+from addcat.evidence.score import FEWEST, PASSES, score
 from addcat.evidence.starts import Kind
-from addcat.evidence.tie import MOST_SITES, tying
+from addcat.evidence.swap import swap
+from addcat.evidence.tie import MOST_SITES, tie, tying
 
 FULL = tuple(Stage("fresh", 1.0, pairs) for pairs in (4, 8, 16, 32))
 """Looks at full pairs; few looks have to share the error."""
@@ -41,7 +47,7 @@ class Probe:
     """What one network says without training: the method, and how much of the data it takes.
 
     Attributes:
-        name: "score" or "tie".
+        name: "order", "score", "tie" or "swap".
         most: Examples, at most.
         cost: In trainings.
         compiled: How many programs it compiles, each as long as the first pass of the network.
@@ -52,31 +58,63 @@ class Probe:
     most: int
     cost: float
     compiled: int
-    members: int
+    members: int = 1
+
+    def ask(self, problem: Problem) -> Evidence:
+        """Run it."""
+        methods = {
+            "order": partial(order, most=self.most),
+            "score": partial(score, most=self.most),
+            "tie": partial(tie, most=self.most, members=self.members),
+            "swap": swap,
+        }
+        return methods[self.name](problem)
 
 
-def probe_of(problem: Problem, meter: Meter, relative: float, first_pass: float) -> Probe | str:
-    """The probe that a question allows.
+def probes_of(
+    problem: Problem, meter: Meter, relative: float, first_pass: float, *, shared: bool
+) -> Iterator[Probe | str]:
+    """The probes that a question allows, each chosen by what those before it have left: charge it, then ask on.
 
     Args:
         problem: The merges.
         meter: What may be spent.
         relative: Cost of a pass of the Concatenate arm.
         first_pass: Seconds that the first forward pass of the network took.
+        shared: Whether the branches share their weights.
 
-    Returns:
-        The probe, or a sentence on why there is none.
+    Yields:
+        A probe, or a sentence on why there is none.
     """
+    add, held = problem.now == "add", problem.held.count
+    if shared and add:
+        most = min(held, meter.examples_for(_allowance(meter), ordering.PASSES))
+        if most >= FEWEST and meter.affords(0.0, 2 * first_pass):
+            yield Probe("order", most, meter.passes(most, ordering.PASSES), 2)
+    yield _main(problem, meter, relative, first_pass)
+    exchanging = meter.passes(2 * held)
+    if shared and not add and meter.affords(exchanging, 2 * first_pass):
+        yield Probe("swap", held, exchanging, 2)
+
+
+def _main(problem: Problem, meter: Meter, relative: float, first_pass: float) -> Probe | str:
+    """The score of an Add, the tie of a Concatenate."""
     add, merges = problem.now == "add", len(problem.merges)
     members = merges if add else _members(merges, meter, first_pass)
-    compiled = SCORED if add else 3 + members if members == merges else math.ceil(JUDGED + PREFIX * members)
+    compiled = 4 if add else 3 + members if members == merges else math.ceil(JUDGED + PREFIX * members)
     if not members or not meter.affords(0.0, compiled * first_pass):
         return "The time does not allow to measure the network as it is."
     passes = PASSES * relative if add else tying(members)
     whole = problem.held.count if add else max(problem.data.count, problem.held.count)
-    allowance = meter.left if meter.left < PAIRS_FROM else CHEAP * meter.left
-    most = min(meter.examples_for(allowance, passes), max(problem.held.count, MOST_TIED))
+    most = min(meter.examples_for(_allowance(meter), passes), max(problem.held.count, MOST_TIED))
+    if most < FEWEST <= problem.held.count:
+        return f"What is left of the budget does not pay for a {'score' if add else 'tie'}."
     return Probe("score" if add else "tie", most, meter.passes(min(most, whole), passes), compiled, members)
+
+
+def _allowance(meter: Meter) -> float:
+    """Trainings that a probe may cost."""
+    return meter.left if meter.left < PAIRS_FROM else CHEAP * meter.left
 
 
 def _members(merges: int, meter: Meter, first_pass: float) -> int:

@@ -24,6 +24,7 @@ TITLES = {
 GLOSSES = {
     "structure": "read from the graph",
     "forward": "activations, no labels",
+    "order": "errors that know the order",
     "score": "gradient of untying",
     "tie": "tied by regression",
     "swap": "branches exchanged",
