@@ -84,6 +84,19 @@ def test_a_run_a_trial(monkeypatch):
     ]
 
 
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")  # its own, of libraries that it uses
+def test_a_run_a_trial_in_a_real_one(tmp_path, monkeypatch):
+    mlflow = pytest.importorskip("mlflow")
+    monkeypatch.chdir(tmp_path)  # it makes a folder for files beside its database
+    log_trials(TRIALS, f"sqlite:///{tmp_path / 'mlflow.db'}", "mine")
+    found = mlflow.search_runs(experiment_names=["mine"], output_format="list")
+    by_arm = {run.data.params["arm"]: run.data for run in found}
+    assert len(found) == len(TRIALS) == len(by_arm)
+    assert by_arm["add, twice"].metrics == {"loss": 0.5, "seconds": 2.0, "accuracy": 0.75, "held_out_loss": 0.5}
+    assert by_arm["concat"].tags["status"] == "diverged"
+
+
 def test_without_mlflow_the_extra_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "mlflow", None)
     with pytest.raises(MissingExtraError, match=r"It comes with the extra 'mlflow': pip install 'addcat\[mlflow\]'"):

@@ -31,8 +31,10 @@ THREADS = (
 """What numerical libraries read when they load; NPROC is XLA's."""
 
 BRIEF = 1.0
-"""Seconds below which trials wait in line, one for each process, so that none idles between two of them; a longer one
-is drawn only when a process is free, since another machine that shares the store might take it sooner."""
+"""Seconds below which trials wait in line for a process, so that it does not idle between two of them; a longer one is
+drawn only when a process is free, since another machine that shares the store might take it sooner."""
+LINE = 0.1
+"""Seconds of work that wait in line for each process, one trial at least."""
 
 Call = Callable[[Unit], tuple[Unit, list[Trial]]]
 Answer = Future[bytes]
@@ -70,7 +72,7 @@ def on_processes(units: Iterator[Unit], task: Call, count: int) -> Generator[Tri
         for unit in chain(units, repeat(None)):
             while running and (unit is None or len(running) >= room):
                 trials = _next(running, ended, sent, count)
-                room = 2 * count if all(trial.seconds < BRIEF for trial in trials) else count
+                room = count * (1 + _in_line(max(trial.seconds for trial in trials)))
                 yield from trials
             if unit is None:
                 return
@@ -81,6 +83,11 @@ def on_processes(units: Iterator[Unit], task: Call, count: int) -> Generator[Tri
         if running:
             _forget(count)
         raise
+
+
+def _in_line(seconds: float) -> int:
+    """How many trials of so many seconds wait in line for a process."""
+    return 0 if seconds >= BRIEF else max(1, int(LINE / max(seconds, LINE / 8)))
 
 
 def _next(running: dict[Answer, Unit], ended: "SimpleQueue[Answer]", task: bytes, count: int) -> list[Trial]:

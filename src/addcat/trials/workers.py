@@ -25,6 +25,8 @@ from addcat.trials.trial import Trial, failed
 
 Place = Literal["processes", "ray", "dask"]
 PLACES: tuple[Place, ...] = ("processes", "ray", "dask")
+SMALL = 4096
+"""Bytes of what runs trials below which it is sent along with each."""
 CARRIED = ("KERAS_BACKEND", "KERAS_HOME", "JAX_PLATFORMS", "JAX_COMPILATION_CACHE_DIR", "XLA_FLAGS")
 """Settings that a worker on another machine takes over."""
 
@@ -209,7 +211,7 @@ def _take_gpu(gpus: tuple[str, ...], folder: str) -> None:
 
 @contextlib.contextmanager
 def _shipped(execute: Execute, workers: Workers) -> Generator[Task]:
-    """What runs trials, ready to be sent; on this machine through a file, which is read once a process."""
+    """What runs trials, ready to be sent; on this machine through a file, unless it is small, read once a process."""
     cloudpickle = load("cloudpickle", extra="workers")
     gpus = _gpus(workers)
     written: bytes = cloudpickle.dumps(execute)
@@ -217,6 +219,9 @@ def _shipped(execute: Execute, workers: Workers) -> Generator[Task]:
     environment = {name: os.environ[name] for name in CARRIED if name in os.environ}
     if workers.on == "processes":
         environment.update(dict.fromkeys(THREADS, str(share_threads(workers.count))))
+    if len(written) < SMALL and not gpus:
+        yield Task(digest, written, environment, gpus, "", tuple(sys.path))
+        return
     with tempfile.TemporaryDirectory(prefix="addcat-", ignore_cleanup_errors=True) as folder:
         source: bytes | str = written
         if workers.on == "processes":

@@ -144,3 +144,13 @@ def test_the_words_on_the_margin_are_not_where_those_on_the_mean_are():
     assert ("start", "margin") in found
     assert ("end", "mean") in found
     assert ("end", "margin") not in found
+
+
+def test_what_nobody_knows_takes_no_room():
+    settings, trials = comparison()
+    unknown = tuple(Arm(arm.name, arm.words) for arm in settings.arms)
+    page = document(conclude(replace(settings, arms=unknown, notes=()), trials))
+    assert "What to know" not in page
+    assert "parameters</th>" not in page
+    assert "a trial</th>" in page
+    assert "parameters</th>" in document(conclude(settings, trials))

@@ -54,7 +54,7 @@ def comparison_page(found: Comparison) -> Page:
     blocks.append(Paragraph(reading(settings), "muted"))
     if found.interactions:
         blocks.append(Paragraph(_interactions(found)))
-    blocks += [Heading("Arms"), Table(ARMS, tuple(arm_rows(found)))]
+    blocks += [Heading("Arms"), arms_table(found)]
     if found.measured:
         blocks += [Heading("Further metrics"), Table(METRICS, tuple(metric_row(one) for one in found.measured))]
     blocks.append(Bullets(found.notes))
@@ -128,8 +128,14 @@ def finding_row(settings: Settings, finding: Finding) -> tuple[str | Cell, ...]:
     )
 
 
-def arm_rows(found: Comparison) -> list[tuple[str, ...]]:
-    """The arms as cells under `ARMS`."""
+def arms_table(found: Comparison) -> Table:
+    """The arms under those of `ARMS` that say something: of a command nobody knows the parameters."""
+    listed = _arm_rows(found)
+    said = [place for place in range(len(ARMS)) if any(row[place] != rows.NONE for row in listed)]
+    return Table(tuple(ARMS[place] for place in said), tuple(tuple(row[place] for place in said) for row in listed))
+
+
+def _arm_rows(found: Comparison) -> list[tuple[str, ...]]:
     known = {arm.name: arm for arm in found.settings.arms}
     listed: list[tuple[str, ...]] = []
     for result in found.arms:

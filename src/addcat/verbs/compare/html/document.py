@@ -11,7 +11,7 @@ from importlib.resources import files
 from addcat.report import html, rows
 from addcat.report.page import Bullets, Heading, Page, Paragraph, Table
 from addcat.verbs.compare.html.plot import Plot, around
-from addcat.verbs.compare.page import ARMS, FINDINGS, METRICS, answers, arm_rows, finding_row, metric_row, reading
+from addcat.verbs.compare.page import FINDINGS, METRICS, answers, arms_table, finding_row, metric_row, reading
 from addcat.verbs.compare.result import Comparison, Finding
 from addcat.verbs.compare.settings import Settings
 
@@ -172,11 +172,11 @@ def _tables(found: Comparison) -> str:
         Table(FINDINGS, tuple(finding_row(found.settings, finding) for finding in listed)),
         Paragraph(reading(found.settings), "plain"),
         Heading("Arms"),
-        Table(ARMS, tuple(arm_rows(found))),
+        arms_table(found),
         Heading("Further metrics") if found.measured else None,
         Table(METRICS, tuple(metric_row(one) for one in found.measured)) if found.measured else None,
-        Heading("What to know"),
-        Bullets(found.notes),
+        Heading("What to know") if found.notes else None,
+        Bullets(found.notes) if found.notes else None,
     )
     return f"<section>{html.fragment(page)}</section>"
 
