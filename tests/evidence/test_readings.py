@@ -2,11 +2,14 @@
 
 import math
 
+import numpy as np
 import pytest
 
-from addcat.evidence.contrast import Contrast
+from addcat.evidence.contrast import Contrast, contrast
+from addcat.evidence.decision import choose
 from addcat.evidence.readings import at_equal_widths, prior, read_order, read_pairs, read_score, read_swap, read_tie
 from addcat.statistics.belief import POINTS
+from addcat.statistics.interval import t_quantile
 
 
 def pairs(gain, pairs=2, seeds=0.03**2):
@@ -101,3 +104,50 @@ def test_arms_with_as_many_parameters_are_told_less_by_what_equal_widths_say():
     assert other.gain == pytest.approx(reading.gain - 0.05)
     assert other.noise.variance > reading.noise.variance
     assert other.lapse == 0.2 > reading.lapse
+
+
+def data_sets(share, pairs, *, sets=1000, examples=100, spread=0.05, seed=0):
+    """Gains of pairs that each train on 90 % of a data set, whose examples pull the gain up or down.
+
+    Args:
+        share: Of the variance of one pair's gain that its examples cause; its start causes the rest.
+
+    Returns:
+        Array (sets, pairs); the true gain for data of this kind is zero.
+    """
+    rng = np.random.default_rng(seed)
+    pulls = rng.normal(size=(sets, examples)) * spread * math.sqrt(0.9 * examples * share)
+    kept = rng.permuted(np.tile(np.arange(examples) < 0.9 * examples, (sets, pairs, 1)), axis=2)
+    drawn = np.einsum("se,spe->sp", pulls, kept.astype(float)) / (0.9 * examples)
+    return drawn + rng.normal(size=(sets, pairs)) * spread * math.sqrt(1 - share)
+
+
+def covered(gains, redrawn):
+    """How often the interval of full pairs holds the true gain."""
+    held = 0
+    for row in gains:
+        arms = np.exp(np.stack([row / 2, -row / 2]))[:, :, None] * np.ones(2)
+        reading = read_pairs("fresh", 1.0, contrast(*arms, np.arange(2), redrawn=redrawn), 0.0)
+        held += abs(reading.gain) < t_quantile(0.95, reading.noise.degrees) * reading.noise.variance**0.5
+    return held / len(gains)
+
+
+@pytest.mark.parametrize("pairs", [8, 32])
+def test_intervals_for_data_of_this_kind_hold_the_draws(pairs):
+    """Where a ninth of the variance is the examples', as the formula has it; as if on these data they are too short."""
+    gains = data_sets(1 / 9, pairs)
+    assert covered(gains, 0.9) == pytest.approx(0.95, abs=4 * math.sqrt(0.95 * 0.05 / len(gains)))
+    assert covered(gains, 0.0) < (0.92 if pairs == 8 else 0.75)
+
+
+def test_where_the_examples_cause_more_the_intervals_are_too_short():
+    """What the formula assumes, and the page on advise says."""
+    assert covered(data_sets(1 / 2, 16), 0.9) < 0.85
+
+
+def test_a_proof_for_data_of_this_kind_asks_for_more():
+    rng = np.random.default_rng(0)
+    add = 1.0 + 0.05 * rng.normal(size=(16, 1)) + np.zeros((1, 50))
+    concat = np.full((16, 50), 0.94)
+    assert choose(add, concat, 0.02) == "concat"
+    assert choose(add, concat, 0.02, redrawn=0.9) == "undecided"

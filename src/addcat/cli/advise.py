@@ -50,6 +50,7 @@ Budget = Annotated[
 Match = Annotated[str, typer.Option(help="What both arms have alike: widths, parameters, multiply_adds or both.")]
 Regret = Annotated[float, typer.Option(help="Expected loss given away, as a share, that is small enough.")]
 Margin = Annotated[float, typer.Option(help="Share of the loss below which a gain does not count.")]
+Resample = Annotated[str, typer.Option(help="data: draw 90 % of the examples anew for each pair.")]
 Seed = Annotated[int, typer.Option(help="Of everything drawn.")]
 Plan = Annotated[
     bool, typer.Option("--plan", help="Say what would be run, what it costs and what it buys; train nothing.")
@@ -68,6 +69,7 @@ def advise(
     match: Match = "widths",
     regret: Regret = 0.005,
     margin: Margin = 0.02,
+    resample: Resample = "",
     seed: Seed = 0,
     plan: Plan = False,
     html: Html = None,
@@ -105,6 +107,7 @@ def advise(
             match=match,
             regret=regret,
             margin=margin,
+            resample=resample,
             seed=seed,
             plan=plan,
             progress=progress,

@@ -115,6 +115,8 @@ class Plan:
         return np.concatenate(rows)[: self.steps].reshape(self.evaluations, self.per_evaluation, batch)
 
 
+REDRAWN = 0.9
+"""Share of the training examples that each pair draws where the answer is to be about data of this kind."""
 MOST_EVALUATIONS = 40
 """Enough to find the best epoch; more would spend the time on evaluating."""
 FEWEST_ROOM = 8

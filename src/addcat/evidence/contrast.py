@@ -12,6 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from addcat.statistics.interval import overlapping
+
 Losses = NDArray[np.float64]
 
 
@@ -26,6 +28,7 @@ class Contrast:
         pairs: How many.
         add: Mean loss of the Add arm.
         concat: Mean loss of the Concatenate arm.
+        redrawn: Share of the training examples that each pair drew; 0 where all trained on the same.
     """
 
     gain: float
@@ -34,15 +37,22 @@ class Contrast:
     pairs: int
     add: float
     concat: float
+    redrawn: float = 0.0
+
+    @property
+    def each(self) -> float:
+        """Variance of the mean of `pairs` for each unit of that between seeds."""
+        return overlapping(self.pairs, self.redrawn) / self.pairs
 
 
-def contrast(add: Losses, concat: Losses, distinct: NDArray[np.int64]) -> Contrast:
+def contrast(add: Losses, concat: Losses, distinct: NDArray[np.int64], *, redrawn: float = 0.0) -> Contrast:
     """Compare paired runs.
 
     Args:
         add: Held-out losses of the Add arm, of shape (pairs, examples).
         concat: Of the Concatenate arm, the same.
         distinct: A number for each example, the same for examples with the same inputs: repeats are one observation.
+        redrawn: Share of the training examples that each pair drew; 0 where all trained on the same.
 
     Returns:
         The contrast.
@@ -69,7 +79,7 @@ def contrast(add: Losses, concat: Losses, distinct: NDArray[np.int64]) -> Contra
         rest = cells - cells.mean(axis=0) - cells.mean(axis=1, keepdims=True) + cells.mean()
         shared = float((rest**2).sum()) / ((pairs - 1) * (number - 1))
         examples = max(examples - shared / pairs / number, 0.1 * examples)
-    return Contrast(gain, seeds, examples, pairs, a, c)
+    return Contrast(gain, seeds, examples, pairs, a, c, redrawn)
 
 
 def collapsed(losses: Losses, distinct: NDArray[np.int64]) -> Losses:

@@ -70,13 +70,14 @@ def beyond(found: Evidence, loss: float, lowest: float) -> bool:
     return found.estimate is not None and found.estimate > loss - lowest
 
 
-def choose(add: Curves, concat: Curves, margin: float) -> str:
+def choose(add: Curves, concat: Curves, margin: float, *, redrawn: float = 0.0) -> str:
     """Decide between paired runs.
 
     Args:
         add: Held-out losses of the Add arm, of shape (pairs, examples).
         concat: Of the Concatenate arm, the same.
         margin: As a share of Add's mean loss.
+        redrawn: Share of the training examples that each pair drew; 0 where all trained on the same.
 
     Returns:
         "add", "concat" or "undecided".
@@ -84,4 +85,4 @@ def choose(add: Curves, concat: Curves, margin: float) -> str:
     reached = [level for pairs, level in LEVELS if len(add) >= pairs]
     if not reached:
         return "undecided"
-    return side(crossed_interval(add - concat, level=reached[-1]), margin * abs(float(add.mean())))
+    return side(crossed_interval(add - concat, level=reached[-1], redrawn=redrawn), margin * abs(float(add.mean())))

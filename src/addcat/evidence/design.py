@@ -30,6 +30,7 @@ from addcat.evidence.starts import warmed
 from addcat.graph import Graph, Refusal
 from addcat.statistics import balanced_design, main_effects
 from addcat.statistics.factorial import Signs
+from addcat.statistics.interval import overlapping
 from addcat.trials.arms import arm_graph
 from addcat.trials.race import race
 from addcat.trials.trial import cross_fitted
@@ -148,7 +149,7 @@ class Design:
             )
         constant = constant_losses(self._problem)
         taught = learnt(_sides(rows, losses), constant)
-        found = findings(rows, losses, self._problem.held.distinct(), given)
+        found = findings(rows, losses, self._problem.held.distinct(), given, redrawn=self._problem.redrawn)
         return tuple(replace(one, learnt=taught, constant=float(constant.mean())) for one in found)
 
     def _pair(self, row: NDArray[np.int64], seed: int) -> tuple[Losses, Losses]:
@@ -192,7 +193,12 @@ def _sides(rows: Signs, losses: Sequence[tuple[Losses, Losses]]) -> list[Losses]
 
 
 def findings(
-    rows: Signs, losses: Sequence[tuple[Losses, Losses]], distinct: NDArray[np.int64], given: float
+    rows: Signs,
+    losses: Sequence[tuple[Losses, Losses]],
+    distinct: NDArray[np.int64],
+    given: float,
+    *,
+    redrawn: float = 0.0,
 ) -> tuple[Found, ...]:
     """Read the pairs of a design.
 
@@ -201,6 +207,7 @@ def findings(
         losses: Of the mirror and of the row of each pair, each of shape (examples,).
         distinct: A number for each example, the same for repeats.
         given: Held-out loss of the given network.
+        redrawn: Share of the training examples that each pair drew; 0 where all trained on the same.
 
     Returns:
         One finding for each merge.
@@ -231,7 +238,8 @@ def findings(
         examples = float(single.var(ddof=1)) / len(single) if len(single) > 1 else 0.0
         gain = effect.gain.estimate
         half = math.exp(gain / 2) if positive else 1.0
-        contrast = Contrast(gain, effect.noise.variance * free, examples, free, middle * half, middle / half)
+        seeds = effect.noise.variance * overlapping(pairs, redrawn) * free
+        contrast = Contrast(gain, seeds, examples, free, middle * half, middle / half)
         found.append(Found(contrast, way))
     return tuple(found)
 

@@ -93,21 +93,24 @@ def expected(belief: Belief, steps: Sequence[Step], *, seed: int = 0) -> tuple[B
     return tuple(Bought(float(right), float(regret)) for right, regret in found / DRAWS)
 
 
-def of_pairs(stage: Stage, *, examples: int) -> Step:
+def of_pairs(stage: Stage, *, examples: int, redrawn: float = 0.0) -> Step:
     """Pairs of one stage.
 
     Args:
         stage: How they start, how long they run, and how many.
         examples: Distinct held-out examples.
+        redrawn: Share of the training examples that each pair draws; 0 where all train on the same.
     """
 
     def reads(gain: float, rng: np.random.Generator) -> Reading:
         shown = gain
         if stage.share < 1:  # the side before the size: the reading says between which multiples
-            shown = gain / _between(
-                read_pairs(stage.kind, stage.share, _contrast(1.0, stage.pairs, examples), WAY), rng
-            )
-        return _erred(read_pairs(stage.kind, stage.share, _contrast(shown, stage.pairs, examples), WAY), rng)
+            shown = gain / _between(read(1.0), rng)
+        return _erred(read(shown), rng)
+
+    def read(shown: float) -> Reading:
+        contrast = Contrast(shown, SEEDS, SPREAD**2 / max(examples, 1), stage.pairs, 1.0, math.exp(-shown), redrawn)
+        return read_pairs(stage.kind, stage.share, contrast, WAY)
 
     return Step(stage.kind, reads)
 
@@ -166,10 +169,6 @@ def of_swap(_: int) -> Step:
 def _told(gain: float, rng: np.random.Generator) -> bool:
     """Whether the order of the branches is seen to matter."""
     return bool(rng.uniform() < (TOLD if gain > MATTERS else FALSELY_TOLD))
-
-
-def _contrast(gain: float, pairs: int, examples: int) -> Contrast:
-    return Contrast(gain, SEEDS, SPREAD**2 / max(examples, 1), pairs, 1.0, math.exp(-gain))
 
 
 def _between(reading: Reading, rng: np.random.Generator) -> float:

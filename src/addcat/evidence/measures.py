@@ -5,7 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from addcat.statistics import Interval, t_interval
+from addcat.statistics import Interval, Noise, combined_interval
+from addcat.statistics.interval import overlapping
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,13 +30,14 @@ class MetricGain:
     share_of_steps: float
 
 
-def metric_gain(name: str, values: NDArray[np.float64], share: float) -> MetricGain | None:
+def metric_gain(name: str, values: NDArray[np.float64], share: float, *, redrawn: float = 0.0) -> MetricGain | None:
     """Read a metric of pairs.
 
     Args:
         name: Of the metric.
         values: Of shape (2, pairs): Add's, then Concatenate's.
         share: Of the recipe's steps that they were trained for.
+        redrawn: Share of the training examples that each pair drew; 0 where all trained on the same.
 
     Returns:
         What the pairs say in which both values are finite; None where there is no such pair.
@@ -50,5 +52,8 @@ def metric_gain(name: str, values: NDArray[np.float64], share: float) -> MetricG
     if not pairs:
         return None
     add, concat = map(float, whole.mean(axis=1))
-    difference = t_interval(whole[1] - whole[0]) if pairs > 1 else None
+    difference = None
+    if pairs > 1:
+        variance = float(np.var(whole[1] - whole[0], ddof=1)) * overlapping(pairs, redrawn) / pairs
+        difference = combined_interval(concat - add, [Noise(variance, pairs - 1)], n=pairs)
     return MetricGain(name, add, concat, difference, pairs, share)

@@ -71,7 +71,7 @@ def plan_of(problem: Problem, share: float) -> Plan:
     # a trainer has room for the evaluations of its whole plan, or a few
     room = affordable if share >= 1 else min(affordable, max(plan_of(problem, 1.0).evaluations, FEWEST_ROOM))
     evaluations = divided(steps, min(wanted, room), min(room, MOST_EVALUATIONS))
-    return Plan(steps // evaluations, evaluations, recipe.batch)
+    return Plan(steps // evaluations, evaluations, recipe.batch, problem.redrawn or 1.0)
 
 
 class Pairs:
@@ -195,11 +195,13 @@ class Pairs:
             one.name: np.array([[run[one.name] for run in found[name]] for name in ("add", "concat")], np.float64)
             for one in self._problem.metrics
         }
-        return tuple(made for name, two in values.items() if (made := metric_gain(name, two, stage.share)) is not None)
+        drawn = self._problem.redrawn
+        made = (metric_gain(name, two, stage.share, redrawn=drawn) for name, two in values.items())
+        return tuple(one for one in made if one is not None)
 
     def contrast(self, stage: Stage) -> Contrast:
         """What all pairs of the stage's kind and share say."""
-        return contrast(*self.losses(stage), self._distinct)
+        return contrast(*self.losses(stage), self._distinct, redrawn=self._problem.redrawn)
 
     def losses(self, stage: Stage) -> tuple[Losses, Losses]:
         """Held-out losses of Add and of Concatenate, of shape (pairs, examples)."""

@@ -50,6 +50,7 @@ class Problem:
         family: All merges that switch together; none where `merge` is asked about alone.
         match: What both arms have alike: "widths", or "parameters" (see `addcat.trials.budgets`).
         metrics: Reported of trained pairs, beside the loss.
+        redrawn: Share of `data` that each pair draws to train on; 0 where all pairs train on the same.
         given: The network as it is, where it was looked at before; of `root`, `losses` and `held` as they are here.
     """
 
@@ -67,6 +68,7 @@ class Problem:
     family: tuple[Merge, ...] = ()
     match: str = "widths"
     metrics: tuple[Metric, ...] = ()
+    redrawn: float = 0.0
     given: Given | None = None
 
     @property

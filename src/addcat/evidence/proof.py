@@ -4,10 +4,10 @@ import math
 
 from addcat.evidence.decision import LEVELS
 from addcat.statistics.belief import Belief
-from addcat.statistics.interval import t_quantile
+from addcat.statistics.interval import overlapping, t_quantile
 
 
-def provable(belief: Belief, margin: float, seeds: float, pairs: int) -> float:
+def provable(belief: Belief, margin: float, seeds: float, pairs: int, *, redrawn: float = 0.0) -> float:
     """Probability that the interval of so many full pairs clears the margin, as if it were centred on the true gain.
 
     Args:
@@ -15,6 +15,7 @@ def provable(belief: Belief, margin: float, seeds: float, pairs: int) -> float:
         margin: As a share of Add's loss.
         seeds: Variance of one pair's gain between seeds.
         pairs: How many; fewer than four never prove anything.
+        redrawn: Share of the training examples that each draws; 0 where all train on the same.
 
     Examples:
         >>> from addcat.statistics.belief import Reading
@@ -26,6 +27,6 @@ def provable(belief: Belief, margin: float, seeds: float, pairs: int) -> float:
     reached = [level for fewest, level in LEVELS if pairs >= fewest]
     if not reached:
         return 0.0
-    half = t_quantile(reached[-1], pairs - 1) * math.sqrt(seeds / pairs)
+    half = t_quantile(reached[-1], pairs - 1) * math.sqrt(seeds * overlapping(pairs, redrawn) / pairs)
     limit = -math.log1p(-margin)
     return belief.above(limit + half) + 1 - belief.above(limit - half)

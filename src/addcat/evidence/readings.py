@@ -76,7 +76,7 @@ def read_pairs(kind: str, share: float, found: Contrast, way: float) -> Reading:
     bias = BIASES[kind, round(share, 2)]
     degrees = max(found.pairs - 1, 0)
     own, whole = found.seeds * degrees if degrees else 0.0, degrees + bias.degrees
-    seeds = Noise((own + bias.seeds**2 * bias.degrees) / whole / found.pairs, whole)
+    seeds = Noise((own + bias.seeds**2 * bias.degrees) / whole * found.each, whole)
     tilt = min(abs(found.gain), 1.0)
     more = bias.floor**2 + (bias.way * min(max(way, 0.0), 1.0)) ** 2 + (bias.tilt * tilt) ** 2
     noise = satterthwaite(seeds, Noise(found.examples, EXAMPLES_DEGREES), Noise(more, BIAS_DEGREES))

@@ -101,3 +101,26 @@ def test_pairs_without_a_value_are_left_out():
     one = metric_gain("auc", np.array([[0.5, np.nan], [0.6, 0.9]]), 0.2)
     assert (one.pairs, one.difference) == (1, None)
     assert metric_gain("auc", np.array([[np.nan], [0.9]]), 1.0) is None
+
+
+def test_pairs_on_draws_of_the_data_differ_and_say_so(model):
+    """Each trains on its own draw; intervals hold the draws, and text and JSON say what was asked."""
+    found = addcat.advise(model, DATA, validation=HELD, effort="retrain", metric="mae", resample="data")
+    same = addcat.advise(model, DATA, validation=HELD, effort="retrain", metric="mae")
+    (verdict,), (other,) = found.verdicts, same.verdicts
+    assert verdict.question == "merge 'merge', on data of this kind"
+    assert (found.to_dict()["resample"], same.to_dict()["resample"]) == ("data", "no")
+    assert verdict.loss != other.loss
+    assert "The answer is about data of this kind: each pair is trained on 90 % of the examples" in " ".join(
+        found.notes
+    )
+    assert "data of this kind" not in " ".join(same.notes)
+    with pytest.raises(OptionError) as caught:
+        addcat.advise(model, DATA, resample="draws")
+    assert str(caught.value) == "resample='draws' does not exist. Expected data."
+
+
+def test_the_interval_of_a_metric_holds_the_draws():
+    values = np.array([[0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9], [0.5] * 9])
+    one, other = metric_gain("auc", values, 1.0).difference, metric_gain("auc", values, 1.0, redrawn=0.9).difference
+    assert other.high - other.low == pytest.approx(2**0.5 * (one.high - one.low))

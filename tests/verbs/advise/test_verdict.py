@@ -14,7 +14,7 @@ from addcat.statistics.belief import Belief, Reading
 from addcat.statistics.interval import Noise
 from addcat.verbs.advise.climb import Climb
 from addcat.verbs.advise.result import Look
-from addcat.verbs.advise.verdict import verdict_of, whole_price
+from addcat.verbs.advise.verdict import question_of, verdict_of, whole_price
 
 DATA = two_inputs(20, lambda x, y: x[:, 0])
 FACTS = {"equal_power": False, "shared_branches": False, "disguised": False}
@@ -151,3 +151,25 @@ def test_a_family_is_asked_about_and_priced_together():
     )
     alone = [whole_price(replace(site, merge=merge, family=())).now.parameters for merge in site.family]
     assert found.price.now.parameters == np.sum(alone)
+
+
+def test_more_pairs_on_draws_of_the_same_data_are_worth_less():
+    """Nine independent pairs' worth is the most that there is to have."""
+    site = problem(linear_pair("add", 4), DATA, DATA)
+
+    def more(gain, redrawn):
+        look = Look("retrain", 1.0, 1.0, "add", 0.5, 0.1)
+        made = Climb([structure()], [], [look], believing(gain, 0.03), None, 0.5, 2.0, 3.0, 0.0064)
+        return verdict_of(replace(site, redrawn=redrawn), made, 0.02, 0.8).more
+
+    assert more(0.03, 0.0).pairs < 9 < more(0.02, 0.0).pairs
+    assert more(0.03, 0.9).pairs > 3 * more(0.03, 0.0).pairs
+    assert more(0.02, 0.9) is None
+
+
+def test_the_question_says_which_data_it_is_about():
+    site = replace(problem(linear_pair("add", 4), DATA, DATA), redrawn=0.9)
+    assert question_of(site, "") == "merge 'merge', on data of this kind"
+    assert question_of(replace(site, family=(site.merge, site.merge)), "skip") == (
+        "the 2 skip merges together, on data of this kind"
+    )

@@ -49,6 +49,7 @@ def advise(
     match: str = "widths",
     regret: float = 0.005,
     margin: float = 0.02,
+    resample: str = "",
     seed: int = 0,
     plan: bool = False,
     progress: Progress | None = None,
@@ -78,6 +79,8 @@ def advise(
             is recommended, parameters with the other half of the budget: is its gain its parameters'?
         regret: Expected loss given away, as a share of Add's loss, that is small enough to stop.
         margin: Share of Add's loss below which a gain does not count, because Add is cheaper.
+        resample: "data" trains each pair on 90 % of the examples, drawn anew, so that the answer is about data of this
+            kind, not about these; intervals then hold the draws.
         seed: Of everything drawn.
         plan: Train nothing, and give the rungs that would be climbed, what each costs and what it is expected to buy.
         progress: Called with what is being done, the seconds spent and the seconds allowed.
@@ -104,6 +107,7 @@ def advise(
         regret=regret,
         margin=margin,
         seed=seed,
+        resample=resample,
         named=sites is not None,
     )
     ready = prepare(
@@ -144,6 +148,7 @@ def _advice(ready: Prepared, progress: Progress | None) -> Advice:
         seconds=ready.meter.seconds,
         trainings=ready.meter.spent,
         budget=ready.allowed.words,
+        resample=ready.asked.resample,
     )
 
 
@@ -178,6 +183,12 @@ def _notes(verdicts: Sequence[Verdict], ready: Prepared) -> list[str]:
         )
     if ready.metrics and not any(verdict.metrics for verdict in verdicts):
         notes.append(f"{ready.metrics[0].name} is measured on trained pairs, and none were trained.")
+    if ready.asked.resample:
+        notes.append(
+            "The answer is about data of this kind: each pair is trained on 90 % of the examples, drawn anew, and "
+            "intervals are as wide as another data set asks for. What is measured on the network as it is speaks of "
+            "these data."
+        )
     if not ready.first.trained:
         blind = next((v.site for v in verdicts if v.now == "add" and v.evidence[0].shared_branches), "")
         notes.append(doubt(ready.first.loss, [found for v in verdicts for found in v.evidence], blind))

@@ -294,9 +294,9 @@ class Climber:
         side = "undecided"
         if full:
             made.seeds = found.seeds
-            distinct = problem.held.distinct()
             if taught:
-                side = choose(collapsed(losses[0], distinct), collapsed(losses[1], distinct), self._wanted.margin)
+                add, concat = (collapsed(one, problem.held.distinct()) for one in losses)
+                side = choose(add, concat, self._wanted.margin, redrawn=problem.redrawn)
             made.proved = "add" if side == "add" else "concat" if side == "concat" else None
         if taught or (full and min(found.add, found.concat) < float(constant.mean())):
             self._readings[stage.kind] = reading
@@ -390,7 +390,7 @@ class Climber:
         if full is not None and full.n < FEWEST_PAIRS:
             return False
         seeds = made.seeds or SEEDS
-        hoped = provable(made.belief, self._wanted.margin, seeds, FULL[PROVING].pairs)
+        hoped = provable(made.belief, self._wanted.margin, seeds, FULL[PROVING].pairs, redrawn=self._problem.redrawn)
         return self._meter.seconds > self._wanted.certainty or hoped < LIKELY
 
 

@@ -250,10 +250,13 @@ class _Reckoning:
         before = tuple(stage for stage in stages if stage not in FULL)
         self._chain(pairs, before, added=True, timed=timed)
         if before != stages:  # full pairs come on top
-            self._steps += [of_pairs(stage, examples=self._examples) for stage in before]
+            self._steps += map(self._bought, before)
             share.spent += sum(map(pairs.cost, before))
             self._seconds += sum(map(pairs.running_seconds, before))
         self._chain(pairs, FULL, added=False, timed=timed)
+
+    def _bought(self, stage: Stage) -> Step:
+        return of_pairs(stage, examples=self._examples, redrawn=self._problem.redrawn)
 
     def _chain(self, pairs: Pairs, stages: tuple[Stage, ...], *, added: bool, timed: bool) -> None:
         """Stages behind the probe.
@@ -265,7 +268,7 @@ class _Reckoning:
             timed: Whether a step was timed.
         """
         share = self._share
-        steps = [*self._steps, *(of_pairs(stage, examples=self._examples) for stage in stages)]
+        steps = [*self._steps, *map(self._bought, stages)]
         bought = expected(self._belief, steps)[len(self._steps) + 1 :]
         cost, running = 0.0, 0.0
         for stage, after in zip(stages, bought, strict=True):

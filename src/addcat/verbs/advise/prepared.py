@@ -12,7 +12,7 @@ from addcat.data.examples import Examples
 from addcat.data.held import FEWEST_HELD, fit_and_held
 from addcat.data.metrics import Metric, metrics_of
 from addcat.doors.base import Laboratory, laboratory_for, recipe_for
-from addcat.doors.recipe import Recipe
+from addcat.doors.recipe import REDRAWN, Recipe
 from addcat.errors import DataError, OptionError, SiteError, check_seed, nearest
 from addcat.evidence.baseline import beats_constant
 from addcat.evidence.meter import STEP, Meter
@@ -52,6 +52,7 @@ class Asked:
         seed: Of everything drawn.
         named: Whether sites were named.
         both: Whether as many parameters are asked about as well, behind equal widths.
+        resample: "data" where the answer is to be about data of this kind, else "".
     """
 
     effort: str
@@ -61,10 +62,19 @@ class Asked:
     seed: int
     named: bool
     both: bool = False
+    resample: str = ""
 
     @staticmethod
     def of(
-        *, effort: str, budget: str | None, match: str, regret: float, margin: float, seed: int, named: bool
+        *,
+        effort: str,
+        budget: str | None,
+        match: str,
+        regret: float,
+        margin: float,
+        seed: int,
+        named: bool,
+        resample: str = "",
     ) -> "Asked":
         """Check the options.
 
@@ -73,9 +83,11 @@ class Asked:
         """
         _check_options(effort, margin, regret, seed)
         _check_match(match, effort)
+        if resample not in ("", "data"):
+            raise OptionError(f"resample={resample!r} does not exist. Expected data.")
         given = None if budget is None else parse_budget(budget)
         first = "widths" if match == BOTH else match
-        return Asked(effort, given, first, Wanted(margin, regret), seed, named, both=match == BOTH)
+        return Asked(effort, given, first, Wanted(margin, regret), seed, named, match == BOTH, resample)
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +152,7 @@ class Prepared:
             family=merges if len(merges) > 1 else (),
             match=self.asked.match,
             metrics=self.metrics,
+            redrawn=REDRAWN if self.asked.resample else 0.0,
             given=self.first.given,
         )
 

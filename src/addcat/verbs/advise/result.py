@@ -221,6 +221,7 @@ class Advice(Printed):
         seconds: What the whole took.
         trainings: What was spent, in trainings of the given network (see `addcat.evidence.meter`).
         budget: What might have been spent, in words.
+        resample: "data" where the answer is about data of this kind; "" where it is about these.
     """
 
     model: str
@@ -232,6 +233,7 @@ class Advice(Printed):
     seconds: float
     trainings: float
     budget: str
+    resample: str = ""
 
     def to_dict(self) -> dict[str, Any]:
         """The advice as JSON has it."""
@@ -244,6 +246,7 @@ class Advice(Printed):
             "seconds": self.seconds,
             "trainings": self.trainings,
             "budget": self.budget,
+            "resample": self.resample or "no",
         }
 
     def page(self) -> Page:

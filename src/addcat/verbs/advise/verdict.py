@@ -66,7 +66,7 @@ def verdict_of(problem: Problem, made: Climb, margin: float, loss: float, *, nam
         probability=1.0 if disguised else sureness(belief, choice),
         odds=odds,
         regret=Regret(share * abs(reference), share),
-        more=None if disguised else _more(made, belief, sureness(belief, choice)),
+        more=None if disguised else _more(made, belief, sureness(belief, choice), problem.redrawn),
         gain=Gain(interval.estimate, interval.low, interval.high) if measured and not disguised else None,
         margin=margin * abs(reference),
         loss=reference,
@@ -83,9 +83,10 @@ def verdict_of(problem: Problem, made: Climb, margin: float, loss: float, *, nam
 
 def question_of(problem: Problem, name: str) -> str:
     """What is asked, in words."""
+    where = ", on data of this kind" if problem.redrawn else ""
     if len(problem.merges) == 1:
-        return f"merge {problem.merge.site!r}"
-    return f"the {rows.integer(len(problem.merges))} {name} merges together"
+        return f"merge {problem.merge.site!r}{where}"
+    return f"the {rows.integer(len(problem.merges))} {name} merges together{where}"
 
 
 def whole_price(problem: Problem) -> Price:
@@ -107,11 +108,12 @@ def _added(costs: Sequence[Cost]) -> Cost:
     )
 
 
-def _more(made: Climb, belief: Belief, probability: float) -> More | None:
+def _more(made: Climb, belief: Belief, probability: float, redrawn: float) -> More | None:
     """Full pairs that would halve the probability of being wrong, on average as the normal distribution has it.
 
     A belief of mean m and variance v is wrong with probability 1 - F(|m| / sqrt(v)); n pairs of variance s² each take v
-    to 1 / (1 / v + n / s²).
+    to 1 / (1 / v + n / s²). Where pairs draw their data from the same examples, n pairs are worth n / o, with o as
+    `overlapping` has it, and more than f / (1 - f) of them cannot be had.
     """
     doubt = 1 - probability
     if made.pair_cost is None or not SURE < doubt < 0.5:
@@ -120,7 +122,11 @@ def _more(made: Climb, belief: Belief, probability: float) -> More | None:
     variance = max((quantiles.high - quantiles.low) / 2, 1e-6) ** 2
     now, then = normal.inv_cdf(1 - doubt), normal.inv_cdf(1 - doubt / 2)
     seeds = made.seeds if made.seeds and math.isfinite(made.seeds) else SEEDS
-    pairs = min(max(1, math.ceil(((then / max(now, 0.05)) ** 2 - 1) * seeds / variance)), MOST_PAIRS)
+    worth = ((then / max(now, 0.05)) ** 2 - 1) * seeds / variance
+    share = worth * (1 - redrawn) / redrawn if redrawn else 0.0
+    if share >= 1:
+        return None
+    pairs = min(max(1, math.ceil(worth / (1 - share))), MOST_PAIRS)
     seconds = None if made.pair_seconds is None else pairs * made.pair_seconds
     return More(pairs, pairs * made.pair_cost, seconds)
 

@@ -7,7 +7,7 @@ from typing import Any
 from addcat.data.examples import Examples
 from addcat.data.metrics import Metric
 from addcat.doors.base import Laboratory
-from addcat.doors.recipe import Plan, Recipe, plan
+from addcat.doors.recipe import REDRAWN, Plan, Recipe, plan
 from addcat.errors import OptionError
 from addcat.graph import Graph
 from addcat.report import rows
@@ -17,7 +17,7 @@ from addcat.trials.arms import arm_graph
 from addcat.trials.budgets import NEAR, matched, total
 from addcat.trials.model import ArmSpec, ModelTrial
 from addcat.verbs.compare.from_functions import arm_of, question_words
-from addcat.verbs.compare.options import REDRAWN, Options
+from addcat.verbs.compare.options import Options
 from addcat.verbs.compare.prepared import (
     AGAIN,
     APART,

@@ -9,8 +9,6 @@ from addcat.trials.budgets import check_budget
 from addcat.verbs.compare.settings import FEWEST, STOPS
 
 DESIGNS = ("factorial", "one-at-a-time")
-REDRAWN = 0.9
-"""Share of the training examples that each pair draws under `resample="data"`."""
 
 
 @dataclass(frozen=True, slots=True)

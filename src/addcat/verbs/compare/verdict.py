@@ -15,7 +15,7 @@ import math
 import numpy as np
 
 from addcat.statistics import Interval, Noise, few_pairs_interval
-from addcat.statistics.interval import t_quantile
+from addcat.statistics.interval import overlapping, t_quantile
 from addcat.trials.trial import Losses
 from addcat.verbs.compare.settings import FEWEST
 
@@ -53,19 +53,19 @@ def verdict_of(gain: Interval | None, margin: float, choices: tuple[str, str]) -
 def noises(each: Losses, single: Losses | None, redrawn: float = 0.0) -> list[Noise]:
     """What disturbs a mean difference: the pairs and, where single examples are known, the examples.
 
-    Where each pair draws a share f of one set of examples, pairs are alike because their draws overlap: the variance of
-    the mean is s² (1 / n + (1 - f) / f), not s² / n (Nadeau and Bengio 2003).
+    Where each pair draws a share of one set of examples, pairs are alike because their draws overlap (see
+    `addcat.statistics.interval.overlapping`).
 
     Args:
         each: One difference a pair, (pairs,).
         single: One for each pair and example, (pairs, examples).
-        redrawn: f; 0 where nothing is drawn anew.
+        redrawn: That share; 0 where nothing is drawn anew.
 
     Returns:
         One or two sources of noise in the mean.
     """
     pairs = len(each)
-    found = [Noise(float(np.var(each, ddof=1)) * _overlap(pairs, redrawn) / pairs, pairs - 1)]
+    found = [Noise(float(np.var(each, ddof=1)) * overlapping(pairs, redrawn) / pairs, pairs - 1)]
     if single is not None and single.shape[1] > 1:
         examples = single.shape[1]
         found.append(Noise(float(np.var(single.mean(axis=0), ddof=1)) / examples, examples - 1))
@@ -81,11 +81,7 @@ def sequence_interval(each: Losses, single: Losses | None, redrawn: float = 0.0)
     found = few_pairs_interval(each, level=LEVEL)
     if not math.isfinite(found.high):
         return found
-    half = (found.high - found.estimate) * math.sqrt(_overlap(len(each), redrawn))
+    half = (found.high - found.estimate) * math.sqrt(overlapping(len(each), redrawn))
     for noise in noises(each, single)[1:]:
         half = math.hypot(half, t_quantile(LEVEL, noise.degrees) * math.sqrt(noise.variance))
     return Interval(found.estimate, found.estimate - half, found.estimate + half, LEVEL, found.n)
-
-
-def _overlap(pairs: int, redrawn: float) -> float:
-    return 1.0 + pairs * (1.0 - redrawn) / redrawn if redrawn else 1.0
