@@ -87,6 +87,11 @@ class Evidence:
         ends = {"estimate": figure.estimate, "low": figure.low, "high": figure.high}
         return cls(**ends, level=figure.level, unit=unit, n=figure.n, seconds=time.perf_counter() - start, **rest)
 
+    @property
+    def judges(self) -> bool:
+        """Whether a belief may rest on its figure: one of the loss, or of what the order of branches tells."""
+        return self.estimate is not None and (self.unit == "loss" or self.method == "order")
+
     @classmethod
     def refused(cls, method: str, reason: str) -> Self:
         """The place of a method that does not apply.

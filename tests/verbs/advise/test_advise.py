@@ -49,7 +49,7 @@ def advised(add):
     """The default effort on that network up to full pairs, with what it told and the state of everything before."""
     said, before = [], (small.state(add), [a.copy() for a in (*DATA[0], DATA[1])])
     found = addcat.advise(
-        add, DATA, validation=HELD, budget="30x", regret=1e-5, progress=lambda *told: said.append(told)
+        add, DATA, validation=HELD, budget="30x", regret=1e-9, progress=lambda *told: said.append(told)
     )
     return found, said, before
 
@@ -68,8 +68,8 @@ def test_the_verdict_of_a_target_that_minds_the_order(advised):
     assert verdict.margin == pytest.approx(0.02 * verdict.loss)
     assert verdict.loss == pytest.approx(2, rel=0.35)
     assert (verdict.price.now.parameters, verdict.price.after.parameters) == (4, 7)
-    assert [one.method for one in verdict.evidence] == ["structure", "score", "warm", "retrain"]
-    assert [look.method for look in verdict.looks][:2] == ["structure", "score"]
+    assert [one.method for one in verdict.evidence] == ["structure", "order", "score", "warm", "retrain"]
+    assert [look.method for look in verdict.looks][:3] == ["structure", "order", "score"]
     assert verdict.reason.startswith("Concatenate lowers the loss by +")
     assert verdict.reason.endswith(" trained anew over 4 pairs.")
     assert verdict.command == "addcat switch MODEL --set merge=concat -o switched.keras"
@@ -89,7 +89,7 @@ def test_what_else_advice_says(advised):
     assert found.budget == "30.0x"
     assert 8 < found.trainings == found.verdicts[0].looks[-1].trainings < 12
     assert [merge.site for merge in found.inspection.merges] == ["merge"]
-    assert [words for words, _, _ in said] == ["merge: score", "merge: training 2 pairs", "merge: training 4 pairs"]
+    assert [words for words, _, _ in said] == ["merge: order", "merge: score", "merge: training 2 pairs", "merge: training 4 pairs"]
     seconds = [spent for _, spent, _ in said]
     assert seconds == sorted(seconds)
 
@@ -231,7 +231,7 @@ def test_options_out_of_range(add):
     assert error(add, DATA, seed=-1) == (OptionError, "seed=-1 is out of range. Expected 0 or more.")
     assert error(add, DATA, effort="all") == (
         OptionError,
-        "effort='all' does not exist. Expected one of auto, structure, forward, score, tie, swap, refit, finetune, "
+        "effort='all' does not exist. Expected one of auto, structure, forward, order, score, tie, swap, refit, finetune, "
         "retrain.",
     )
     for margin in (-0.1, 1, float("nan")):

@@ -52,7 +52,7 @@ def verdict_of(problem: Problem, made: Climb, margin: float, loss: float, *, nam
     odds = Odds(1 - belief.above(-limit), belief.above(-limit) - belief.above(limit), belief.above(limit))
     choice: Choice = made.proved or ("add" if odds.either >= EITHER else lean(belief))
     share = belief.regret(choice)
-    measured = any(one.estimate is not None and one.unit == "loss" for one in made.evidence)
+    measured = any(one.judges for one in made.evidence)
     if disguised:
         odds, share = Odds(0.0, 1.0, 0.0), 0.0
     interval = belief.interval().scaled(abs(reference))
@@ -179,7 +179,7 @@ def _basis(evidence: Sequence[Evidence]) -> str:
     full = next((one for one in evidence if one.method == "retrain"), None)
     if full is not None:
         return f"trained anew over {rows.counted(full.n, 'pair')}"
-    used = [one.method for one in evidence if one.estimate is not None and one.unit == "loss"]
+    used = [one.method for one in evidence if one.judges]
     return f"judged by {' and '.join([', '.join(used[:-1]), used[-1]] if len(used) > 1 else used)}" if used else ""
 
 
