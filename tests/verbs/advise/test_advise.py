@@ -89,7 +89,8 @@ def test_what_else_advice_says(advised):
     assert found.budget == "30.0x"
     assert 8 < found.trainings == found.verdicts[0].looks[-1].trainings < 12
     assert [merge.site for merge in found.inspection.merges] == ["merge"]
-    assert [words for words, _, _ in said] == ["merge: order", "merge: score", "merge: training 2 pairs", "merge: training 4 pairs"]
+    told = ["merge: order", "merge: score", "merge: training 2 pairs", "merge: training 4 pairs"]
+    assert [words for words, _, _ in said] == told
     seconds = [spent for _, spent, _ in said]
     assert seconds == sorted(seconds)
 
@@ -231,8 +232,8 @@ def test_options_out_of_range(add):
     assert error(add, DATA, seed=-1) == (OptionError, "seed=-1 is out of range. Expected 0 or more.")
     assert error(add, DATA, effort="all") == (
         OptionError,
-        "effort='all' does not exist. Expected one of auto, structure, forward, order, score, tie, swap, refit, finetune, "
-        "retrain.",
+        "effort='all' does not exist. Expected one of auto, structure, forward, order, score, tie, swap, refit, "
+        "finetune, retrain.",
     )
     for margin in (-0.1, 1, float("nan")):
         assert error(add, DATA, margin=margin) == (

@@ -208,6 +208,15 @@ def test_an_estimate_beyond_all_of_the_loss_is_not_read(instant):
     assert made.looks[1].probability == made.looks[0].probability
 
 
+def test_short_runs_that_fail_as_the_given_network_does_speak_for_add(instant, monkeypatch):
+    monkeypatch.setattr(module, "learnt", lambda *_: False)
+    made, _ = climb(encoded_pair("add"), trainings=2.0, given=1e9)
+    assert methods(made)[-1] == "warm"
+    assert made.looks[-1].choice == "add"
+    assert made.looks[-2].choice == "concat"
+    assert made.belief.above(0.0) < 0.35
+
+
 def test_arms_that_learn_nothing_prove_nothing(instant, monkeypatch):
     monkeypatch.setattr(module, "learnt", lambda *_: False)
     module.Pairs.gain = 0.3

@@ -172,6 +172,7 @@ def test_options_of_torch_are_not_for_keras():
 def test_a_plan_of_a_module(model):
     found = addcat.advise(model, task(), budget="60s", plan=True, **HOW)
     (course,) = found.courses
-    assert [rung.name for rung in course.rungs][:4] == ["structure", "order", "score", "2 pairs, warm 20 % of the steps"]
+    names = [rung.name for rung in course.rungs]
+    assert names[:4] == ["structure", "order", "score", "2 pairs, warm 20 % of the steps"]
     assert course.training_seconds > 0
     assert course.rungs[2].within

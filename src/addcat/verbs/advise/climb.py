@@ -300,8 +300,8 @@ class Climber:
             made.proved = "add" if side == "add" else "concat" if side == "concat" else None
         if taught or (full and min(found.add, found.concat) < float(constant.mean())):
             self._readings[stage.kind] = reading
-        elif full:
-            self._idle = NEVER_TAUGHT
+        elif full or self._idle:  # short runs that fail as the given network does
+            self._idle = NEVER_TAUGHT if full else UNTAUGHT["concat"]
         method = "retrain" if full else METHOD[stage.kind]
         interval = interval_of(reading, found)
         evidence = Evidence.of(
