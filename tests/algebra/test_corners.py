@@ -5,7 +5,7 @@ import pytest
 
 from addcat import algebra
 from addcat.algebra import Linear
-from addcat.errors import OptionError, RefusedError
+from addcat.errors import OptionError, RefusedError, ShapeError
 
 
 def test_a_batch_norm_of_no_spread_is_refused():
@@ -41,3 +41,29 @@ def test_what_a_type_cannot_hold_is_refused_and_no_infinity(fold):
         fold(large)
     infinite = Linear(np.full((1, 1), np.inf, np.float16))
     assert np.isinf(algebra.fold(infinite, infinite).kernel).all()  # as it came in
+
+
+KERNEL_READERS = {
+    "split": lambda kernel: algebra.split(kernel, [1, 1]),
+    "split_groups": lambda kernel: algebra.split_groups(kernel, 1, [2]),
+    "ungroup": lambda kernel: algebra.ungroup(kernel, 1),
+    "tie": lambda kernel: algebra.tie(kernel, 2),
+    "equal_parts": lambda kernel: algebra.equal_parts(kernel, [1, 1]),
+    "twice": algebra.twice,
+    "widen": lambda kernel: algebra.widen(kernel, outputs=3),
+    "pad_taps": lambda kernel: algebra.pad_taps(kernel, ()),
+}
+
+
+@pytest.mark.parametrize("name", KERNEL_READERS)
+def test_what_cannot_be_a_kernel_is_refused_wherever_one_is_read(name):
+    read = KERNEL_READERS[name]
+    read(np.ones((2, 2)))  # this one can
+    with pytest.raises(ShapeError) as caught:
+        read(np.ones(2))
+    assert str(caught.value) == "kernel must have shape (out, in, *taps). Got shape (2,)."
+    with pytest.raises(ShapeError) as caught:
+        read(np.ones((2, 2), np.int8))
+    assert str(caught.value) == (
+        "kernel must hold floating-point numbers. Got int8. Dequantise or cast the weights first."
+    )

@@ -57,6 +57,16 @@ def test_an_estimate_without_an_interval_is_a_point():
     assert (lane.low, lane.high, lane.interval, lane.stands) == (lane.middle, lane.middle, "-", "")
 
 
+@pytest.mark.parametrize(
+    ("low", "high", "stands"),
+    [(0.3, 0.5, "above"), (0.2, 0.5, "across"), (0.1, 0.2, "across"), (0.1, 0.15, "below"), (None, None, "")],
+)
+def test_an_interval_that_ends_on_the_margin_lies_across_it(low, high, stands):
+    """As verdicts count: what is not beyond the margin has not cleared it."""
+    (panel,) = forest([evidence("refit", "from here", 0.3, low, high)], margin=0.2)
+    assert panel.lanes[0].stands == stands
+
+
 FIGURE = st.floats(-1e6, 1e6)
 
 
