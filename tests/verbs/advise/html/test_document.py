@@ -241,6 +241,7 @@ def test_price_of_what_is_not_known_and_of_what_has_no_other():
         ("multiply-adds", "?", "40", "?"),
         ("merged tensor", "64 B", "128 B", "2.0x"),
     )
+    assert [column.number for column in price_table(open_).columns] == [False, True, True, True]
     alone = replace(verdict, price=Price(Cost(5, 6, 7), None, direct=False))
     assert [column.title for column in price_table(alone).columns] == ["for one example", "Add (now)"]
 
