@@ -5,11 +5,11 @@ large arguments at each call, which short trials would notice. A process that di
 in flight comes back as lost; what was lost is then run again, one at a time, and only what dies alone is to blame.
 """
 
+import atexit
 import contextlib
 import pickle
 from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import Future, wait
-from itertools import chain, repeat
 from queue import SimpleQueue
 from typing import Any, cast
 
@@ -39,6 +39,7 @@ LINE = 0.1
 Call = Callable[[Unit], tuple[Unit, list[Trial]]]
 Answer = Future[bytes]
 _pools: dict[int, Any] = {}
+atexit.register(_pools.clear)  # while what they end with is still loaded
 _tasks: dict[bytes, Call] = {}
 
 
@@ -69,16 +70,18 @@ def on_processes(units: Iterator[Unit], task: Call, count: int) -> Generator[Tri
     ended: SimpleQueue[Answer] = SimpleQueue()
     room = count
     try:
-        for unit in chain(units, repeat(None)):
-            while running and (unit is None or len(running) >= room):
+        while True:
+            unit = next(units, None) if len(running) < room else None
+            if unit is not None:
+                future = _submitted(sent, unit, count)
+                running[future] = unit
+                future.add_done_callback(ended.put)
+            elif running:
                 trials = _next(running, ended, sent, count)
                 room = count * (1 + _in_line(max(trial.seconds for trial in trials)))
                 yield from trials
-            if unit is None:
+            else:
                 return
-            future = _submitted(sent, unit, count)
-            running[future] = unit
-            future.add_done_callback(ended.put)
     except BaseException:
         if running:
             _forget(count)
