@@ -6,6 +6,8 @@ import numpy as np
 import onnx
 from onnx import helper, numpy_helper
 
+from tests.fuzz.tokens import image_of, spelled, statistics, step, tokens_of
+
 FUNCTIONS = ("Relu", "Sigmoid", "Tanh", "LeakyRelu", "Elu", "Softplus", "HardSwish", "Abs", "Neg", "Clip")
 
 
@@ -247,12 +249,34 @@ def _head(g: Growing, x: Made):
     )
 
 
+def _tokens(g: Growing):
+    x = g.any()
+    rows = tokens_of(g, x)
+    for _ in range(g.pick(0, 1, 2, 3)):
+        rows = step(g, rows)
+    name, size = image_of(g, rows, x.size)
+    g.put(name, rows.channels, size)
+
+
+def _spelled(g: Growing):
+    x = g.any()
+    g.put(spelled(g, x.name), x.channels, x.size)
+
+
+def _statistics(g: Growing):
+    x = g.any()
+    if max(x.size) > 1:
+        g.put(statistics(g, x), x.channels, x.size)
+
+
 STEPS = (
     *(_conv,) * 7,
     *(_merge,) * 5,
     *(_concat,) * 4,
     *(_function,) * 4,
     *(_norm,) * 2,
+    *(_tokens,) * 3,
+    *(_spelled, _statistics),
     *(_constant, _pool, _resize, _transposed, _pad, _slice, _split, _space, _plain),
 )
 
@@ -276,6 +300,6 @@ def random_graph(seed: int) -> onnx.ModelProto:
     infos = [helper.make_tensor_value_info(name, 1, [None] * 4) for name in outputs]
     infos += [helper.make_tensor_value_info(head, 1, [None, None])] if head else []
     graph = helper.make_graph(g.nodes, "fuzz", inputs, infos, g.weights)
-    young = any(node.op_type in ("Split", "HardSwish") for node in g.nodes)
+    young = any(node.op_type in ("Split", "HardSwish", "LayerNormalization") for node in g.nodes)
     opset = 17 if young else g.pick(11, 13, 17, 18)
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=8)

@@ -4,6 +4,10 @@ import numpy as np
 import onnxruntime
 import pytest
 
+from addcat.doors.onnx.read import read
+from addcat.doors.onnx.write import to_proto, write
+from addcat.errors import RefusedError
+from addcat.rules import Proposal, rules_for
 from addcat.verbs.inspect import inspect
 from addcat.verbs.optimize import GOALS, optimize
 from addcat.verbs.optimize.difference import difference
@@ -50,3 +54,31 @@ def test_random_graphs():
         assert not finite or difference(expected, run(result.model, data)) < 1e-3, seed
         done += 1
     assert done
+
+
+@pytest.mark.slow
+def test_rules_that_nobody_judges():
+    """Whatever applies, one after the other, whether it is of use or not."""
+    applied = 0
+    for seed in seeds(0.5):
+        proto = random_graph(seed)
+        data = inputs_of(proto, seed)
+        expected = outputs_of(proto, data)
+        if expected is None:
+            continue
+        graph, rng, done = read(proto), np.random.default_rng(seed), []
+        for _ in range(12):
+            found = [(rule, one) for rule in rules_for("onnx", "latency") for one in rule.find(graph)]
+            proposals = [(rule, one) for rule, one in found if isinstance(one, Proposal)]
+            if not proposals:
+                break
+            rule, one = proposals[rng.integers(len(proposals))]
+            try:
+                graph = rule.apply(graph, one)
+            except RefusedError:  # a weight would be too large for its type
+                continue
+            done.append(one.words)
+        applied += len(done)
+        finite = all(np.isfinite(array).all() for array in expected)
+        assert not finite or difference(expected, run(to_proto(write(graph)), data)) < 1e-3, (seed, done)
+    assert applied

@@ -159,6 +159,15 @@ def test_another_image_is_not_the_same() -> None:
     assert reasons(VIEWS, s.graph()) == []
 
 
+def test_a_view_before_it_is_still_read() -> None:
+    s = Sketch(first=True)
+    image = to_image(s, s.node("permute", s.input(4, (30,)), order=(0, 2, 1), channel_axis=2), (5, 6), "first")
+    s.relu(to_image(s, to_tokens(s, image, "tokens"), (5, 6), "again"))
+    result = rewritten(VIEWS, s.graph(), "again_laid_out")
+    assert "tokens_flat" not in result.nodes
+    assert "first_laid_out" in result.nodes
+
+
 def test_tokens_that_others_read_stay() -> None:
     s = Sketch(first=True)
     tokens = to_tokens(s, s.relu(s.input(4)), "tokens")

@@ -4,6 +4,8 @@ A Transpose whose moved axes are all of size one relabels, as a Reshape does. Wh
 image of them again gives the image back.
 """
 
+from collections.abc import Sequence
+
 from addcat.graph import Edge, Graph, Node
 from addcat.rules import guards, layout
 from addcat.rules.base import Plan, Role, Rule
@@ -27,24 +29,21 @@ def _undone(graph: Graph, node: Node) -> Plan | None:
         return None
     guards.one_type(graph, *first.nodes, *second.nodes)
     guards.can_stand_for(graph, source, Edge(node.name))
-    # what else reads the tensors between keeps their nodes alive
+    chain = (*first.nodes, *second.nodes)
     return Plan(
-        tuple(one.name for one in (*second.nodes[::-1], *first.nodes)),
+        tuple(one.name for one in chain[::-1]),
         f"{node.name!r} gives again what {first.nodes[0].name!r} reads",
-        lambda: graph.edit(remove=_unread(graph, node), rewire={Edge(node.name): source}),
+        lambda: graph.edit(remove=_unread(graph, chain), rewire={Edge(node.name): source}),
     )
 
 
-def _unread(graph: Graph, node: Node) -> list[str]:
-    """A node that nobody will read, and those before it that serve it alone."""
-    gone = [node.name]
-    while node.op in layout.VIEWS:
-        before = guards.producer(graph, node)
-        served = {name for name, _ in graph.readers(Edge(before.name))}
-        if before.op not in layout.VIEWS or served != {node.name} or graph.is_output(Edge(before.name)):
+def _unread(graph: Graph, chain: Sequence[Node]) -> list[str]:
+    """The last node of a chain, and those before it that serve it alone: others may read the tensors between."""
+    gone = [chain[-1].name]
+    for one in chain[-2::-1]:
+        if {name for name, _ in graph.readers(Edge(one.name))} != {gone[-1]} or graph.is_output(Edge(one.name)):
             break
-        gone.append(before.name)
-        node = before
+        gone.append(one.name)
     return gone
 
 
