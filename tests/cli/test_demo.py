@@ -1,8 +1,13 @@
 """`addcat demo`: where its report cannot go is said before anything is trained."""
 
+import os
+import pickle
+
 import pytest
+from advices import advice, sketch
 
 from addcat.cli import main
+from addcat.cli.demonstration import BATCH, EXAMPLES, EXHIBITS, HELD, demonstrate
 
 
 @pytest.mark.parametrize(
@@ -18,3 +23,26 @@ def test_a_report_is_refused_before_anything_is_trained(tmp_path, monkeypatch, c
     assert main(["demo", "--output", output]) == 2
     assert capsys.readouterr() == ("", f"Error: The report cannot be saved as {output!r}: {said}\n")
     assert not list(tmp_path.iterdir())
+
+
+def test_advice_can_be_sent_from_another_process():
+    """As the demo gets that on its other networks."""
+    made = advice(sketch())
+    assert pickle.loads(pickle.dumps(made)).to_dict() == made.to_dict()  # noqa: S301  (our own bytes)
+
+
+def test_batches_are_whole():
+    """Each other size would be compiled anew."""
+    assert EXAMPLES % BATCH == HELD % BATCH == 0
+
+
+@pytest.mark.slow
+def test_the_demo_says_what_it_found_in_order(tmp_path, monkeypatch):
+    monkeypatch.setenv("XLA_FLAGS", os.environ.get("XLA_FLAGS", ""))
+    said = []
+    found = demonstrate(tmp_path / "demo.html", said.append)
+    assert len(found) == len(EXHIBITS) == 3
+    titles = [line for line in said if line.startswith(tuple(exhibit.title for exhibit in EXHIBITS))]
+    assert [title.partition(":")[0] for title in titles] == [exhibit.title for exhibit in EXHIBITS]
+    assert (found[0].verdicts[0].choice, found[2].verdicts[0].choice) == ("concat", "concat")
+    assert (tmp_path / "demo.html").stat().st_size > 10_000

@@ -4,8 +4,11 @@ The digits are scikit-learn's, 1,797 images of 8 x 8 pixels (Alpaydin and Kaynak
 with Add. Then every merge is inspected and advised on, one is switched, and the switch is checked.
 """
 
+import os
 from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +25,10 @@ from addcat.verbs.inspect import inspect
 from addcat.verbs.switch import switch
 
 STEPS, BATCH = 1000, 128
+EXAMPLES, HELD = 2048, 1024
+"""To fit on and to judge on: whole batches, since each other size of a batch is compiled anew."""
+QUICKLY = "--xla_backend_optimization_level=0"
+"""Programs of networks as small as these take longer to be compiled than to run."""
 
 Data = tuple[list[Array] | Array, Array]
 
@@ -34,13 +41,11 @@ class Exhibit:
         title: What it does, in words.
         build: Makes the untrained network.
         data: Makes examples from images and labels.
-        examples: How many to fit on.
     """
 
     title: str
     build: Callable[[], Any]
     data: Callable[[Array, Array, np.random.Generator, int], Data]
-    examples: int
 
 
 def towers(classes: int, name: str) -> Callable[[], Any]:
@@ -95,9 +100,9 @@ def _noisy(images: Array, noise: float, rng: np.random.Generator) -> Array:
 
 
 EXHIBITS = (
-    Exhibit("which digit of two is larger", towers(2, "larger"), larger, 2000),
-    Exhibit("two noisy looks at one digit", towers(10, "looks"), two_looks, 2000),
-    Exhibit("one digit, residual block", residual, one_noisy, 2000),
+    Exhibit("which digit of two is larger", towers(2, "larger"), larger),
+    Exhibit("two noisy looks at one digit", towers(10, "looks"), two_looks),
+    Exhibit("one digit, residual block", residual, one_noisy),
 )
 
 
@@ -112,21 +117,40 @@ def demonstrate(output: Path, say: Callable[[str], None]) -> list[Advice]:
         The advice on each network.
     """
     require_targets(report_target(output))
-    given: list[Advice] = []
-    for place, exhibit in enumerate(EXHIBITS):
-        model, train, held = _trained(exhibit)
-        advice = advise(model, train, validation=held)
-        verdict = advice.verdicts[0]
-        merge = inspect(model).merges[0].merge
-        sure = "certain" if verdict.certain else rows.percent(verdict.probability)
-        say(f"{exhibit.title}: {merge.label} ({merge.role}), {verdict.choice} ({sure}).")
-        say(f"  {verdict.reason}")
-        given.append(advice)
-        if place == 0:
-            _switched(model, verdict, train, held, say)
-            write_report(advice, door_for(model).read(model), output)
+    os.environ.setdefault("XLA_FLAGS", QUICKLY)
+    # frameworks keep global state, so the other networks have a process of their own meanwhile
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+        others = [pool.submit(_told, place) for place in range(1, len(EXHIBITS))]
+        model, train, held, advice, lines = _advised(EXHIBITS[0])
+        for line in lines:
+            say(line)
+        _switched(model, advice.verdicts[0], train, held, say)
+        write_report(advice, door_for(model).read(model), output)
+        given = [advice]
+        for other in others:
+            advice, lines = other.result()
+            for line in lines:
+                say(line)
+            given.append(advice)
     say(f"The report of the first network is {output}.")
     return given
+
+
+def _told(place: int) -> tuple[Advice, list[str]]:
+    """What another process gives of an exhibit; networks stay there."""
+    *_, advice, lines = _advised(EXHIBITS[place])
+    return advice, lines
+
+
+def _advised(exhibit: Exhibit) -> tuple[Any, Data, Data, Advice, list[str]]:
+    """A trained network, its data, advice on it, and the lines that say it."""
+    model, train, held = _trained(exhibit)
+    advice = advise(model, train, validation=held)
+    verdict = advice.verdicts[0]
+    merge = inspect(model).merges[0].merge
+    sure = "certain" if verdict.certain else rows.percent(verdict.probability)
+    title = f"{exhibit.title}: {merge.label} ({merge.role}), {verdict.choice} ({sure})."
+    return model, train, held, advice, [title, f"  {verdict.reason}"]
 
 
 def _switched(model: Any, verdict: Verdict, train: Data, held: Data, say: Callable[[str], None]) -> None:
@@ -148,12 +172,12 @@ def _trained(exhibit: Exhibit) -> tuple[Any, Data, Data]:
     order = np.random.default_rng(0).permutation(len(images))
     fit, rest = order[:900], order[900:]
     rng = np.random.default_rng(1)
-    train = exhibit.data(images[fit], labels[fit], rng, exhibit.examples)
-    held = exhibit.data(images[rest], labels[rest], rng, 1000)
+    train = exhibit.data(images[fit], labels[fit], rng, EXAMPLES)
+    held = exhibit.data(images[rest], labels[rest], rng, HELD)
     keras().utils.set_random_seed(0)
     model = exhibit.build()
     schedule = keras().optimizers.schedules.CosineDecay(2e-3, STEPS)
     optimizer = keras().optimizers.AdamW(schedule, weight_decay=1e-3)
     model.compile(optimizer, "sparse_categorical_crossentropy")
-    model.fit(*train, batch_size=BATCH, epochs=STEPS * BATCH // exhibit.examples, verbose=0)
+    model.fit(*train, batch_size=BATCH, epochs=STEPS * BATCH // EXAMPLES, verbose=0)
     return model, train, held

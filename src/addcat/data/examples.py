@@ -50,6 +50,10 @@ class Examples:
         return np.array([seen.setdefault(key, len(seen)) for key in keys], np.int64)
 
     def chunks(self, size: int) -> "Iterator[Examples]":
-        """All examples in order, `size` at a time; mapped arrays are not read before their turn."""
-        for start in range(0, self.count, size):
-            yield self.rows(np.arange(start, min(start + size, self.count)))
+        """All examples in order, `size` at a time at most; mapped arrays are not read before their turn.
+
+        As many each time as far as that goes: frameworks compile each size anew.
+        """
+        alike = -(-self.count // max(1, -(-self.count // size)))
+        for start in range(0, self.count, alike or 1):
+            yield self.rows(np.arange(start, min(start + alike, self.count)))
