@@ -8,7 +8,7 @@ import pytest
 from networks import Input, keras, layers, ops
 
 from addcat.data.dataset import Outputs
-from addcat.doors.keras.losses import loss_name, outputs_of, per_example, resolve_loss
+from addcat.doors.keras.losses import OutputLoss, judge, loss_name, outputs_of, per_example, resolve_loss
 from addcat.errors import DataError, OptionError
 
 CLASSES = np.array([0, 2, 1])
@@ -288,3 +288,20 @@ def test_targets_that_are_no_probabilities(loss: Any, low: int, high: int, way: 
 def test_probabilities_between_0_and_1_are_taken() -> None:
     target = np.array([[0.0], [0.25], [1.0]])
     assert resolve_loss(ends_in((1, "sigmoid")), "binary_crossentropy", (target,))[1] == "binary_crossentropy, given"
+
+
+def test_a_loss_of_the_users_own_is_run_as_it_is_and_one_of_keras_as_one_program():
+    scale = [1.0]
+
+    def own(true, output):
+        return scale[0] * keras.ops.abs(true - output)
+
+    target, output = np.ones((6, 2), "float32"), np.zeros((6, 2), "float32")
+    mine = judge((OutputLoss(own, "own"),))
+    assert np.asarray(mine((target,), (output,))).tolist() == [1.0] * 6
+    scale[0] = 3.0
+    assert np.asarray(mine((target,), (output,))).tolist() == [3.0] * 6
+    theirs = (OutputLoss(keras.losses.Huber(0.5), "huber", 2.0), OutputLoss(None, "none"))
+    found = judge(theirs)((target, target), (output, output))
+    np.testing.assert_allclose(found, per_example(theirs, (target, target), (output, output)), rtol=1e-6)
+    assert judge(theirs) is judge(theirs)

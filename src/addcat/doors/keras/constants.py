@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from addcat.data.examples import Examples
-from addcat.doors.keras.losses import Losses, OutputLoss, per_example
+from addcat.doors.keras.losses import Losses, OutputLoss, judge
 from addcat.frameworks import keras
 from addcat.graph import Array
 
@@ -98,6 +98,6 @@ def _losses(loss: OutputLoss, target: Array, constant: NDArray[np.float64]) -> N
     for start in range(0, len(target), BATCH):
         batch = target[start : start + BATCH]
         output = np.broadcast_to(constant.astype(np.float32), (len(batch), *constant.shape))
-        values = per_example((loss,), (batch,), (keras().ops.convert_to_tensor(output),))
+        values = judge((loss,))((batch,), (keras().ops.convert_to_tensor(output),))
         parts.append(np.asarray(keras().ops.convert_to_numpy(values), np.float64))
     return np.concatenate(parts)

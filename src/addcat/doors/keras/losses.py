@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache, partial
 from typing import Any, cast
 
 import numpy as np
@@ -10,7 +11,7 @@ import numpy as np
 from addcat.data.dataset import Outputs
 from addcat.data.scores import Form
 from addcat.errors import DataError, OptionError, nearest
-from addcat.frameworks import keras
+from addcat.frameworks import keras, load
 from addcat.graph import Array
 
 PROBABILITIES = {
@@ -300,3 +301,28 @@ def per_example(losses: Losses, targets: Any, outputs: Any) -> Any:
         values = loss.values(target, output)
         total = total + loss.weight * ops.mean(ops.reshape(values, (ops.shape(values)[0], -1)), axis=1)
     return total
+
+
+Judge = Callable[[Any, Any], Any]
+"""Takes targets and outputs, gives what `per_example` gives."""
+
+
+def judge(losses: Losses) -> Judge:
+    """`per_example` as one program where Keras runs on JAX, instead of one for each of its operations.
+
+    Args:
+        losses: One for each output.
+
+    Returns:
+        The function. A loss of the user's own is run as it is: it may depend on what changes.
+    """
+    one_program = keras().backend.backend() == "jax" and all(
+        loss.given is None or _is_keras_loss(loss.given) for loss in losses
+    )
+    return _compiled(losses) if one_program else partial(per_example, losses)
+
+
+@lru_cache(maxsize=8)
+def _compiled(losses: Losses) -> Judge:
+    """Kept, since each program compiles anew."""
+    return load("jax", extra="keras").jit(partial(per_example, losses))

@@ -10,7 +10,7 @@ from addcat.data.examples import Arrays, Examples
 from addcat.doors.frozen import thawed
 from addcat.doors.keras.build import set_weights
 from addcat.doors.keras.layouts import linear_to_canonical
-from addcat.doors.keras.losses import Losses, per_example
+from addcat.doors.keras.losses import Losses, judge, per_example
 from addcat.doors.keras.training.jax_trainer import packed_inputs
 from addcat.errors import OptionError
 from addcat.frameworks import keras, load
@@ -38,7 +38,7 @@ def losses_of(model: Any, losses: Losses, examples: Examples) -> NDArray[np.floa
     parts: list[NDArray[np.float64]] = []
     for batch in examples.chunks(BATCH):
         outputs = keras().tree.flatten(model.predict_on_batch(packed_inputs(model, batch.inputs)))
-        values = per_example(losses, batch.targets, outputs)
+        values = judge(losses)(batch.targets, outputs)
         parts.append(np.asarray(keras().ops.convert_to_numpy(values), np.float64))
     return np.concatenate(parts)
 
