@@ -77,10 +77,15 @@ def test_html(call):
     [
         (
             (),
-            {"target": "out.pt"},
-            "The model cannot be saved as '{folder}/out.pt': its file must end in '.keras' or '.onnx'.",
+            {"target": "out.pth"},
+            "The model cannot be saved as '{folder}/out.pth': its file must end in '.keras' or '.onnx' or '.pt'.",
         ),
         ((), {"target": "out.keras"}, "An ONNX model cannot become a Keras model. Name a .onnx file as output."),
+        (
+            (),
+            {"target": "out.pt"},
+            "An ONNX model cannot become weights of a PyTorch module. Name a .onnx file as output.",
+        ),
         (
             (),
             {"target": "no/out.onnx"},
@@ -161,7 +166,7 @@ def contents(folder):
             "in.onnx -o x.onnx --html r.json",
             "The report cannot be saved as 'r.json': its file must end in '.html' or '.htm'.",
         ),
-        ("in.onnx -o .", "The model cannot be saved as '.': its file must end in '.keras' or '.onnx'."),
+        ("in.onnx -o .", "The model cannot be saved as '.': its file must end in '.keras' or '.onnx' or '.pt'."),
         ("in.onnx -o x.onnx --threads 0", "threads must be 1 or more. Got 0."),
     ],
 )

@@ -323,3 +323,44 @@ def test_optimize_writes_an_onnx_file(folder, capsys):
         "Error: A PyTorch module cannot become a Keras model. Name a .onnx file as output."
     )
     assert {path.name for path in tmp_path.iterdir() if path.is_file()} == {f"{name}.py", "fast.onnx", "trained.pth"}
+
+
+def test_optimize_writes_weights_and_a_record_where_the_module_stays_one(folder, capsys):
+    import importlib
+
+    import addcat
+
+    tmp_path, name = folder
+    (tmp_path / "normed.py").write_text(
+        "import torch\nfrom torch import nn\n\n\n"
+        "class Normed(nn.Sequential):\n"
+        "    def __init__(self):\n"
+        "        super().__init__(nn.Linear(4, 3), nn.BatchNorm1d(3))\n"
+        "        nn.init.constant_(self[1].running_mean, 2.0)\n\n\n"
+        "def pair():\n    return Normed(), (torch.zeros(2, 4),)\n",
+        encoding="utf-8",
+    )
+    words = ["optimize", "normed:pair", "-o", "fast.pt", "--goal", "parameters", "--no-measure"]
+    assert main(words) == 0
+    said = capsys.readouterr()
+    assert said.err == ""
+    assert "Normed stays a module" in " ".join(said.out.split())
+    model, args = importlib.import_module("normed").Normed().eval(), (torch.randn(5, 4),)
+    made = addcat.apply(model, tmp_path / "fast.json", example_inputs=args)
+    made.load_state_dict(torch.load(tmp_path / "fast.pt", weights_only=True), strict=True)
+    assert list(made.state_dict()) == ["0.weight", "0.bias"]
+    assert main([*words, "--runtime", "onnxruntime"]) == 2
+    assert " ".join(capsys.readouterr().err.split()) == (
+        "Error: --runtime onnxruntime does not go with 'fast.pt': that file holds a PyTorch module, whose runtimes are "
+        "torch and torch.compile. Name another runtime."
+    )
+    assert main(["optimize", "normed:pair", "-o", "fast.onnx", "--runtime", "torch"]) == 2
+    assert " ".join(capsys.readouterr().err.split()) == (
+        "Error: --runtime torch does not go with 'fast.onnx': that file holds no PyTorch module. Name a .pt file."
+    )
+    assert {path.name for path in tmp_path.iterdir() if path.is_file()} == {
+        f"{name}.py",
+        "normed.py",
+        "fast.pt",
+        "fast.json",
+    }

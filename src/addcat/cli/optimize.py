@@ -15,11 +15,13 @@ from addcat.doors.lookup import is_lookup, parse
 from addcat.doors.open import load_subject
 from addcat.doors.save import (
     MODEL_ENDINGS,
+    WEIGHTS_ENDING,
     Target,
     files_read,
     report_target,
     require_targets,
     save_model,
+    save_record,
     save_report,
 )
 from addcat.errors import ModelError, OptionError
@@ -31,6 +33,22 @@ from addcat.verbs.optimize import check_options
 from addcat.verbs.optimize import optimize as optimize_model
 from addcat.verbs.optimize.result import Optimized
 
+Output = Annotated[
+    Path,
+    typer.Option(
+        "--output",
+        "-o",
+        help="Where to: a .onnx or .keras file, or .pt for a PyTorch module that stays one; never MODEL itself.",
+        show_default=False,
+    ),
+]
+Runtime = Annotated[
+    str | None,
+    typer.Option(
+        help="Where it is measured: onnxruntime (the default) or openvino; for a .pt file torch or torch.compile.",
+        show_default=False,
+    ),
+]
 OpenShapes = Annotated[
     list[str] | None,
     typer.Option(metavar="NAME=SHAPE", help="Shape of an input whose size is open: x=1x3x256x256. May be repeated."),
@@ -43,16 +61,9 @@ Cache = Annotated[
 
 def optimize(
     model: AnyModel,
-    output: Annotated[
-        Path,
-        typer.Option(
-            "--output", "-o", help="Where to: a .onnx or .keras file, never MODEL itself.", show_default=False
-        ),
-    ],
+    output: Output,
     goal: Annotated[str, typer.Option(help="latency, memory, parameters or all.")] = "latency",
-    runtime: Annotated[
-        str, typer.Option(help="Where an ONNX model is measured: onnxruntime or openvino.")
-    ] = "onnxruntime",
+    runtime: Runtime = None,
     threads: Annotated[int, typer.Option(help="Threads of a run.")] = 1,
     shape: OpenShapes = None,
     inputs: Annotated[
@@ -79,7 +90,9 @@ def optimize(
     """
     check_options(goal, threads, tolerance, time_limit)
     named, sizes = _both_shapes(shape or [], input_shapes or [])
-    targets = Target(output, tuple(MODEL_ENDINGS.values())), None if html is None else report_target(html)
+    to_module = output.suffix.lower() == WEIGHTS_ENDING
+    runtime = _runtime(runtime, output, to_module=to_module)
+    targets = (*_outputs(output, to_module=to_module), None if html is None else report_target(html))
     given = () if weights is None else (weights,)
     require_targets(*targets, source=model, reads=given)
     arrays = None if inputs is None else load_arrays(inputs)
@@ -100,14 +113,27 @@ def optimize(
         example_inputs=call,
     )
     save_model(result.model, output, source=model, reads=reads)
+    if to_module:
+        save_record(result.record.to_dict(), output.with_suffix(".json"))
     give(result, as_json=as_json)
     if html is not None:
         save_report(document(result.page(), f"{output.name}: optimised for {goal}"), html)
 
 
+def _outputs(output: Path, *, to_module: bool) -> tuple[Target, Target | None]:
+    """The model, and the record that goes with the weights of a module."""
+    record = Target(output.with_suffix(".json"), (".json",), "record") if to_module else None
+    return Target(output, (*MODEL_ENDINGS.values(), WEIGHTS_ENDING)), record
+
+
 def _in_form(network: Any, output: Path, model: str, modules: Sequence[str]) -> Any:
     """The model in the form in which it is to be saved: a Keras model is exported where an ONNX file is asked for."""
     keras, to_onnx = framework_of(network) == "keras", output.suffix.lower() == ".onnx"
+    if output.suffix.lower() == WEIGHTS_ENDING:
+        if framework_of(network) != "torch":
+            kind = "A Keras" if keras else "An ONNX"
+            raise OptionError(f"{kind} model cannot become weights of a PyTorch module. Name a .onnx file as output.")
+        return network.eval()  # made for this command alone
     if not keras and not to_onnx:
         kind = "A PyTorch module" if framework_of(network) == "torch" else "An ONNX model"
         raise OptionError(f"{kind} cannot become a Keras model. Name a .onnx file as output.")
@@ -117,6 +143,20 @@ def _in_form(network: Any, output: Path, model: str, modules: Sequence[str]) -> 
         code = [parse(model, error=ModelError).module] if is_lookup(model) else []
         return exported(network, custom=[*modules, *code])
     return network
+
+
+def _runtime(given: str | None, output: Path, *, to_module: bool) -> str:
+    """Where it is measured: in PyTorch itself exactly where a module is to come out."""
+    own = ("torch", "torch.compile")
+    if given is None:
+        return own[0] if to_module else "onnxruntime"
+    if (given in own) != to_module:
+        form = "a PyTorch module, whose runtimes are torch and torch.compile" if to_module else "no PyTorch module"
+        raise OptionError(
+            f"--runtime {given} does not go with {str(output)!r}: that file holds {form}. "
+            f"Name {'another runtime' if to_module else 'a .pt file'}."
+        )
+    return given
 
 
 def _run(source: Any, **options: Any) -> Optimized:

@@ -27,6 +27,10 @@ class Timer(Protocol):
         """Time two models against each other, over all pairs that the time allows."""
         ...
 
+    def elsewhere(self, old: Any, new: Any) -> tuple[str, ...]:
+        """What a model gains where it was not asked for, in whole sentences."""
+        ...
+
     def signature(self, old: Graph, new: Graph) -> Hashable:
         """A key of what differs between two graphs: operations, settings and sizes, no names and no values."""
         ...
@@ -44,7 +48,7 @@ class Bench(Protocol):
     """What the search and the verification ask of a model."""
 
     @property
-    def framework(self) -> Literal["keras", "onnx"]:
+    def framework(self) -> Literal["keras", "onnx", "torch"]:
         """Where results are written, which decides what rewrites may make."""
         ...
 
@@ -88,6 +92,11 @@ class Bench(Protocol):
 
     def missing(self, node: Node) -> str:
         """Why the framework has no form for a node that a rewrite made or changed; "" where it has one."""
+        ...
+
+    @property
+    def unwritable(self) -> Callable[[Graph], str] | None:
+        """Says why no model can be made of a graph, "" where one can; None where one can be made of all."""
         ...
 
     def write(self, graph: Graph) -> Any:

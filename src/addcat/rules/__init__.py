@@ -81,11 +81,15 @@ RULES: tuple[Rule, ...] = (
 )
 
 
+IN_A_MODULE = (TWICE, AFFINE_AFTER, AFFINE_BEFORE, AFFINE_CHAIN, SPLIT)
+"""Rules that leave a PyTorch module the module that it is: others would need its code to be another."""
+
+
 def rules_for(framework: Framework, goal: Goal) -> tuple[Rule, ...]:
     """The rules that may serve a goal in a framework, and those that tidy up behind them."""
     return tuple(
         rule
-        for rule in RULES
+        for rule in (IN_A_MODULE if framework == "torch" else RULES)
         if (rule.frameworks is None or framework in rule.frameworks) and (goal in rule.goals or rule.role is Role.TIDY)
     )
 

@@ -19,7 +19,7 @@ from addcat.errors import RefusedError
 from addcat.graph import Blocked, Graph, Node, Refusal
 
 Goal = Literal["latency", "memory", "parameters"]
-Framework = Literal["keras", "onnx"]
+Framework = Literal["keras", "onnx", "torch"]
 
 
 class Role(Enum):

@@ -51,6 +51,11 @@ class KerasBench:
         """Keras models are not timed."""
         return None
 
+    @property
+    def unwritable(self) -> None:
+        """A model can be made of every graph whose nodes have forms."""
+        return
+
     def missing(self, node: Node) -> str:
         """What Keras has no layer for."""
         return missing(node)

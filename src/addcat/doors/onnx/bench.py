@@ -62,6 +62,11 @@ class OnnxBench:
         """ONNX."""
         return "onnx"
 
+    @property
+    def unwritable(self) -> None:
+        """A model can be made of every graph whose nodes have forms."""
+        return
+
     def missing(self, node: Node) -> str:
         """Nothing: ONNX has a form for whatever the rules make."""
         return ""

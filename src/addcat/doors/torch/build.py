@@ -12,6 +12,7 @@ from addcat.graph import Array, Node
 _torch: Any = torch()
 _nn: Any = _torch.nn
 _CONVOLUTIONS = {3: "Conv1d", 4: "Conv2d", 5: "Conv3d"}
+_NORMS = {2: "BatchNorm1d", 3: "BatchNorm1d", 4: "BatchNorm2d", 5: "BatchNorm3d"}
 
 
 def new_module(node: Node, like: Any) -> Any:
@@ -49,14 +50,33 @@ def _empty(node: Node) -> Any:
     if node.op == "pad_channels":
         before_and_after = [size for pair in reversed(node.attrs["pads"]) for size in pair]
         return _nn.ConstantPad1d(0, 0.0) if not any(before_and_after) else _pad(before_and_after)
-    if node.op in ("dense", "conv"):
+    if node.op in ("dense", "conv", "conv_transpose"):
         kernel, rank = node.weights["kernel"].shape, len(node.shape)
-        bias = "bias" in node.weights
-        if axis == rank - 1:
-            return _nn.Linear(kernel[1], kernel[0], bias=bias)
+        if axis == rank - 1 and len(kernel) == 2:
+            return _nn.Linear(kernel[1], kernel[0], bias="bias" in node.weights)
         if axis == 1 and rank in _CONVOLUTIONS:
-            return getattr(_nn, _CONVOLUTIONS[rank])(kernel[1], kernel[0], 1, bias=bias)
+            return _convolution(node)
+    if node.op == "batch_norm" and axis == 1 and len(node.shape) in _NORMS:
+        return getattr(_nn, _NORMS[len(node.shape)])(node.channels, eps=node.attrs["epsilon"])
     raise ModelError(f"{node.name!r} would be a new {node.op} on axis {axis}, for which torch has no module.")
+
+
+def _convolution(node: Node) -> Any:
+    kernel, rank, attrs = node.weights["kernel"].shape, len(node.shape), node.attrs
+    transposed = node.op == "conv_transpose"
+    padding = attrs["padding"] if attrs["padding"] == "same" else _symmetric(node, ends=transposed)
+    more = {"output_padding": attrs["output_padding"]} if transposed else {}
+    return getattr(_nn, _CONVOLUTIONS[rank].replace("Conv", "ConvTranspose" if transposed else "Conv"))(
+        kernel[1] * int(attrs.get("groups", 1)),
+        kernel[0],
+        kernel[2:],
+        stride=attrs["strides"],
+        padding=padding,
+        dilation=attrs["dilation"],
+        groups=int(attrs.get("groups", 1)),
+        bias="bias" in node.weights,
+        **more,
+    )
 
 
 def _pad(sizes: list[int]) -> Any:
@@ -111,11 +131,12 @@ def _reach(node: Node, module: Any, taps: tuple[int, ...]) -> None:
     module._reversed_padding_repeated_twice = [size for pad in reversed(module.padding) for size in (pad, pad)]
 
 
-def _symmetric(node: Node) -> tuple[int, ...]:
+def _symmetric(node: Node, *, ends: bool = False) -> tuple[int, ...]:
+    """Padding as torch has it, one size for both sides; `ends` where the outer one is another setting's matter."""
     padding: Any = node.attrs["padding"]
     if padding == "valid":
         return (0,) * (len(node.shape) - 2)
-    if any(before != after for before, after in padding):
+    if not ends and any(before != after for before, after in padding):
         raise ModelError(f"{node.name!r} would pad by {padding}, more on one side, which torch's convolutions do not.")
     return tuple(before for before, _ in padding)
 

@@ -153,7 +153,12 @@ class TorchDoor:
         inputs: Inputs = None,
         passed: Any = None,
     ) -> Bench:
-        """See `addcat.doors.torch.bench.bench_of`."""
+        """See `addcat.doors.torch.bench.bench_of`; under torch's own runtimes `addcat.doors.torch.eager.bench_of`."""
+        if runtime in ("torch", "torch.compile"):
+            from addcat.doors.torch import eager  # noqa: PLC0415  (wanted by `optimize` alone)
+
+            options: Any = {"runtime": runtime, "threads": threads, "shapes": shapes, "inputs": inputs}
+            return eager.bench_of(model, self.example, **options)
         from addcat.doors.torch.bench import bench_of  # noqa: PLC0415  (loads onnx)
 
         return bench_of(model, self.example, runtime=runtime, threads=threads, shapes=shapes, inputs=inputs)

@@ -298,10 +298,14 @@ def _symbols(mode: Any) -> Generator[None]:
         yield
 
 
+JOINING = ("stack", "hstack", "vstack", "dstack", "column_stack", "cat", "concat", "concatenate")
+"""Functions that do nothing but put tensors side by side."""
+
+
 def _erase_unread(graph: Any, unused: set[str]) -> None:
-    """Take out settings that nothing asks for, stacks that only old values read, and submodules said to be unused."""
+    """Take out settings that nothing asks for, joins that only old values read, and submodules said to be unused."""
     for node in reversed(list(graph.nodes)):
-        idle = node.op == "call_function" and (node.target is getattr or "stack" in node.target.__name__)
+        idle = node.op == "call_function" and (node.target is getattr or node.target.__name__ in JOINING)
         if not node.users and (idle or (node.op == "call_module" and node.target in unused)):
             graph.erase_node(node)
 

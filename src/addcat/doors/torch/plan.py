@@ -6,10 +6,12 @@
 | a layer of another copy of the model, in its own place | its values are taken over |
 | a merge that is a module, replaced by another one | a new module under its path |
 | a module that is gone, whose readers take its input | `nn.Identity` under its path |
+| a row of modules that became one new one | it under the path of the last, `nn.Identity` under the others |
 | a function that is gone or another one now | its owner's code written anew (`Edit`), new modules as its children |
 | a merge that reads the same tensors in another order | the same |
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
 from addcat.doors.torch.calls import Call
@@ -66,6 +68,7 @@ class _Planner:
         self.recording: Recording = old.native
         self.calls: dict[str, Call] = {call.name: call for call in self.recording.calls}
         self.moved = self._moved()
+        self.times: dict[tuple[str, Site], int] = {}
 
     def plan(self) -> Plan:
         for name, node in self.new.nodes.items():
@@ -82,6 +85,13 @@ class _Planner:
             same = node is not None and node.native is before.native and node.op == before.op
             if not same or now != Edge(name):
                 self._replace(before, node, now)
+        for (owner, site), times in self.times.items():
+            calls = len(self.recording.owners[owner].calls)
+            if times != calls:
+                raise ModelError(
+                    f"{owner!r} is called {calls} times, and {site.word!r} in it would change in {times} of them. "
+                    "Change it in all, or in none."
+                )
         return self.made
 
     def _with_own_calls(self, old: Graph, new: Graph) -> Graph:
@@ -127,9 +137,28 @@ class _Planner:
         if call.module is not None and node is None and len(before.inputs) == 1 and now == before.inputs[0]:
             self.made.passed.append(call.path)
             return
+        if call.module is not None and node is None and (row := self._row(before, now)) is not None:
+            self.made.replaced[call.path] = self.new.nodes[now.node]
+            self.made.passed.extend(row)
+            return
         if node is None and now == Edge(before.name):
             return  # nobody reads it: its module is left to what its owner does
         self._edit(before, now)
+
+    def _row(self, last: Node, now: Edge) -> list[str] | None:
+        """Paths of the modules before the last of a row that became one new node; None where it is no such row."""
+        new, paths = self.new.nodes.get(now.node), list[str]()
+        if new is None or new.native is not None or len(new.inputs) != 1:
+            return None
+        edge = last.inputs[0]
+        while edge != new.inputs[0]:
+            node = self.old.nodes[edge.node]
+            call = self.calls[node.name]
+            if node.name in self.new.nodes or call.module is None or len(node.inputs) != 1:
+                return None
+            paths.append(call.path)
+            edge = node.inputs[0]
+        return paths
 
     def _edit(self, before: Node, now: Edge) -> None:
         """Have the owner of an old call compute a tensor of the new graph in its place."""
@@ -144,14 +173,16 @@ class _Planner:
         edits = self.made.edits.setdefault(owner, [])
         if edit not in edits:  # of another call of the same code
             edits.append(edit)
+        self.times[owner, edit.site] = self.times.get((owner, edit.site), 0) + 1
 
     def _value(self, edge: Edge, site: Node, owner: str) -> Apply | Read:
         """A tensor of the new graph in terms of what the old call reads."""
-        for name in (site.name, *([str(site.attrs["stack"])] if "stack" in site.attrs else [])):
-            operands = self.calls[name].operands
-            places = [operand.edge and self.moved.get(operand.edge, operand.edge) for operand in operands]
-            if edge in places:
-                return Read(self._site(self.calls[name]), places.index(edge))
+        for name in self._read_before(site):
+            for place, operand in enumerate(self.calls[name].operands):
+                passed = self._passed(operand.edge, edge)
+                if passed is not None:
+                    self.made.passed.extend(path for path in passed if path not in self.made.passed)
+                    return Read(self._site(self.calls[name]), place)
         node = self.new.nodes.get(edge.node)
         mine = node is not None and (node.name == site.name or node.name not in self.old.nodes)
         if node is None or not mine:
@@ -162,6 +193,29 @@ class _Planner:
         child = self._child(node.name, owner)
         self.made.replaced[self._path(owner, child)] = node
         return Apply(child, tuple(self._value(one, site, owner) for one in node.inputs))
+
+    def _passed(self, read: Edge | None, wanted: Edge) -> list[str] | None:
+        """Paths of modules that have to pass on what they read, for a call to read what is wanted; None if none do."""
+        paths: list[str] = []
+        while read is not None and self.moved.get(read, read) != wanted:
+            node = self.old.nodes[read.node]
+            if node.name in self.new.nodes or self.calls[node.name].module is None or len(node.inputs) != 1:
+                return None
+            paths.append(self.calls[node.name].path)
+            read = node.inputs[0]
+        return None if read is None else paths
+
+    def _read_before(self, site: Node) -> Iterator[str]:
+        """Calls whose operands are at hand where a call is made: it, a stack that it sums, and functions that went."""
+        owner, waiting = self.calls[site.name].place.owner, [site]
+        while waiting:
+            node = waiting.pop()
+            if node is site or self.calls[node.name].module is None:
+                yield node.name
+            if "stack" in node.attrs:
+                yield str(node.attrs["stack"])
+            before = [self.old.nodes[edge.node] for edge in node.inputs]
+            waiting += [n for n in before if n.name not in self.new.nodes and self.calls[n.name].place.owner == owner]
 
     def _site(self, call: Call) -> Site:
         if call.module is None:

@@ -22,6 +22,7 @@ from addcat.verbs.optimize.candidates import find
 from addcat.verbs.optimize.check import Checker
 from addcat.verbs.optimize.confirm import Confirmed, confirm
 from addcat.verbs.optimize.result import Attempt, Optimized, OptimizeRecord, Point
+from addcat.verbs.optimize.rewrites import rewrites_of, writable
 from addcat.verbs.optimize.rounds import Progress
 from addcat.verbs.optimize.search import search
 from addcat.verbs.optimize.settled import settled
@@ -54,10 +55,12 @@ def optimize(
 
     Args:
         model: The path of an .onnx or .keras file, `package.module:function`, an `onnx.ModelProto`, an `onnx_ir.Model`,
-            a Keras model, or a PyTorch module, which is exported to ONNX; it is not touched.
+            a Keras model, or a PyTorch module, which is exported to ONNX under ONNX's runtimes; it is not touched.
         goal: "latency", "memory" (peak of live activations), "parameters", or "all" for the set of models of which none
             is better than another in everything.
-        runtime: "onnxruntime" or "openvino": where an ONNX model is measured and verified.
+        runtime: "onnxruntime" or "openvino": where an ONNX model is measured and verified. A PyTorch module stays one
+            under "torch" (eager mode) and "torch.compile": what keeps its code is rewritten (batch norms and other
+            affine maps are folded, readers of a Concatenate split), in a copy that is in eval mode as it is.
         threads: How many threads a run may use.
         shapes: Shapes of the inputs, by name or in order, where the model leaves sizes open. An open batch is 1.
         inputs: Arrays by the names of inputs on which random ones will not do, such as sizes and indices; the model is
@@ -73,11 +76,11 @@ def optimize(
         unsafe: Whether a .keras file may run code that is stored in it.
         custom: Modules that define classes and functions of a .keras file.
         example_inputs: What a PyTorch module is called with: a tuple of arguments, or a dict of keyword arguments. It
-            is exported, measured and verified at their sizes.
+            is measured and verified at their sizes.
 
     Returns:
         The new model, of the kind that was passed (a path gives an `onnx.ModelProto` or a Keras model, and a PyTorch
-        module an `onnx.ModelProto`), and the record.
+        module under ONNX's runtimes an `onnx.ModelProto`), and the record.
         Where nothing improves the goal it is the original.
 
     Raises:
@@ -102,7 +105,8 @@ def optimize(
     wanted: list[Goal] = [one for one in GOALS if goal in (one, "all")]
     limit = time_limit / len(wanted)
     results = [
-        _run(Task(bench, one, rules_for(bench.framework, one), settings, time.perf_counter() + limit)) for one in wanted
+        _run(Task(bench, one, writable(rules_for(bench.framework, one), bench), settings, time.perf_counter() + limit))
+        for one in wanted
     ]
     if goal != "all":
         return results[0]
@@ -138,7 +142,10 @@ def _run(task: Task) -> Optimized:
     verified = verify(task, [*found.tidied, *found.kept], checker)
     progress("measuring the whole")
     confirmed = confirm(task, verified, checker)
-    confirmed = replace(confirmed, notes=(*found.notes, *verified.notes, *confirmed.notes))
+    elsewhere = (
+        () if task.timer is None or not confirmed.kept else task.timer.elsewhere(bench.original, confirmed.model)
+    )
+    confirmed = replace(confirmed, notes=(*found.notes, *verified.notes, *confirmed.notes, *elsewhere))
     return _result(task, confirmed, settled(found, verified, confirmed), found.refusals, begun)
 
 
@@ -160,6 +167,7 @@ def _result(
         refusals=tuple(refusals),
         seconds=time.perf_counter() - begun,
         notes=(*end.notes, *bench.notes),
+        rewrites=rewrites_of(end.kept) if bench.framework == "torch" else (),
     )
     return Optimized(bench.give(end.model), record, ())
 

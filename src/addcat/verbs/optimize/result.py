@@ -109,6 +109,21 @@ class Point:
 
 
 @dataclass(frozen=True, slots=True)
+class Rewrite:
+    """One rewrite that a result holds.
+
+    Attributes:
+        rule: The rule's name.
+        site: The node where it was done.
+        biased: Nodes that it changed or made which have a bias: whether they need one depends on weights.
+    """
+
+    rule: str
+    site: str
+    biased: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class OptimizeRecord:
     """What was done and measured.
 
@@ -125,6 +140,7 @@ class OptimizeRecord:
         refusals: Near misses of the rules on the original graph.
         seconds: How long it all took.
         notes: What else there is to say.
+        rewrites: What the result holds, in the order done, from which `addcat.apply` makes a PyTorch module again.
     """
 
     goal: str
@@ -139,6 +155,7 @@ class OptimizeRecord:
     refusals: tuple[Refusal, ...]
     seconds: float
     notes: tuple[str, ...] = ()
+    rewrites: tuple[Rewrite, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """The record as JSON has it."""
