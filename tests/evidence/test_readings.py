@@ -7,7 +7,16 @@ import pytest
 
 from addcat.evidence.contrast import Contrast, contrast
 from addcat.evidence.decision import choose
-from addcat.evidence.readings import at_equal_widths, prior, read_order, read_pairs, read_score, read_swap, read_tie
+from addcat.evidence.readings import (
+    at_equal_widths,
+    prior,
+    read_order,
+    read_pairs,
+    read_score,
+    read_swap,
+    read_tie,
+    read_tie_beside,
+)
 from addcat.statistics.belief import POINTS
 from addcat.statistics.interval import t_quantile
 
@@ -72,11 +81,11 @@ def test_an_order_that_tells_speaks_for_concatenate_and_one_that_does_not_for_ad
     assert read_order(1e-4, 300) is not None
 
 
-def test_where_there_is_nothing_to_learn_both_will_do():
-    belief = prior(shared=True, idle=0.97, tried=True)
-    limit = -math.log1p(-0.02)
-    assert belief.above(-limit) - belief.above(limit) > 0.85
-    assert 0.45 < belief.above(0.0) < 0.6
+def test_where_there_is_nothing_to_learn_add_overfits_less():
+    belief = prior(shared=True, idle=0.99)
+    assert belief.above(math.log(1.05)) < 0.02
+    assert 0.15 < belief.above(0.0) < 0.35
+    assert belief.regret("add") < 0.5 * belief.regret("concat")
 
 
 def test_a_concatenate_that_has_learnt_nothing_is_expected_to_overfit_more():
@@ -151,3 +160,15 @@ def test_a_proof_for_data_of_this_kind_asks_for_more():
     concat = np.full((16, 50), 0.94)
     assert choose(add, concat, 0.02) == "concat"
     assert choose(add, concat, 0.02, redrawn=0.9) == "undecided"
+
+
+def test_a_small_rise_by_tying_counts_for_less_where_the_branches_may_change_places():
+    alike, apart = read_swap(0.0), read_swap(1.0)
+    small, large = read_tie(0.12, 0.02), read_tie(0.5, 0.02)
+    assert read_tie_beside(small, apart) is small
+    assert read_tie_beside(large, alike) is large
+    bound = read_tie_beside(small, alike)
+    assert (bound.gain, bound.upto) == (-3.0, small.upto)
+    belief = prior(shared=True)
+    assert belief.told(small).told(alike).above(0.0) > 0.8
+    assert belief.told(bound).told(alike).above(0.0) < 0.6

@@ -3,7 +3,7 @@
 import math
 
 from addcat.evidence.partial import read_tie_of
-from addcat.evidence.readings import read_order, read_score, read_swap
+from addcat.evidence.readings import read_order, read_score, read_swap, read_tie_beside
 from addcat.evidence.result import Evidence
 from addcat.statistics.belief import Reading
 
@@ -34,3 +34,16 @@ def read_probe(found: Evidence, loss: float) -> Reading | None:
         members = found.facts.get("tied", 1), found.facts.get("merges", 1)
         return read_tie_of(float(found.facts["log_rise"]), error / tied, *members)
     return read_score(share, error, found.n)
+
+
+def hear(readings: dict[str, Reading], name: str, reading: Reading) -> None:
+    """Keep what a probe says beside what others said; an exchange of branches may make less of a tie.
+
+    Args:
+        readings: By probe; changed.
+        name: Of the probe.
+        reading: What it says.
+    """
+    readings[name] = reading
+    if name == "swap" and "tie" in readings:
+        readings["tie"] = read_tie_beside(readings["tie"], reading)

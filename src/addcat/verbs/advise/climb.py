@@ -25,7 +25,7 @@ from addcat.evidence.measures import MetricGain
 from addcat.evidence.meter import Meter, relative_cost
 from addcat.evidence.order import order
 from addcat.evidence.pairs import Pairs, Stage
-from addcat.evidence.probed import READ, read_probe
+from addcat.evidence.probed import READ, hear, read_probe
 from addcat.evidence.problem import Problem
 from addcat.evidence.proof import provable
 from addcat.evidence.readings import SEEDS, at_equal_widths, prior, read_pairs
@@ -50,7 +50,7 @@ FEWEST_PAIRS = 8
 """Full pairs below which a small expected regret alone does not end the climb."""
 PROVING, LIKELY = 2, 0.5
 """A verdict is worth making certain where this look at full pairs proves it with this probability."""
-UNTAUGHT, NEVER_TAUGHT = {"add": 0.7, "concat": 0.98}, 0.97
+UNTAUGHT, NEVER_TAUGHT = {"add": 0.7, "concat": 0.98}, 0.99
 """Probability that there is nothing to learn, where the network does no better than a constant (an Add may be the
 reason, a Concatenate is none); and where neither arm does when trained anew."""
 
@@ -350,13 +350,13 @@ class Climber:
             reading = read_probe(found, loss)
             silent = reading is None or (reading.upto is not None and reading.gain < 0)
             if reading is not None and not (silent and self._idle):  # of what knows nothing
-                self._readings[found.method] = reading
+                hear(self._readings, found.method, reading)
         self._look(found.method)
 
     def _look(self, method: str) -> None:
         made = self.made
         matched, shared = self._problem.match != "widths", bool(made.evidence[0].shared_branches)
-        made.belief = prior(shared=shared, matched=matched, idle=self._idle, tried=self._idle == NEVER_TAUGHT)
+        made.belief = prior(shared=shared, matched=matched, idle=self._idle)
         for name, reading in self._readings.items():
             if matched and name in READ:
                 reading = at_equal_widths(reading)  # noqa: PLW2901
