@@ -8,6 +8,8 @@ from advices import advice, sketch
 
 from addcat.evidence.result import Evidence
 from addcat.report.text import render
+from addcat.verbs.advise.page import BAR, bar, sure_words
+from addcat.verbs.advise.result import Odds
 
 
 @pytest.mark.parametrize("width", [80, 120])
@@ -15,6 +17,35 @@ def test_the_page(golden, width):
     text = render(advice(sketch(), ("concat", "add", "open")).page(), width=width)
     assert max(map(len, text.splitlines())) <= width
     golden.check(f"advise_{width}.txt", text)
+
+
+@pytest.mark.parametrize("width", [80, 120])
+@pytest.mark.parametrize("kinds", [("concat",), ("add",), ("open",), ("concat", "add", "open")])
+def test_the_first_screen_has_the_answer_its_odds_its_regret_and_what_more_would_cost(width, kinds):
+    made = advice(sketch(), kinds, most=len(kinds))
+    screen = "\n".join(render(made.page(), width=width).splitlines()[:24])
+    flat = " ".join(screen.split())
+    for verdict in made.verdicts:
+        assert bar(verdict) in screen
+        assert len(bar(verdict)) == BAR
+        assert sure_words(verdict) in screen
+    assert "of the loss on average" in flat
+    if "open" in kinds:
+        assert "6 more pairs (12.4 trainings, about 38.0 s) would halve the doubt" in flat
+        assert "6 pairs, 38.0 s" in screen
+
+
+@pytest.mark.parametrize(
+    ("odds", "drawn"),
+    [
+        (Odds(0.0, 0.0, 1.0), "▒" * 24),
+        (Odds(0.25, 0.5, 0.25), "█" * 6 + "░" * 12 + "▒" * 6),
+        (Odds(1 / 3, 1 / 3, 1 / 3), "█" * 8 + "░" * 8 + "▒" * 8),
+        (Odds(0.999, 0.0005, 0.0005), "█" * 24),
+    ],
+)
+def test_odds_as_a_bar(odds, drawn):
+    assert bar(replace(advice(sketch()).verdicts[0], odds=odds)) == drawn
 
 
 def test_a_family_is_one_row():
@@ -47,7 +78,17 @@ def test_notebooks_show_the_same_page():
 def test_json_has_every_field():
     made = advice(sketch())
     found = json.loads(json.dumps(made.to_dict()))
-    assert list(found) == ["model", "verdicts", "notes", "loss", "examples", "seconds", "trainings", "budget"]
+    assert list(found) == [
+        "model",
+        "verdicts",
+        "notes",
+        "loss",
+        "examples",
+        "seconds",
+        "trainings",
+        "budget",
+        "resample",
+    ]
     assert found["examples"] == {"fit": 898, "judge": 899}
     first = found["verdicts"][0]
     assert list(first) == [

@@ -1,9 +1,12 @@
-"""Advice as a page: the answer with its odds, what each method added for what it cost, and how to switch."""
+"""Advice as a page: the answer in a sentence and a picture, what each method added for what it cost, how to switch."""
+
+from collections.abc import Sequence
 
 from addcat.evidence.result import Evidence
 from addcat.graph.operations import OPS
 from addcat.report import rows
 from addcat.report.page import Block, Bullets, Cell, Column, Heading, Page, Paragraph, Table, Tone
+from addcat.verbs.advise.html.verdicts import headline
 from addcat.verbs.advise.result import Advice, Verdict
 
 VERDICTS = (
@@ -16,6 +19,16 @@ VERDICTS = (
     Column("95 % interval", at_least=90),
     Column("margin", number=True, at_least=100),
     Column("parameters", at_least=110),
+)
+GAINS = tuple(column for column in VERDICTS if column.title not in ("right", "regret"))
+"""The same under the picture, which has these."""
+BAR, MARKS = 24, {"add": "█", "either": "░", "concat": "▒"}
+PICTURE = (
+    Column("question", whole=False),
+    Column("Add █ either ░ concat ▒"),
+    Column("right", number=True),
+    Column("regret", number=True),
+    Column("halves the doubt"),
 )
 LOOKS = (
     Column("question", whole=False),
@@ -62,16 +75,15 @@ def advice_page(advice: Advice) -> Page:
     if not advice.verdicts:
         blocks.append(Paragraph("The model has no Add or Concatenate that could be the other one."))
         return Page(tuple(blocks))
-    blocks.append(Table(VERDICTS, tuple(verdict_row(verdict) for verdict in advice.verdicts)))
+    blocks.append(Paragraph(answer_words(advice.verdicts), "strong"))
+    blocks.append(Table(PICTURE, tuple(picture_row(verdict) for verdict in advice.verdicts)))
+    kept = [place for place, column in enumerate(VERDICTS) if column in GAINS]
+    gains = [verdict_row(verdict) for verdict in advice.verdicts]
+    blocks.append(Table(GAINS, tuple(tuple(row[place] for place in kept) for row in gains)))
     blocks.append(Bullets(tuple(f"{verdict.site}: {verdict.reason}" for verdict in advice.verdicts)))
-    more = [
-        f"{verdict.site}: {words}"
-        for verdict in advice.verdicts
-        for words in (budget_words(verdict), more_words(verdict))
-        if words
-    ]
-    if more:
-        blocks.append(Bullets(tuple(more)))
+    budgets = [f"{verdict.site}: {words}" for verdict in advice.verdicts if (words := budget_words(verdict))]
+    if budgets:
+        blocks.append(Bullets(tuple(budgets)))
     looked = tuple(row for verdict in advice.verdicts for row in look_rows(verdict))
     if looked:
         blocks.extend([Heading("What each method added"), Table(LOOKS, looked)])
@@ -88,6 +100,34 @@ def advice_page(advice: Advice) -> Page:
         blocks.extend([Heading("To switch"), Bullets(tuple(commands))])
     blocks.append(Paragraph(" ".join([_data(advice), *advice.notes]), "muted"))
     return Page(tuple(blocks))
+
+
+def answer_words(verdicts: Sequence[Verdict]) -> str:
+    """The answer to all questions: what to take, how sure that is, what it gives away, and what more would cost."""
+    worst = max(verdict.regret.share for verdict in verdicts)
+    many = ", at most" if len(verdicts) > 1 else ""
+    gives = f"Following this gives away {rows.percent(worst)} of the loss on average{many}."
+    doubtful = max(verdicts, key=lambda verdict: verdict.regret.share)
+    more = more_words(doubtful)
+    where = f" at {doubtful.site}" if many and more else ""
+    return " ".join([headline(verdicts), gives, *([f"{more[:-1]}{where}."] if more else [])])
+
+
+def picture_row(verdict: Verdict) -> tuple[str, ...]:
+    """The odds of a verdict as a bar, as cells under `PICTURE`."""
+    more = verdict.more
+    cost = rows.NONE
+    if more is not None and not verdict.certain:
+        time = "" if more.seconds is None else f", {rows.seconds_text(more.seconds)}"
+        cost = f"{rows.counted(more.pairs, 'pair')}{time}"
+    return site_words(verdict), bar(verdict), sure_words(verdict), rows.percent(verdict.regret.share), cost
+
+
+def bar(verdict: Verdict) -> str:
+    """The three odds side by side, each as long as it is likely, rounded so that they fill the bar."""
+    ends = [round(BAR * share) for share in (verdict.odds.add, verdict.odds.add + verdict.odds.either)]
+    parts = zip(MARKS.values(), [0, *ends], [*ends, BAR], strict=True)
+    return "".join(mark * (end - start) for mark, start, end in parts)
 
 
 def verdict_row(verdict: Verdict) -> tuple[str | Cell, ...]:

@@ -168,6 +168,11 @@ def _reason(problem: Problem, made: Climb, verdict: Verdict) -> str:
             f"Either: take Add, it is cheaper. Concatenate gains {figures}, within the margin of "
             f"{rows.decimal(verdict.margin)} with a probability of {rows.percent(verdict.odds.either)}, {basis}."
         )
+    if verdict.probability < 0.5:
+        return (
+            f"{rival} is likelier the better, with a probability of {rows.percent(1 - verdict.probability)}, but loses "
+            f"more where it is not: take {label}. Concatenate gains {figures}, {basis}; {regret}."
+        )
     return (
         f"{label} is better than {rival} with a probability of {rows.percent(verdict.probability)}: Concatenate gains "
         f"{figures}, {basis}; {regret}."

@@ -25,7 +25,15 @@ from addcat.verbs.advise.html.drawing import graph_data
 from addcat.verbs.advise.html.forest import forest
 from addcat.verbs.advise.html.odds import ladder, odds_bar
 from addcat.verbs.advise.html.verdicts import action, headline, price_table, verdict_words
-from addcat.verbs.advise.page import METRICS, budget_words, metric_rows, more_words, sure_words
+from addcat.verbs.advise.page import (
+    METRICS,
+    VERDICTS,
+    budget_words,
+    metric_rows,
+    more_words,
+    sure_words,
+    verdict_row,
+)
 from addcat.verbs.advise.result import Advice, Verdict
 
 SCRIPTS = ("dagre.min.js", "layout.js", "network.js", "page.js")
@@ -80,9 +88,8 @@ def report_html(advice: Advice, graph: Graph) -> str:
 
 
 def _verdicts(advice: Advice) -> Table:
-    """The table of verdicts that the terminal prints, so that both say the same."""
-    tables = (block for block in advice.page().blocks if isinstance(block, Table))
-    return next(tables) if advice.verdicts else Table((), ())
+    """The rows that the terminal prints, so that both say the same."""
+    return Table(VERDICTS, tuple(verdict_row(verdict) for verdict in advice.verdicts))
 
 
 def _opened(verdicts: Sequence[Verdict]) -> Sequence[Verdict]:
