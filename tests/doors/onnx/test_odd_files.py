@@ -44,6 +44,11 @@ def test_sizes_that_resize_the_batch_too(batch, op):
     assert read(proto).nodes["Resize_1"].op == op
 
 
+def test_a_resize_by_scales_that_are_an_input_is_opaque():
+    proto = model('g (float[1,4,5,5] x, float[4] f) => (float[1,4,10,10] y) { y = Resize<mode="nearest">(x, , f) }')
+    assert {node.op for node in read(proto).nodes.values()} == {"input", "opaque"}
+
+
 @pytest.mark.parametrize("factor", [np.inf, np.nan, 0.0, -2.0, 1e30])
 def test_factors_that_are_none(factor):
     proto = model(
