@@ -7,6 +7,7 @@ in flight comes back as lost; what was lost is then run again, one at a time, an
 
 import atexit
 import contextlib
+import os
 import pickle
 from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import Future, wait
@@ -38,7 +39,7 @@ LINE = 0.1
 
 Call = Callable[[Unit], tuple[Unit, list[Trial]]]
 Answer = Future[bytes]
-_pools: dict[int, Any] = {}
+_pools: dict[tuple[int, int], Any] = {}  # by the process that asked, since a fork has none of them, and by count
 atexit.register(_pools.clear)  # while what they end with is still loaded
 _tasks: dict[bytes, Call] = {}
 
@@ -121,18 +122,19 @@ def _submitted(task: bytes, unit: Unit, count: int) -> Answer:
     """Hand a unit to the processes for so many trials at a time, each held to its share of the cores."""
     loky = load("joblib.externals.loky", extra="workers")
     for _ in range(2):
-        if count not in _pools:
+        key = os.getpid(), count
+        if key not in _pools:
             share = dict.fromkeys(THREADS, str(share_threads(count)))
-            _pools[count] = loky.ProcessPoolExecutor(count, timeout=IDLE, env=share)
+            _pools[key] = loky.ProcessPoolExecutor(count, timeout=IDLE, env=share)
         with contextlib.suppress(loky.BrokenProcessPool, loky.process_executor.ShutdownExecutorError):
-            return cast("Answer", _pools[count].submit(_run, task, unit))
+            return cast("Answer", _pools[key].submit(_run, task, unit))
         _forget(count)  # one of them died since it was last asked, or another thread has ended them
     raise RuntimeError("Processes end as soon as they are started.")
 
 
 def _forget(count: int) -> None:
     """End the processes, whatever they are doing."""
-    pool = _pools.pop(count, None)
+    pool = _pools.pop((os.getpid(), count), None)
     if pool is not None:
         pool.shutdown(wait=True, kill_workers=True)
 
