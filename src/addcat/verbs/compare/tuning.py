@@ -3,7 +3,7 @@
 A part of the training examples chooses, which those trials do not train on; the examples that judge are not looked at.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -56,10 +56,7 @@ def tuned(prepared: Prepared, factors: Sequence[float], workers: Workers, store:
         OptionError: if the training data come from a loader.
         DataError: if they are too few.
     """
-    execute = prepared.execute
-    assert isinstance(execute, ModelTrial)  # noqa: S101  (options refuse the others)
-    recipe = execute.recipe
-    assert isinstance(recipe, Recipe)  # noqa: S101  (nothing was tuned before)
+    execute, recipe = _untuned(prepared)
     if getattr(recipe.optimizer, "loader", None) is not None:
         raise OptionError(
             "learning_rates are tuned on a part of the training data, and a loader is iterated as it is. Pass arrays, "
@@ -91,11 +88,24 @@ def tuned(prepared: Prepared, factors: Sequence[float], workers: Workers, store:
         f"of x{', x'.join(f'{factor:g}' for factor in factors)}, by {rows.count(choosing.count)} of the examples to "
         f"train on: {listed}."
     )
-    return Tuned(
-        replace(
-            prepared,
-            settings=replace(prepared.settings, notes=(*prepared.settings.notes, note)),
-            execute=execute.trained_by({arm: recipes[factor] for arm, factor in chosen.items()}),
-        ),
-        chosen,
-    )
+    noted = replace(prepared, settings=replace(prepared.settings, notes=(*prepared.settings.notes, note)))
+    return Tuned(at_factors(noted, chosen), chosen)
+
+
+def at_factors(prepared: Prepared, factors: Mapping[str, float]) -> Prepared:
+    """A comparison with every arm at a factor of its own of the learning rate.
+
+    Args:
+        prepared: A comparison of a model and data, at one learning rate.
+        factors: Of each arm.
+    """
+    execute, recipe = _untuned(prepared)
+    recipes = {arm: at_learning_rate(recipe, factor) for arm, factor in factors.items()}
+    return replace(prepared, execute=execute.trained_by(recipes))
+
+
+def _untuned(prepared: Prepared) -> tuple[ModelTrial, Recipe]:
+    execute = prepared.execute
+    assert isinstance(execute, ModelTrial)  # noqa: S101  (options refuse the others)
+    assert isinstance(execute.recipe, Recipe)  # noqa: S101  (nothing was tuned before)
+    return execute, execute.recipe

@@ -119,6 +119,17 @@ def test_every_figure_of_a_verdict_is_there(small):
     assert "sparse_categorical_crossentropy" in words
 
 
+def test_each_section_shows_its_own_merge(small):
+    made, text, _ = small
+    sections = dict(re.findall(r'<details[^>]* id="(merge-\d+)"(.*?)</details>', text, flags=re.DOTALL))
+    merges = {found.merge.site: found.merge for found in made.inspection.merges}
+    assert len(sections) == len(made.verdicts) > 1
+    for verdict, section in zip(made.verdicts, sections.values(), strict=True):
+        merge = merges[verdict.sites[0]]
+        branches = [f"{branch.producer} ({branch.channels})" for branch in merge.branches]
+        assert f"{merge.label} of {', '.join(branches[:-1])} and {branches[-1]}, {merge.role}" in plain(section)
+
+
 def test_names_stay_texts():
     graph = sketch(*HOSTILE)
     made = advice(graph)
