@@ -87,7 +87,7 @@ def test_each_goal_and_framework_has_its_rules() -> None:
     onnx, keras = ({rule.name for rule in rules_for(framework, "latency")} for framework in ("onnx", "keras"))
     assert onnx - keras == {
         *("pad-into", "split-shared", "resize-product", "sum-product", "phases-each", "phases-one"),
-        *("named", "views", "exchange-layout", "dead-shift", "norm-before", "siblings"),
+        *("named", "views", "exchange-layout", "dead-shift", "siblings"),
     }
     assert keras <= onnx
     tidy = {rule.name for rule in RULES if rule.role is Role.TIDY}

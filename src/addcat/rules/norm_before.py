@@ -1,7 +1,8 @@
 """A norm's scale and shift before linear maps: W (g n(x) + b) + c = (W g) n(x) + (W b + c), n the bare norm.
 
 As for any affine map (see `affine_before`), a shift does not pass zero padding, and every reader must take both in:
-all of q, k and v that read one layer norm.
+all of q, k and v that read one layer norm. It saves parameters and no time: runtimes scale and shift within the norm
+(0.998 of the time of ViT-Tiny in ONNX Runtime, in OpenVINO no more than the noise).
 """
 
 from addcat.algebra import Affine
@@ -46,4 +47,4 @@ def _affine(node: Node) -> Affine:
     return Affine(scale, node.weight("offset").astype(float) if "offset" in node.weights else 0.0 * scale)
 
 
-NORM_BEFORE = Rule("norm-before", "AC337", ("latency", "parameters"), plan, frameworks=("onnx",))
+NORM_BEFORE = Rule("norm-before", "AC337", ("parameters",), plan, frameworks=("onnx",))
