@@ -101,6 +101,7 @@ def test_words() -> None:
     (found,) = proposals(SPLIT, sketch.graph())
     assert (found.rule, found.site, found.nodes) == ("split", "head", ("head", "cat"))
     assert found.words == "cut the kernel of 'head' at the 2 branches of 'cat' and add the parts"
+    assert {"head_part1", "head_part2"} < set(SPLIT.apply(sketch.graph(), found).nodes)
 
 
 def refused(build: Callable[[Sketch, Edge], Any], sketch: Sketch | None = None) -> list[str]:

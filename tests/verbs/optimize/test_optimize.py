@@ -157,6 +157,12 @@ def test_without_measuring():
     assert same(proto, result.model)
 
 
+def test_what_is_expected_to_take_as_long_is_not_faster():
+    graph = bench_of(head()).graph
+    judged = objectives.by_expected_time(graph, graph)
+    assert (judged.better, judged.gain, judged.reason) == (False, 0.0, "not expected to be faster")
+
+
 def wrong_plan(graph, node):
     """A rule that is not exact: it drops the bias of nothing and halves a kernel."""
     if node.op != "conv" or node.name.endswith("_half"):
