@@ -8,8 +8,8 @@ from advices import advice, sketch
 
 from addcat.evidence.result import Evidence
 from addcat.report.text import render
-from addcat.verbs.advise.page import BAR, bar, sure_words
-from addcat.verbs.advise.result import Odds
+from addcat.verbs.advise.page import BAR, answer_words, bar, sure_words
+from addcat.verbs.advise.result import Odds, OtherBudget
 
 
 @pytest.mark.parametrize("width", [80, 120])
@@ -32,7 +32,18 @@ def test_the_first_screen_has_the_answer_its_odds_its_regret_and_what_more_would
     assert "of the loss on average" in flat
     if "open" in kinds:
         assert "6 more pairs (12.4 trainings, about 38.0 s) would halve the doubt" in flat
-        assert "6 pairs, 38.0 s" in screen
+        assert ("6 pairs, 38.0 s" in screen) == (width == 120)
+
+
+def test_the_sentence_says_where_the_budgets_disagree():
+    first = advice(sketch()).verdicts[0]
+    other = OtherBudget("parameters", "add", 0.9, certain=False, measured=True)
+    text = answer_words([replace(first, other=other)])
+    assert text == (
+        "Switch `codes` to Concatenate (certain). Following this gives away <0.1 % of the loss on average. "
+        "With as many parameters in both arms, Add would be the choice at codes."
+    )
+    assert "parameters" not in answer_words([replace(first, other=replace(other, choice="concat"))])
 
 
 @pytest.mark.parametrize(

@@ -23,12 +23,17 @@ VERDICTS = (
 GAINS = tuple(column for column in VERDICTS if column.title not in ("right", "regret"))
 """The same under the picture, which has these."""
 BAR, MARKS = 24, {"add": "█", "either": "░", "concat": "▒"}
+SAME = {
+    "widths": "At equal widths",
+    "parameters": "With as many parameters in both arms",
+    "multiply_adds": "With as many multiply-adds in both arms",
+}
 PICTURE = (
     Column("question", whole=False),
     Column("Add █ either ░ concat ▒"),
     Column("right", number=True),
     Column("regret", number=True),
-    Column("halves the doubt"),
+    Column("halves the doubt", at_least=90),
 )
 LOOKS = (
     Column("question", whole=False),
@@ -110,7 +115,21 @@ def answer_words(verdicts: Sequence[Verdict]) -> str:
     doubtful = max(verdicts, key=lambda verdict: verdict.regret.share)
     more = more_words(doubtful)
     where = f" at {doubtful.site}" if many and more else ""
-    return " ".join([headline(verdicts), gives, *([f"{more[:-1]}{where}."] if more else [])])
+    return " ".join(
+        filter(None, [headline(verdicts), gives, _swayed(verdicts), f"{more[:-1]}{where}." if more else ""])
+    )
+
+
+def _swayed(verdicts: Sequence[Verdict]) -> str:
+    """Where another budget would have the other merge; "" where none would."""
+    found: dict[tuple[str, str], list[str]] = {}
+    for verdict in verdicts:
+        if verdict.other is not None and verdict.disagree:
+            found.setdefault((verdict.other.match, verdict.other.choice), []).append(verdict.site)
+    return " ".join(
+        f"{SAME[match]}, {OPS[choice].label} would be the choice at {' and '.join(sites)}."
+        for (match, choice), sites in found.items()
+    )
 
 
 def picture_row(verdict: Verdict) -> tuple[str, ...]:
