@@ -48,7 +48,7 @@ UNTRAINED = 0.2
 """What one network says can deceive: without pairs, the regret has to be this share of what is small enough."""
 FEWEST_PAIRS = 8
 """Full pairs below which a small expected regret alone does not end the climb."""
-PROVING, LIKELY = 2, 0.5
+PROVING, LIKELY = 3, 0.1
 """A verdict is worth making certain where this look at full pairs proves it with this probability."""
 UNTAUGHT, NEVER_TAUGHT = {"add": 0.7, "concat": 0.98}, 0.99
 """Probability that there is nothing to learn, where the network does no better than a constant (an Add may be the
