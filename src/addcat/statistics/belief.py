@@ -93,6 +93,14 @@ class Belief:
         """Probability that the gain exceeds a value."""
         return float(self.mass[gain < POINTS].sum() + 0.5 * self.mass[gain == POINTS].sum())
 
+    def sure(self, choice: str) -> float:
+        """Probability that a choice has the lower loss.
+
+        Args:
+            choice: "add" or "concat".
+        """
+        return self.above(0.0) if choice == "concat" else 1.0 - self.above(0.0)
+
     def regret(self, choice: str) -> float:
         """Expected loss given away by a choice, as a share of Add's loss.
 

@@ -106,6 +106,15 @@ def test_structure_then_the_cheap_method_then_full_pairs_until_it_is_certain(ins
     assert made.path == ["That was enough."]
 
 
+def test_a_proof_is_no_less_sure_than_its_interval(instant):
+    instant["swap"], instant["tie"] = 0.0, -0.3
+    module.Pairs.gain, module.Pairs.seeds = 0.3, 1e-6
+    made, _ = climb(encoded_pair("concat"), wanted=Wanted(certainty=100))
+    assert (made.proved, made.get("retrain").n) == ("concat", 4)
+    assert made.looks[-1].probability >= 0.9975
+    assert made.sure("concat") == made.looks[-1].probability
+
+
 def test_a_concatenate_is_tied_and_shared_branches_are_exchanged(instant):
     made, _ = climb(encoded_pair("concat"))
     assert methods(made)[:3] == ["structure", "tie", "swap"]

@@ -13,7 +13,7 @@ from addcat.evidence.budgets import believed_under, other_match
 from addcat.evidence.meter import Meter
 from addcat.evidence.problem import Problem
 from addcat.merges import Merge
-from addcat.verbs.advise.climb import Climb, lean, sureness
+from addcat.verbs.advise.climb import Climb, lean
 from addcat.verbs.advise.prepared import Prepared
 from addcat.verbs.advise.result import OtherBudget, Verdict
 from addcat.verbs.advise.verdict import verdict_of
@@ -70,4 +70,4 @@ def _reckoned(problem: Problem, made: Climb) -> OtherBudget:
     shared = bool(made.evidence[0].shared_branches)
     belief = believed_under(wanted, problem.match, made.readings, shared=shared)
     choice = lean(belief)
-    return OtherBudget(wanted, choice, sureness(belief, choice), certain=False, measured=False)
+    return OtherBudget(wanted, choice, belief.sure(choice), certain=False, measured=False)

@@ -18,7 +18,7 @@ from addcat.errors import DataError, RefusedError
 from addcat.evidence.arms import untrained_arms
 from addcat.evidence.baseline import constant_losses, learnt
 from addcat.evidence.contrast import Contrast, collapsed
-from addcat.evidence.decision import beyond, choose
+from addcat.evidence.decision import beyond, choose, proven
 from addcat.evidence.finetune import finetune
 from addcat.evidence.forward import forward
 from addcat.evidence.measures import MetricGain
@@ -103,6 +103,11 @@ class Climb:
     def get(self, method: str) -> Evidence | None:
         """The evidence of one method, where it was run."""
         return next((one for one in reversed(self.evidence) if one.method == method), None)
+
+    def sure(self, choice: Choice) -> float:
+        """Probability that a choice has the lower loss; a proof of full pairs outweighs what doubted it before."""
+        full, sure = self.get("retrain"), self.belief.sure(choice)
+        return sure if full is None or self.proved != "concat" else max(sure, proven(full.n))
 
 
 def lean(belief: Belief) -> Choice:
@@ -368,7 +373,7 @@ class Climber:
                 self._meter.spent,
                 self._meter.seconds,
                 choice,
-                sureness(made.belief, choice),
+                made.sure(choice),
                 made.belief.regret(choice),
             )
         )
@@ -392,8 +397,3 @@ class Climber:
         seeds = made.seeds or SEEDS
         hoped = provable(made.belief, self._wanted.margin, seeds, FULL[PROVING].pairs, redrawn=self._problem.redrawn)
         return self._meter.seconds > self._wanted.certainty or hoped < LIKELY
-
-
-def sureness(belief: Belief, choice: Choice) -> float:
-    """Probability that a choice has the lower loss."""
-    return belief.above(0.0) if choice == "concat" else 1.0 - belief.above(0.0)

@@ -22,7 +22,7 @@ from addcat.graph.operations import OPS
 from addcat.merges.price import Cost, Price, price
 from addcat.report import rows
 from addcat.statistics.belief import Belief
-from addcat.verbs.advise.climb import Climb, lean, sureness
+from addcat.verbs.advise.climb import Climb, lean
 from addcat.verbs.advise.result import EITHER, Choice, Gain, More, Odds, Regret, Verdict
 
 MOST_PAIRS = 1000
@@ -63,10 +63,10 @@ def verdict_of(problem: Problem, made: Climb, margin: float, loss: float, *, nam
         now=problem.now,
         choice=choice,
         certain=made.proved is not None,
-        probability=1.0 if disguised else sureness(belief, choice),
+        probability=1.0 if disguised else made.sure(choice),
         odds=odds,
         regret=Regret(share * abs(reference), share),
-        more=None if disguised else _more(made, belief, sureness(belief, choice), problem.redrawn),
+        more=None if disguised else _more(made, belief, made.sure(choice), problem.redrawn),
         gain=Gain(interval.estimate, interval.low, interval.high) if measured and not disguised else None,
         margin=margin * abs(reference),
         loss=reference,
