@@ -1,9 +1,11 @@
 """Which PyTorch networks can be read, and which of their merges switched and switched back?
 
 Own networks of the tests, and those of libraries where they are installed: pip install 'addcat[census]'. For each:
-whether torch.fx.symbolic_trace and torch.export.export capture it; seconds to inspect it and of a forward pass; its
-Adds and Concatenates, and of these how many are switched exactly to the other one and back, all at once, and how many
-are refused, with the codes of the reasons. Run: python benchmarks/torch_census.py [library ...]
+whether torch.fx.symbolic_trace, torch.export.export and addcat capture it; seconds of a forward pass, and to inspect
+it; its Adds and Concatenates, and of these how many are switched exactly to the other one and back, all at once, else
+one by one (a merge in a module that is called several times is one), and how many are refused, with the codes of the
+reasons.
+Run: python benchmarks/torch_census.py [library ...]
 """
 
 import argparse
@@ -60,6 +62,30 @@ def called(inputs):
     return ((), inputs) if isinstance(inputs, dict) else (inputs, {})
 
 
+def round_trip(model, inputs, wanted):
+    """Switch, and switch back: how far it came, 0 to 2, and what stopped it."""
+    done = 0
+    try:
+        with at_most(SECONDS):
+            made = addcat.switch(model, wanted, example_inputs=inputs).model
+            done = 1
+            other = {site: "add" if rung == "concat" else "concat" for site, rung in wanted.items()}
+            addcat.switch(made, other, example_inputs=inputs)
+    except Exception as error:
+        return done, said(error)
+    return 2, ""
+
+
+def switched(model, inputs, wanted):
+    """How many merges are switched, and back: all at once, or one by one where that does not go."""
+    far, why = round_trip(model, inputs, wanted)
+    if far == 2:
+        return str(len(wanted)), str(len(wanted))
+    alone = [round_trip(model, inputs, {site: rung})[0] for site, rung in wanted.items()]
+    there = str(len(wanted)) if far else f"{sum(one > 0 for one in alone)} one by one ({why})"
+    return there, f"{sum(one > 1 for one in alone)} one by one" + (f" ({why})" if far else "")
+
+
 def row(name, build):
     torch.manual_seed(0)
     model, inputs = build()
@@ -73,29 +99,23 @@ def row(name, build):
     fx = attempt(lambda: torch.fx.symbolic_trace(copy.deepcopy(model)))
     export = attempt(lambda: torch.export.export(copy.deepcopy(model), args, kwargs, strict=False))
     start = time.perf_counter()
-    found = addcat.inspect(model, example_inputs=inputs)
+    try:
+        with at_most(SECONDS):
+            found = addcat.inspect(model, example_inputs=inputs)
+    except Exception as error:
+        return [name, fx, export, said(error), f"{forward:.3f}", *"------"]
     seconds = time.perf_counter() - start
     merges = [merge for merge in found.merges if merge.merge.adds or merge.merge.op == "concat"]
     refused = Counter(merge.switch.code for merge in merges if isinstance(merge.switch, Refusal))
     wanted = {m.site: "concat" if m.merge.adds else "add" for m in merges if not isinstance(m.switch, Refusal)}
-    there = back = "-"
-    if wanted:
-        try:
-            with at_most(SECONDS):
-                done = addcat.switch(model, wanted, example_inputs=inputs)
-                there = f"{len(wanted)}"
-                other = {site: "add" if rung == "concat" else "concat" for site, rung in wanted.items()}
-                addcat.switch(done.model, other, example_inputs=inputs)
-                back = f"{len(other)}"
-        except Exception as error:
-            what = said(error)
-            there, back = (what, "-") if there == "-" else (there, what)
+    there, back = switched(model, inputs, wanted) if wanted else ("-", "-")
     reasons = ", ".join(f"{code} {count}" for code, count in sorted(refused.items())) or "-"
     adds = sum(merge.merge.adds for merge in merges)
     return [
         name,
         fx,
         export,
+        "yes",
         f"{forward:.3f}",
         f"{seconds:.2f}",
         str(adds),
@@ -106,7 +126,19 @@ def row(name, build):
     ]
 
 
-HEADER = ["network", "fx", "export", "forward s", "inspect s", "Add", "Concat", "switched", "back", "refused"]
+HEADER = [
+    "network",
+    "fx",
+    "export",
+    "captured",
+    "forward s",
+    "inspect s",
+    "Add",
+    "Concat",
+    "switched",
+    "back",
+    "refused",
+]
 
 
 def networks(libraries):

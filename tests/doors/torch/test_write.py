@@ -280,7 +280,7 @@ def test_it_is_exported_to_onnx(name, site, tmp_path):
     batch = torch.export.Dim("batch")
     shapes = tuple({0: batch} for _ in args)
     path = tmp_path / "made.onnx"
-    torch.onnx.export(made, args, path, dynamo=True, dynamic_shapes=(shapes,), verbose=False)
+    torch.onnx.export(made, args, path, dynamo=True, dynamic_shapes=shapes, verbose=False)
     session = onnxruntime.InferenceSession(path)
     larger = [torch.cat([value, value]) for value in args]
     feed = {put.name: value.numpy() for put, value in zip(session.get_inputs(), larger, strict=True)}

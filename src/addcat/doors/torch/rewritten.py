@@ -5,6 +5,7 @@ pickling and copies work as before. What changes is kept as data (`Edit`), not a
 user's own `forward` for each way in which the module is called, and the edits are applied to that.
 """
 
+import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -85,7 +86,7 @@ def base_of(module: Any) -> tuple[Any, tuple[Edits, ...]]:
 
 def _subclass(base: Any, rounds: tuple[Edits, ...]) -> Any:
     space = {
-        "forward": _forward,
+        "forward": _forward_like(base.forward),
         "__reduce_ex__": _reduce,
         "__module__": base.__module__,
         "__qualname__": base.__qualname__,
@@ -96,12 +97,18 @@ def _subclass(base: Any, rounds: tuple[Edits, ...]) -> Any:
     return type(base.__name__, (base,), space)
 
 
-def _forward(self: Any, *args: Any, **kwargs: Any) -> Any:
-    leaves, structure = _tree.tree_flatten((args, kwargs))
-    for code in self.__dict__.get(CODES, ()):
-        if code.fits(self.training, leaves, structure):
-            return code(self, leaves)
-    return _new_code(self, args, kwargs)(self, leaves)
+def _forward_like(own: Callable[..., Any]) -> Callable[..., Any]:
+    """The new `forward`, with the signature of the user's: exporters name and nest inputs by it."""
+
+    def forward(self: Any, *args: Any, **kwargs: Any) -> Any:
+        leaves, structure = _tree.tree_flatten((args, kwargs))
+        for code in self.__dict__.get(CODES, ()):
+            if code.fits(self.training, leaves, structure):
+                return code(self, leaves)
+        return _new_code(self, args, kwargs)(self, leaves)
+
+    forward.__signature__ = inspect.signature(own)  # pyright: ignore[reportFunctionMemberAccess]
+    return forward
 
 
 @_torch.compiler.disable
