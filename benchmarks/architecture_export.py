@@ -81,10 +81,19 @@ def export_keras(name: str, batch: int, path: Path) -> str:
     return "keras.Model.export"
 
 
+def _files(name: str, batch: int, folder: Path) -> tuple[Path, Path]:
+    stem = "".join(c if c.isalnum() else "-" for c in name)
+    return folder / f"{stem}-{batch}.onnx", folder / f"{stem}-{batch}.json"
+
+
+def is_exported(name: str, batch: int, folder: Path) -> bool:
+    """Whether a folder has a network already."""
+    return _files(name, batch, folder)[1].exists()
+
+
 def exported(name: str, batch: int, folder: Path) -> tuple[Path, str]:
     """The .onnx file of a network and what exported it; kept in a folder."""
-    stem = "".join(c if c.isalnum() else "-" for c in name)
-    path, said = folder / f"{stem}-{batch}.onnx", folder / f"{stem}-{batch}.json"
+    path, said = _files(name, batch, folder)
     if not said.exists():
         export = export_keras if ARCHITECTURES[name].application else export_torch
         said.write_text(json.dumps(export(name, batch, path)))

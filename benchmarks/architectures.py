@@ -12,6 +12,7 @@ what was measured already is left alone. Wants pip install 'addcat[census,bench]
 
 import argparse
 import fcntl
+import gc
 import importlib
 import json
 import logging
@@ -32,6 +33,7 @@ from torch_networks import without_torchvision
 
 SECONDS = 900
 COLUMNS = ("onnxruntime", "openvino", "others", "elsewhere", "features")
+MODULES = {"monai": "monai.networks.nets", "smp": "segmentation_models_pytorch"}
 Records = dict[str, dict[str, Any]]
 
 
@@ -77,20 +79,17 @@ def child(name: str, columns: str, folder: Path, pipe: Any) -> None:
         pipe.send({"why": f"{type(error).__name__}: {words[:250]} ({', '.join(trace)})"})
 
 
-def load_libraries() -> None:
+def load_libraries(names: list[str], folder: Path) -> None:
     """All that is wanted, before forking: but no model, since threads do not survive a fork."""
+    from architecture_export import is_exported
+
     os.environ["KERAS_BACKEND"] = "torch"
+    importlib.import_module("architecture_columns")
+    wanted = {ARCHITECTURES[name].library for name in names if not is_exported(name, 1, folder)}
     without_torchvision()
-    for library in (
-        "architecture_columns",
-        "keras",
-        "monai.networks.nets",
-        "transformers",
-        "diffusers",
-        "timm",
-        "segmentation_models_pytorch",
-    ):
-        importlib.import_module(library)
+    for library in sorted(wanted):
+        importlib.import_module(MODULES.get(library, library))
+    gc.freeze()  # or the children copy what they never use
 
 
 def chosen(part: str, only: list[str]) -> list[str]:
@@ -152,8 +151,9 @@ def main() -> None:
         return
     warnings.simplefilter("ignore")
     logging.disable(logging.CRITICAL)
-    load_libraries()
-    for name in chosen(arguments.part, arguments.only):
+    names = chosen(arguments.part, arguments.only)
+    load_libraries(names, arguments.models)
+    for name in names:
         with records(arguments.out) as found:
             done = found.get(name, {})
         if arguments.columns in done and not arguments.again:

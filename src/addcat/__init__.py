@@ -13,6 +13,7 @@ __all__ = [
     "Advice",
     "Comparison",
     "DataError",
+    "Estimate",
     "Explanation",
     "Graph",
     "Inspection",
@@ -32,6 +33,7 @@ __all__ = [
     "advise",
     "apply",
     "compare",
+    "estimate",
     "explain",
     "inspect",
     "optimize",
@@ -57,6 +59,7 @@ if TYPE_CHECKING:
     from addcat.verbs.explain import Explanation, explain
     from addcat.verbs.inspect import Inspection, inspect
     from addcat.verbs.optimize import optimize
+    from addcat.verbs.optimize.estimating import Estimate, estimate
     from addcat.verbs.optimize.result import Optimized
     from addcat.verbs.switch import Record, Switched, switch
     from addcat.verbs.switch.replay import apply
@@ -67,6 +70,7 @@ else:
         "Advice": "verbs.advise",
         "Comparison": "verbs.compare.result",
         "DataError": "errors",
+        "Estimate": "verbs.optimize.estimating",
         "Explanation": "verbs.explain",
         "Graph": "graph",
         "Inspection": "verbs.inspect",
@@ -86,6 +90,7 @@ else:
         "advise": "verbs.advise",
         "apply": "verbs.switch.replay",
         "compare": "verbs.compare",
+        "estimate": "verbs.optimize.estimating",
         "explain": "verbs.explain",
         "inspect": "verbs.inspect",
         "optimize": "verbs.optimize",

@@ -61,6 +61,50 @@ def test_page(call):
     assert "peak of live activations" in done.stdout
 
 
+@pytest.mark.parametrize("words", [(), ("--json",)])
+def test_an_estimate_is_printed_and_no_model_written(run_line, tmp_path, words):
+    before = contents(tmp_path)
+    code, out, err = run_line("in.onnx", "--estimate", *words)
+    assert (code, err) == (0, "")
+    if words:
+        assert {"foretold", "sources", "worthwhile", "level"} <= json.loads(out).keys()
+    else:
+        assert out.startswith("What to expect of optimize\n")
+    assert contents(tmp_path) == before
+
+
+def test_an_estimate_as_html(run_line, tmp_path):
+    code, _, _ = run_line("in.onnx", "--estimate", "--html", "said.html")
+    assert code == 0
+    text = (tmp_path / "said.html").read_text()
+    assert "<title>in.onnx: what to expect of optimize</title>" in text
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("in.onnx", "optimize writes a model: name its file with --output, or ask for --estimate alone."),
+        (
+            "in.onnx --estimate -o out.onnx",
+            "--estimate writes no model, so --output out.onnx is not for it. Leave one of them out.",
+        ),
+        (
+            "in.onnx --estimate --goal memory",
+            "--estimate foretells time alone; the goal 'memory' is counted. Leave --goal out, or --estimate.",
+        ),
+        (
+            "in.keras --estimate",
+            "A Keras model is not timed, so no gain of time can be expected. Export it to ONNX, or take the goal "
+            "'memory' or 'parameters', which are counted.",
+        ),
+    ],
+)
+def test_mistakes_around_an_estimate(run_line, words, said):
+    code, out, err = run_line(*words.split())
+    assert (code, out) == (2, "")
+    assert err == f"Error: {said}\n"
+
+
 def test_html(call):
     done, folder = call("--goal", "memory", "--no-measure")
     done, folder = call("--goal", "memory", "--no-measure", "--html", str(folder / "report.html"))

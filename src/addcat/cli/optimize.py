@@ -29,12 +29,13 @@ from addcat.graph import Shape
 from addcat.merges.shapes import parse_shape
 from addcat.report.html import document
 from addcat.verbs.inspect import parse_input_shapes
-from addcat.verbs.optimize import check_options
 from addcat.verbs.optimize import optimize as optimize_model
+from addcat.verbs.optimize.estimating import estimate as estimate_gain
+from addcat.verbs.optimize.options import check_options
 from addcat.verbs.optimize.result import Optimized
 
 Output = Annotated[
-    Path,
+    Path | None,
     typer.Option(
         "--output",
         "-o",
@@ -49,6 +50,16 @@ Runtime = Annotated[
         show_default=False,
     ),
 ]
+Precise = Annotated[
+    str, typer.Option(help="What OpenVINO computes in where a model is timed: float32, or default for its choice.")
+]
+Arrays = Annotated[
+    Path | None,
+    typer.Option(
+        help="A .npz file with an array for each input on which random ones will not do, by its name.",
+        show_default=False,
+    ),
+]
 OpenShapes = Annotated[
     list[str] | None,
     typer.Option(metavar="NAME=SHAPE", help="Shape of an input whose size is open: x=1x3x256x256. May be repeated."),
@@ -58,25 +69,30 @@ Cache = Annotated[
     bool, typer.Option("--cache/--no-cache", help="Use what earlier runs measured on this machine, or do not.")
 ]
 
+Thorough = Annotated[
+    bool, typer.Option("--thorough", help="Search for less time even where no gain that can be measured is expected.")
+]
+Expect = Annotated[
+    bool,
+    typer.Option("--estimate", help="Say in seconds what gain to expect and where from; measure and write nothing."),
+]
+
 
 def optimize(
     model: AnyModel,
-    output: Output,
+    output: Output = None,
     goal: Annotated[str, typer.Option(help="latency, memory, parameters or all.")] = "latency",
     runtime: Runtime = None,
     threads: Annotated[int, typer.Option(help="Threads of a run.")] = 1,
+    precision: Precise = "float32",
     shape: OpenShapes = None,
-    inputs: Annotated[
-        Path | None,
-        typer.Option(
-            help="A .npz file with an array for each input on which random ones will not do, by its name.",
-            show_default=False,
-        ),
-    ] = None,
+    inputs: Arrays = None,
     tolerance: Annotated[float, typer.Option(help="Largest relative difference of outputs in float32.")] = 1e-5,
     time_limit: Annotated[float, typer.Option(help="Seconds for the search.")] = 120.0,
     measure: Measure = True,
     cache: Cache = True,
+    thorough: Thorough = False,
+    estimate: Expect = False,
     input_shapes: Shapes = None,
     weights: Weights = None,
     html: Html = None,
@@ -86,11 +102,12 @@ def optimize(
 ) -> None:
     """Rewrite MODEL so that it computes the same with less, and verify it; only what improves the goal is kept.
 
-    Example: addcat optimize unet.onnx -o fast.onnx --goal latency
+    Examples: addcat optimize unet.onnx -o fast.onnx --goal latency; addcat optimize unet.onnx --estimate
     """
     check_options(goal, threads, tolerance, time_limit)
+    _require_one(output, goal, estimate=estimate)
     named, sizes = _both_shapes(shape or [], input_shapes or [])
-    to_module = output.suffix.lower() == WEIGHTS_ENDING
+    to_module = output is not None and output.suffix.lower() == WEIGHTS_ENDING
     runtime = _runtime(runtime, output, to_module=to_module)
     targets = (*_outputs(output, to_module=to_module), None if html is None else report_target(html))
     given = () if weights is None else (weights,)
@@ -99,29 +116,44 @@ def optimize(
     network, call = load_subject(model, weights=weights, shapes=sizes, unsafe=unsafe, custom=custom or [], say=say_note)
     reads = (*files_read(network), *given)
     require_targets(*targets, source=model, reads=reads)
-    result = _run(
-        _in_form(network, output, model, custom or []),
-        goal=goal,
-        runtime=runtime,
-        threads=threads,
-        shapes=named or sizes or None,
-        inputs=arrays,
-        tolerance=tolerance,
-        time_limit=time_limit,
-        measure=measure,
-        cache=cache,
-        example_inputs=call,
-    )
-    save_model(result.model, output, source=model, reads=reads)
-    if to_module:
-        save_record(result.record.to_dict(), output.with_suffix(".json"))
+    options: dict[str, Any] = {
+        "runtime": runtime,
+        "threads": threads,
+        "shapes": named or sizes or None,
+        "inputs": arrays,
+        "example_inputs": call,
+    }
+    if output is None:
+        result, title = estimate_gain(network, **options), f"{Path(model).name}: what to expect of optimize"
+    else:
+        source = _in_form(network, output, model, custom or [])
+        options |= {"tolerance": tolerance, "time_limit": time_limit, "measure": measure}
+        options |= {"cache": cache, "thorough": thorough, "precision": precision}
+        result, title = _run(source, goal=goal, **options), f"{output.name}: optimised for {goal}"
+        save_model(result.model, output, source=model, reads=reads)
+        if to_module:
+            save_record(result.record.to_dict(), output.with_suffix(".json"))
     give(result, as_json=as_json)
     if html is not None:
-        save_report(document(result.page(), f"{output.name}: optimised for {goal}"), html)
+        save_report(document(result.page(), title), html)
 
 
-def _outputs(output: Path, *, to_module: bool) -> tuple[Target, Target | None]:
-    """The model, and the record that goes with the weights of a module."""
+def _require_one(output: Path | None, goal: str, *, estimate: bool) -> None:
+    """Either a model is written or a gain is estimated, and that of time alone."""
+    if output is None and not estimate:
+        raise OptionError("optimize writes a model: name its file with --output, or ask for --estimate alone.")
+    if output is not None and estimate:
+        raise OptionError(f"--estimate writes no model, so --output {output} is not for it. Leave one of them out.")
+    if estimate and goal != "latency":
+        raise OptionError(
+            f"--estimate foretells time alone; the goal {goal!r} is counted. Leave --goal out, or --estimate."
+        )
+
+
+def _outputs(output: Path | None, *, to_module: bool) -> tuple[Target | None, Target | None]:
+    """The model, and the record that goes with the weights of a module; neither where a gain is estimated."""
+    if output is None:
+        return None, None
     record = Target(output.with_suffix(".json"), (".json",), "record") if to_module else None
     return Target(output, (*MODEL_ENDINGS.values(), WEIGHTS_ENDING)), record
 
@@ -145,12 +177,12 @@ def _in_form(network: Any, output: Path, model: str, modules: Sequence[str]) -> 
     return network
 
 
-def _runtime(given: str | None, output: Path, *, to_module: bool) -> str:
+def _runtime(given: str | None, output: Path | None, *, to_module: bool) -> str:
     """Where it is measured: in PyTorch itself exactly where a module is to come out."""
     own = ("torch", "torch.compile")
     if given is None:
         return own[0] if to_module else "onnxruntime"
-    if (given in own) != to_module:
+    if output is not None and (given in own) != to_module:
         form = "a PyTorch module, whose runtimes are torch and torch.compile" if to_module else "no PyTorch module"
         raise OptionError(
             f"--runtime {given} does not go with {str(output)!r}: that file holds {form}. "

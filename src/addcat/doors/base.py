@@ -167,6 +167,7 @@ class Bencher(Protocol):
         shapes: Shapes = None,
         inputs: Inputs = None,
         passed: Any = None,
+        precision: str = "float32",
     ) -> Bench:
         """The model at some input shapes, in some runtime.
 
@@ -177,6 +178,7 @@ class Bencher(Protocol):
             shapes: Shapes of the inputs, by name or in order, where the model leaves sizes open. An open batch is 1.
             inputs: Arrays by name, for inputs on which random ones will not do.
             passed: What stood for the model, such as its path; decides the form in which results are given back.
+            precision: What it is timed in: "float32", or "default" for the runtime's own.
         """
         ...
 

@@ -19,8 +19,11 @@ class Timer(Protocol):
         """All that a time depends on beside the model: machine, runtime and threads."""
         ...
 
-    def compare(self, old: Graph, new: Graph, *, limit: float = 0.8) -> Ratio:
-        """Time what differs between two graphs; the whole where it cannot be run alone."""
+    def compare(self, old: Graph, new: Graph, *, limit: float = 0.8, worth: float = 1.0) -> Ratio:
+        """Time what differs between two graphs, until it is seen whether the ratio is below `worth`.
+
+        The whole is timed where what differs cannot be run alone.
+        """
         ...
 
     def compare_whole(self, old: Any, new: Any, *, limit: float) -> Ratio:
@@ -108,7 +111,11 @@ class Bench(Protocol):
         ...
 
     def runner(self, model: Any, *, optimised: bool = True) -> RunByName:
-        """A function that runs a model on inputs by name."""
+        """A function that runs a model on inputs by name, in the precision that it states."""
+        ...
+
+    def as_timed(self, model: Any) -> tuple[RunByName, str]:
+        """A run of a model as it is timed, and the type that is computed in."""
         ...
 
     def feeds(self, seed: int) -> Feeds:

@@ -61,6 +61,7 @@ def interleave(
     level: float = LEVEL,
     clock: Clock = time.perf_counter,
     stop_early: bool = True,
+    worth: float = 1.0,
 ) -> Ratio:
     """Time two runs against each other.
 
@@ -70,8 +71,9 @@ def interleave(
         limit: Seconds after which no more pairs are added; eight are run in any case.
         level: Of the interval.
         clock: `time.perf_counter`, or `time.process_time` where the runs use one thread.
-        stop_early: Whether to stop once the interval lies on one side of 1. That decides sooner, and overstates what
-            is seen by chance; a ratio that is reported is better taken over all pairs.
+        stop_early: Whether to stop once the interval lies below 1 or above `worth`. That decides sooner, and
+            overstates what is seen by chance; a ratio that is reported is better taken over all pairs.
+        worth: The largest ratio that is of interest.
 
     Returns:
         The ratio new / old.
@@ -92,7 +94,7 @@ def interleave(
             if len(times) >= LOOKS[0] and time.perf_counter() - begun > limit:
                 break
         result = ratio_of(times, level)
-        decided = stop_early and (result.faster or result.slower)
+        decided = stop_early and (result.faster or result.low > worth)
         if decided or len(times) < pairs or time.perf_counter() - begun > limit:
             break
     assert result is not None  # noqa: S101

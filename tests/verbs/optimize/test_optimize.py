@@ -70,7 +70,7 @@ def same(old, new, tolerance=1e-5):
 def timed(monkeypatch):
     """Measurements that say what the cost model says, so that tests do not depend on the machine."""
 
-    def compare(timer, old, new, *, limit=0.0):
+    def compare(timer, old, new, *, limit=0.0, worth=1.0):
         before, after = predict.seconds(old), predict.seconds(new)
         ratio = after / before
         return Ratio(ratio, ratio * 0.999, ratio * 1.001, 8, before, after)
@@ -176,7 +176,7 @@ def wrong_plan(graph, node):
 
 
 def task(proto, rules, goal="latency", measure=False):
-    settings = Settings("onnxruntime", 1, 1e-5, measure, True, 0, lambda _: None)
+    settings = Settings("onnxruntime", 1, "float32", 1e-5, measure, True, True, 0, lambda _: None)
     return Task(bench_of(proto), goal, tuple(rules), settings, time.perf_counter() + 60.0)
 
 
@@ -351,6 +351,14 @@ def test_equal_runs_are_neither_faster_nor_slower():
     ratio = interleave(old, new, clock=clock, limit=0.05)
     assert not ratio.faster
     assert not ratio.slower
+
+
+@pytest.mark.parametrize(("worth", "pairs"), [(1.0, 64), (0.98, 8)])
+def test_what_cannot_be_worth_it_is_not_measured_to_the_end(worth, pairs):
+    clock, (old, new) = clock_of(0.010, 0.0099)
+    equal = interleave(old, old, clock=clock, worth=worth)
+    assert equal.pairs == pairs
+    assert interleave(old, new, clock=clock, worth=0.98).pairs == 8
 
 
 def test_a_ratio_for_the_report_takes_all_pairs():

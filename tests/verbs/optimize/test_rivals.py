@@ -8,6 +8,7 @@ from addcat.doors.timing import Ratio
 from addcat.errors import ModelError
 from addcat.graph import Graph
 from addcat.rules.base import Proposal
+from addcat.verbs.optimize import predict
 from addcat.verbs.optimize.candidates import Candidate
 from addcat.verbs.optimize.objectives import ByTime, Judgement
 from addcat.verbs.optimize.rounds import Rounds
@@ -125,3 +126,35 @@ def test_one_site_alone_is_not_asked_again() -> None:
     search = Rounds([SPLIT], judge, float("inf"))
     start = decoders(1)
     assert search.run(start) is start
+
+
+def rival(start: Graph, name: str, added: float) -> Candidate:
+    """A candidate that writes the only convolution anew, and is expected to add to its time."""
+    site = next(node for node in start.nodes.values() if node.op == "conv")
+    nodes = [replace(node, attrs=dict(node.attrs)) if node is site else node for node in start.nodes.values()]
+    made = Graph.of(nodes, inputs=start.inputs, outputs=start.outputs, name=name)
+    part = predict.seconds(start, [site.name])
+    assert part
+    return Candidate((Proposal(name, site.name, (site.name,), ""),), made, added * part, frozenset({site.name}))
+
+
+@pytest.mark.parametrize(
+    ("first", "added", "tried"),
+    [(0.5, 0.2, ["cheap"]), (0.5, 0.02, ["cheap", "dear"]), (1.0, 0.2, ["cheap", "dear"])],
+    ids=["hopeless", "may be wrong", "nothing faster"],
+)
+def test_what_is_expected_to_cost_is_not_tried_beside_what_is_faster(
+    first: float, added: float, tried: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start, asked = decoders(1), list[str]()
+
+    def compare(_: Graph, result: Graph) -> Ratio:
+        asked.append(result.name)
+        return ratio(first if result.name == "cheap" else 0.9)
+
+    search = Rounds((), ByTime(compare, compare, lambda _, result: result.name), float("inf"))
+    monkeypatch.setattr(search, "_replayed", lambda _, rivals: ((one, one.graph) for one in rivals))
+    search._best(start, [rival(start, "cheap", -0.1), rival(start, "dear", added)])
+    assert list(dict.fromkeys(asked)) == tried
+    reasons = {step.rules[0]: step.reason for step in search.attempts if step.outcome == "not measured"}
+    assert reasons == ({} if len(tried) == 2 else {"dear": "expected to cost, and another is faster"})

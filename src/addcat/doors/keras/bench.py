@@ -73,6 +73,10 @@ class KerasBench:
         run = predictor(model)
         return lambda feeds: run([feeds[name] for name in self.graph.inputs])
 
+    def as_timed(self, model: Any) -> tuple[RunByName, str]:
+        """The same: nothing is timed."""
+        return self.runner(model), "float32"
+
     def feeds(self, seed: int) -> Feeds:
         """Inputs: random where none are given."""
         generator = np.random.default_rng(seed)
@@ -100,6 +104,7 @@ def bench_of(
     shapes: Shapes = None,
     inputs: Inputs = None,
     passed: Any = None,
+    precision: str = "float32",
 ) -> KerasBench:
     """Put a Keras model on the bench.
 
@@ -110,6 +115,7 @@ def bench_of(
         shapes: Shapes of the inputs, by name or in order, where the model leaves sizes open. An open batch is 1.
         inputs: Arrays by name, for inputs on which random ones will not do; their shapes count as given.
         passed: Does not matter: results are Keras models.
+        precision: Does not matter either.
 
     Raises:
         ModelError: if the model cannot be read.

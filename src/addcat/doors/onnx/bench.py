@@ -12,16 +12,17 @@ from addcat.doors.onnx.read import read
 from addcat.doors.onnx.reading.load import STORED_OPSET, infer, ir, load
 from addcat.doors.onnx.reading.opsets import OLDEST_OPSET
 from addcat.doors.onnx.running.reference import run_float64
-from addcat.doors.onnx.running.runtime import RunError, random_inputs, start, wanted_inputs
+from addcat.doors.onnx.running.runtime import RunError, random_inputs, start, start_as_it_likes, wanted_inputs
 from addcat.doors.onnx.simplify.simplify import normalise
 from addcat.doors.onnx.timer import OnnxTimer
 from addcat.doors.onnx.write import PROTO_LIMIT, put_in_order, to_proto, write
-from addcat.errors import ModelError
+from addcat.errors import ModelError, OptionError
 from addcat.graph import Array, Graph, Node, Tensor
 from addcat.graph.cost import total_multiply_adds
 from addcat.graph.peak import memory, scheduled
 from addcat.merges.oddities import about_model
 
+PRECISIONS = ("float32", "default")
 REFERENCE_ELEMENTS, REFERENCE_MULTIPLY_ADDS = 30_000_000, 2_000_000_000
 """Models whose tensors hold up to so many elements in all, and that multiply so often, are evaluated in float64 too."""
 
@@ -37,6 +38,7 @@ class OnnxBench:
         shapes: Shapes of the inputs at which it is run.
         runtime: Where it is run.
         threads: How many threads a run may use.
+        precision: What it is timed in: "float32", or "default" for the runtime's own; it is verified in float32.
         as_ir: Whether results are given as `onnx_ir.Model`.
         given: Inputs that were given; the others are drawn at random.
         notes: What there is to say of the model as it was read.
@@ -49,6 +51,7 @@ class OnnxBench:
     shapes: dict[str, tuple[int, ...]]
     runtime: str
     threads: int
+    precision: str
     as_ir: bool
     given: Feeds
     notes: tuple[str, ...]
@@ -88,6 +91,12 @@ class OnnxBench:
         runtime = self.runtime if optimised else "onnxruntime"
         return start(model, runtime=runtime, threads=self.threads, optimised=optimised)
 
+    def as_timed(self, model: Any) -> tuple[RunByName, str]:
+        """A session in the precision that is asked for, and the type that it computes in."""
+        if self.precision == "float32":
+            return self.runner(model), "float32"
+        return start_as_it_likes(model, threads=self.threads)
+
     def feeds(self, seed: int) -> Feeds:
         """Inputs: random where none are given; every second seed has a batch of two where the batch is free."""
         shapes = dict(self.shapes)
@@ -121,6 +130,7 @@ def bench_of(
     shapes: Shapes = None,
     inputs: Inputs = None,
     passed: Any = None,
+    precision: str = "float32",
 ) -> OnnxBench:
     """Put an ONNX model on the bench.
 
@@ -132,12 +142,15 @@ def bench_of(
         inputs: Arrays by name, for inputs on which random ones will not do; their shapes count as given.
         passed: What stood for the model where that was not the model itself, such as its path; results are given back
             as an `onnx_ir.Model` only where one was passed.
+        precision: "float32", or "default" to be timed in what OpenVINO chooses on this processor.
 
     Raises:
         ModelError: if the model cannot be read, or does not run on these inputs.
-        OptionError: if a size of an input is not known, or a given shape does not fit.
+        OptionError: if a size of an input is not known, a given shape does not fit, or the runtime has no precision of
+            its own.
         DataError: if a given input does not fit.
     """
+    _check_precision(precision, runtime)
     loaded = load(model)
     original, wanted = loaded.model, wanted_inputs(loaded.model)
     given = given_inputs(inputs, wanted)
@@ -148,9 +161,20 @@ def bench_of(
     if any(None in tensor.shape[1:] for node in graph.nodes.values() for tensor in node.outputs):
         sized = read(simple, tuple(chosen.values()))
     as_ir = isinstance(model if passed is None else passed, ir().Model)
-    bench = OnnxBench(original, graph, sized, chosen, runtime, threads, as_ir, given, _notes(original, graph))
+    notes = _notes(original, graph)
+    bench = OnnxBench(original, graph, sized, chosen, runtime, threads, precision, as_ir, given, notes)
     _require_run(bench)
     return bench
+
+
+def _check_precision(precision: str, runtime: str) -> None:
+    if precision not in PRECISIONS:
+        raise OptionError(f"precision must be one of {', '.join(map(repr, PRECISIONS))}. Got {precision!r}.")
+    if precision == "default" and runtime == "onnxruntime":
+        raise OptionError(
+            "precision 'default' is what OpenVINO chooses; ONNX Runtime computes in the types of the model. Take the "
+            "runtime 'openvino', or leave precision out."
+        )
 
 
 def _notes(model: Any, graph: Graph) -> tuple[str, ...]:

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
     from addcat.doors.onnx.bench import OnnxBench
 
+KEPT = 4
+"""Parts that are held ready to run."""
+
 
 @dataclass(slots=True)
 class OnnxTimer:
@@ -33,6 +36,7 @@ class OnnxTimer:
 
     bench: "OnnxBench"
     _peaks: dict[int, "tuple[Model, int | None]"] = field(default_factory=dict)  # pyright: ignore[reportUnknownVariableType]
+    _ready: dict[Hashable, tuple[Graph, Callable[[], object]]] = field(default_factory=dict)  # pyright: ignore[reportUnknownVariableType]
     _parts: dict[tuple[int, int], tuple[Graph, Graph]] = field(default_factory=dict)  # pyright: ignore[reportUnknownVariableType]
 
     def process_peak(self, model: "Model") -> int | None:
@@ -50,7 +54,7 @@ class OnnxTimer:
     def compare_whole(self, old: "Model", new: "Model", *, limit: float) -> Ratio:
         """Time two models against each other, over all pairs that the time allows."""
         feeds = self.bench.feeds(0)
-        runs = partial(self.bench.runner(old), feeds), partial(self.bench.runner(new), feeds)
+        runs = partial(self.bench.as_timed(old)[0], feeds), partial(self.bench.as_timed(new)[0], feeds)
         return interleave(*runs, limit=limit, clock=self._clock, stop_early=False)
 
     def elsewhere(self, old: "Model", new: "Model") -> tuple[str, ...]:
@@ -65,13 +69,15 @@ class OnnxTimer:
     def conditions(self) -> str:
         """All that a time depends on beside the model: machine, runtime and threads."""
         runtime = load(self.bench.runtime, extra="openvino" if self.bench.runtime == "openvino" else "onnx")
-        return f"{processor()}, {self.bench.runtime} {runtime.__version__}, {self.bench.threads} threads"
+        own = "" if self.bench.precision == "float32" else f", {self.bench.precision} precision"
+        return f"{processor()}, {self.bench.runtime} {runtime.__version__}, {self.bench.threads} threads{own}"
 
-    def compare(self, old: Graph, new: Graph, *, limit: float = 0.8) -> Ratio:
+    def compare(self, old: Graph, new: Graph, *, limit: float = 0.8, worth: float = 1.0) -> Ratio:
         """Time what differs between two graphs; the whole where it cannot be run alone."""
         before, after = self._regions(old, new)
         try:
-            return interleave(self._part(before), self._part(after), limit=limit, level=0.9, clock=self._clock)
+            runs = self._part(before), self._part(after)
+            return interleave(*runs, limit=limit, level=0.9, clock=self._clock, worth=worth)
         except (ModelError, OptionError):
             return self.compare_whole(self.bench.write(old), self.bench.write(new), limit=4 * limit)
 
@@ -83,12 +89,22 @@ class OnnxTimer:
         return self._parts[key]
 
     def _part(self, part: Graph) -> Callable[[], object]:
+        """A run of a part; the last few are kept, since rivals are held against the same part."""
+        key = tuple((node.name, node.inputs, id(node.weights), id(node.attrs)) for node in part.nodes.values())
+        if (key, part.outputs) not in self._ready:
+            run = self._run_of(part)
+            if len(self._ready) >= KEPT:
+                del self._ready[next(iter(self._ready))]
+            self._ready[key, part.outputs] = part, run  # the part is held so that no other takes its ids
+        return self._ready[key, part.outputs][1]
+
+    def _run_of(self, part: Graph) -> Callable[[], object]:
         model = self.bench.write(self._at_batch(part))
         kinds = {part.nodes[name].dtype for name in part.inputs}
         if not kinds <= {"float32", "float64", "float16"}:
             raise OptionError("A part that reads whole numbers is not run on random ones.")
         feeds = random_inputs(model, input_shapes(model), 0)
-        return partial(self.bench.runner(model), feeds)
+        return partial(self.bench.as_timed(model)[0], feeds)
 
     def _at_batch(self, part: Graph) -> Graph:
         batch = next((shape[0] for shape in self.bench.shapes.values() if shape), 1)

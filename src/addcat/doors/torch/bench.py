@@ -11,7 +11,14 @@ from addcat.doors.torch.export import exported
 
 
 def bench_of(
-    module: Any, example: Example, *, runtime: str, threads: int, shapes: Shapes = None, inputs: Inputs = None
+    module: Any,
+    example: Example,
+    *,
+    runtime: str,
+    threads: int,
+    shapes: Shapes = None,
+    inputs: Inputs = None,
+    precision: str = "float32",
 ) -> Bench:
     """Put a PyTorch module on the bench.
 
@@ -23,6 +30,7 @@ def bench_of(
         threads: How many threads a run may use.
         shapes: Shapes of the inputs, by name or in order.
         inputs: Arrays by name.
+        precision: What it is timed in: "float32", or "default" for the runtime's own.
 
     Raises:
         MissingExtraError: if what the export needs is not installed.
@@ -39,7 +47,9 @@ def bench_of(
         inputs = {**fixed, **(inputs or {})}
         if shapes is None or isinstance(shapes, Mapping):
             shapes = {**{name: tuple(tensor.shape) for name, tensor in left.items()}, **(shapes or {})}
-    bench = bench_of_onnx(model, runtime=runtime, threads=threads, shapes=shapes, inputs=inputs, passed=module)
+    bench = bench_of_onnx(
+        model, runtime=runtime, threads=threads, shapes=shapes, inputs=inputs, passed=module, precision=precision
+    )
     said = f"{type(module).__name__} was exported to ONNX by torch.onnx.export at inference; the result is that model."
     bench.notes = (said, *bench.notes)
     return bench

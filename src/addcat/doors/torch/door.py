@@ -25,7 +25,7 @@ from addcat.doors.torch.run import Probed, Run
 from addcat.doors.torch.training import TorchTrainer, Training
 from addcat.doors.torch.training.frozen import freeze
 from addcat.doors.torch.watching import in_mode
-from addcat.errors import DataError
+from addcat.errors import DataError, OptionError
 from addcat.frameworks import torch
 from addcat.graph import Array, Edge, Graph, Node, Shape
 
@@ -152,16 +152,22 @@ class TorchDoor:
         shapes: Shapes = None,
         inputs: Inputs = None,
         passed: Any = None,
+        precision: str = "float32",
     ) -> Bench:
         """See `addcat.doors.torch.bench.bench_of`; under torch's own runtimes `addcat.doors.torch.eager.bench_of`."""
         if runtime in ("torch", "torch.compile"):
             from addcat.doors.torch import eager  # noqa: PLC0415  (wanted by `optimize` alone)
 
+            if precision != "float32":
+                raise OptionError(
+                    f"precision {precision!r} is for the runtime 'openvino'. Leave it out for {runtime!r}."
+                )
             options: Any = {"runtime": runtime, "threads": threads, "shapes": shapes, "inputs": inputs}
             return eager.bench_of(model, self.example, **options)
         from addcat.doors.torch.bench import bench_of  # noqa: PLC0415  (loads onnx)
 
-        return bench_of(model, self.example, runtime=runtime, threads=threads, shapes=shapes, inputs=inputs)
+        where: dict[str, Any] = {"runtime": runtime, "threads": threads, "precision": precision}
+        return bench_of(model, self.example, shapes=shapes, inputs=inputs, **where)
 
 
 def _require_whole(graph: Graph) -> None:

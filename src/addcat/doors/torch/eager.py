@@ -122,6 +122,10 @@ class ModuleBench:
 
         return run
 
+    def as_timed(self, model: Any) -> tuple[RunByName, str]:
+        """The same, in the module's own types."""
+        return self.runner(model), "float32"
+
     def feeds(self, seed: int) -> Feeds:
         """Inputs: random where none are given; every second seed has a batch of two where all inputs have one."""
         generator, names = np.random.default_rng(seed), self.graph.inputs

@@ -40,9 +40,9 @@ class TorchTimer:
         """All that a time depends on beside the model."""
         return f"{_torch.__version__}, {_torch.__config__.show()}, {self.runtime}, {self.threads} threads"
 
-    def compare(self, old: Graph, new: Graph, *, limit: float = 0.8) -> Ratio:
+    def compare(self, old: Graph, new: Graph, *, limit: float = 0.8, worth: float = 1.0) -> Ratio:
         """Time the modules of two graphs."""
-        return self._ratio(self.write(old), self.write(new), self.runtime, limit=limit, level=0.9)
+        return self._ratio(self.write(old), self.write(new), self.runtime, limit=limit, level=0.9, worth=worth)
 
     def compare_whole(self, old: Any, new: Any, *, limit: float) -> Ratio:
         """Time two modules against each other, over all pairs that the time allows."""

@@ -15,12 +15,15 @@ from addcat.doors.base import door_for
 from addcat.doors.bench import Bench
 from addcat.doors.inputs import Inputs, Shapes
 from addcat.doors.open import load_subject
-from addcat.errors import OptionError, check_seed
+from addcat.errors import OptionError
 from addcat.graph import Refusal
 from addcat.rules import Goal, rules_for
+from addcat.verbs.optimize.ahead import nothing_ahead
 from addcat.verbs.optimize.candidates import find
 from addcat.verbs.optimize.check import Checker
 from addcat.verbs.optimize.confirm import Confirmed, confirm
+from addcat.verbs.optimize.options import GOALS, check_options, more_threads
+from addcat.verbs.optimize.precision import precision_of
 from addcat.verbs.optimize.result import Attempt, Optimized, OptimizeRecord, Point
 from addcat.verbs.optimize.rewrites import rewrites_of, writable
 from addcat.verbs.optimize.rounds import Progress
@@ -30,8 +33,6 @@ from addcat.verbs.optimize.task import Settings, Task
 from addcat.verbs.optimize.totals import totals
 from addcat.verbs.optimize.verify import verify
 
-GOALS: tuple[Goal, ...] = ("latency", "memory", "parameters")
-
 
 def optimize(
     model: Any,
@@ -39,12 +40,14 @@ def optimize(
     goal: str = "latency",
     runtime: str = "onnxruntime",
     threads: int = 1,
+    precision: str = "float32",
     shapes: Shapes = None,
     inputs: Inputs = None,
     tolerance: float = 1e-5,
     time_limit: float = 120.0,
     measure: bool = True,
     cache: bool = True,
+    thorough: bool = False,
     seed: int = 0,
     progress: Progress | None = None,
     unsafe: bool = False,
@@ -62,6 +65,8 @@ def optimize(
             under "torch" (eager mode) and "torch.compile": what keeps its code is rewritten (batch norms and other
             affine maps are folded, readers of a Concatenate split), in a copy that is in eval mode as it is.
         threads: How many threads a run may use.
+        precision: What OpenVINO computes in where a model is timed: "float32", or "default" for what it chooses on this
+            processor, such as bfloat16. The rewrites are verified in float32 in any case.
         shapes: Shapes of the inputs, by name or in order, where the model leaves sizes open. An open batch is 1.
         inputs: Arrays by the names of inputs on which random ones will not do, such as sizes and indices; the model is
             measured and verified on them.
@@ -71,6 +76,7 @@ def optimize(
         measure: Whether to measure; otherwise the cost model alone decides. Keras models are never measured.
         cache: Whether parts that were measured before on this machine, under the same runtime, are not measured again.
             They are kept in the user's cache folder; the whole model is measured anew in any case.
+        thorough: Whether to search for less time even where `estimate` expects no gain that can be measured.
         seed: Seed of the random inputs.
         progress: Called with a few words on what is being done.
         unsafe: Whether a .keras file may run code that is stored in it.
@@ -93,14 +99,23 @@ def optimize(
     if isinstance(model, str | Path):
         opened, example_inputs = load_subject(model, example=example_inputs, unsafe=unsafe, custom=custom)
     door = door_for(opened, needs="bench", example_inputs=example_inputs)
-    bench = door.bench_of(opened, runtime=runtime, threads=threads, shapes=shapes, inputs=inputs, passed=model)
+    where: dict[str, Any] = {"runtime": runtime, "threads": threads, "precision": precision}
+    bench = door.bench_of(opened, shapes=shapes, inputs=inputs, passed=model, **where)
     if bench.timing is None and measure and goal in ("latency", "all"):
         raise OptionError(
             f"A Keras model is not timed, so the goal {goal!r} needs measure=False (--no-measure). "
             "Export it to ONNX to have it measured, or take the goal 'memory' or 'parameters'."
         )
     settings = Settings(
-        runtime, threads, tolerance, measure and bench.timing is not None, cache, seed, progress or (lambda _: None)
+        runtime,
+        threads,
+        precision,
+        tolerance,
+        measure and bench.timing is not None,
+        cache,
+        thorough,
+        seed,
+        progress or (lambda _: None),
     )
     wanted: list[Goal] = [one for one in GOALS if goal in (one, "all")]
     limit = time_limit / len(wanted)
@@ -113,30 +128,16 @@ def optimize(
     return replace(results[0], record=replace(results[0].record, goal="all"), pareto=_pareto(bench, results))
 
 
-def check_options(goal: str, threads: int, tolerance: float, time_limit: float, seed: int = 0) -> None:
-    """Refuse options of `optimize` that are outside their choices or range.
-
-    Raises:
-        OptionError: with the first of them.
-    """
-    if goal not in (*GOALS, "all"):
-        raise OptionError(f"goal must be one of {', '.join(map(repr, (*GOALS, 'all')))}. Got {goal!r}.")
-    for name, value, least in (("threads", threads, 1), ("tolerance", tolerance, 0), ("time_limit", time_limit, 0)):
-        if not value >= least:
-            raise OptionError(f"{name} must be {least} or more. Got {value}.")
-    check_seed(seed)
-
-
 def _run(task: Task) -> Optimized:
     """Search, verify, and measure the whole; the original comes back where nothing can be verified or gains."""
     begun, progress, bench = time.perf_counter(), task.settings.progress, task.bench
     progress("reading")
+    if why := nothing_ahead(task):
+        return _untouched(task, why, begun)
     checker = Checker(bench, tolerance=task.settings.tolerance, seed=task.settings.seed)
     if checker.unverifiable:
         note = f"{checker.unverifiable}, so no rewrite can be verified, and the model is the original."
-        refusals = tuple(find(bench.graph, task.rules)[1])
-        nothing = Confirmed((), bench.original, None, None, (note,))
-        return _result(task, nothing, (), refusals, begun)
+        return _untouched(task, note, begun)
     found = search(task)
     progress("verifying")
     verified = verify(task, [*found.tidied, *found.kept], checker)
@@ -147,6 +148,12 @@ def _run(task: Task) -> Optimized:
     )
     confirmed = replace(confirmed, notes=(*found.notes, *verified.notes, *confirmed.notes, *elsewhere))
     return _result(task, confirmed, settled(found, verified, confirmed), found.refusals, begun)
+
+
+def _untouched(task: Task, why: str, begun: float) -> Optimized:
+    """The original, and why."""
+    refusals = tuple(find(task.bench.graph, task.rules)[1])
+    return _result(task, Confirmed((), task.bench.original, None, None, (why,)), (), refusals, begun)
 
 
 def _result(
@@ -166,8 +173,9 @@ def _result(
         verification=end.verification,
         refusals=tuple(refusals),
         seconds=time.perf_counter() - begun,
-        notes=(*end.notes, *bench.notes),
+        notes=(*end.notes, *more_threads(settings.threads), *bench.notes),
         rewrites=rewrites_of(end.kept) if bench.framework == "torch" else (),
+        precision=precision_of(task, end.model),
     )
     return Optimized(bench.give(end.model), record, ())
 

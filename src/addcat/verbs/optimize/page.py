@@ -14,6 +14,7 @@ from addcat.verbs.optimize.result import (
     Optimized,
     OptimizeRecord,
     Point,
+    Precision,
     Totals,
     Verification,
 )
@@ -35,6 +36,7 @@ def page_of(result: Optimized) -> Page:
         _points(result.pareto) if result.pareto else None,
         Heading("Verification") if record.verification else None,
         Paragraph(_verified(record.verification)) if record.verification else None,
+        Paragraph(_chosen(record.precision)) if record.precision else None,
         Bullets(record.notes) if record.notes else None,
     )
 
@@ -47,8 +49,9 @@ def _summary(record: OptimizeRecord) -> str:
         return f"{tried} Under this goal {where}."
     runs = "thread" if record.threads == 1 else "threads"
     interval = f"{decimal(record.ratio.low)} to {decimal(record.ratio.high)}"
+    chosen = "" if record.precision is None else f" in {record.precision.used}"
     return (
-        f"{tried} It takes {decimal(record.ratio.estimate)} of the time ({interval}) in {record.runtime} on "
+        f"{tried} It takes {decimal(record.ratio.estimate)} of the time ({interval}) in {record.runtime}{chosen} on "
         f"{record.threads} {runs}: {seconds_text(record.ratio.new)} after {seconds_text(record.ratio.old)}."
     )
 
@@ -122,6 +125,13 @@ def _verified(found: Verification) -> str:
     return (
         f"{text} Against float64 the new model is off by {decimal(found.reference)}, "
         f"the original by {decimal(found.reference_original)}."
+    )
+
+
+def _chosen(found: Precision) -> str:
+    return (
+        f"Timed in {found.used}, which the runtime chose: there the outputs are {decimal(found.difference)} of their "
+        f"largest value away from the original's in float32, and the original's own {decimal(found.original)}."
     )
 
 

@@ -124,6 +124,21 @@ class Rewrite:
 
 
 @dataclass(frozen=True, slots=True)
+class Precision:
+    """What a runtime computes in where it is left to choose, and what that costs.
+
+    Attributes:
+        used: The type, as it says: "float32", "bfloat16" or "float16".
+        difference: How far the model's outputs are from the original's in float32, relative to their largest value.
+        original: The same of the original.
+    """
+
+    used: str
+    difference: float
+    original: float
+
+
+@dataclass(frozen=True, slots=True)
 class OptimizeRecord:
     """What was done and measured.
 
@@ -141,6 +156,7 @@ class OptimizeRecord:
         seconds: How long it all took.
         notes: What else there is to say.
         rewrites: What the result holds, in the order done, from which `addcat.apply` makes a PyTorch module again.
+        precision: What it was timed in where the runtime chose; None where it computed in float32 as asked.
     """
 
     goal: str
@@ -156,6 +172,7 @@ class OptimizeRecord:
     seconds: float
     notes: tuple[str, ...] = ()
     rewrites: tuple[Rewrite, ...] = ()
+    precision: Precision | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """The record as JSON has it."""

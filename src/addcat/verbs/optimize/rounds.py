@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 from addcat.errors import RefusedError
 from addcat.graph import Graph, Node, Refusal
 from addcat.rules.base import Proposal, Role, Rule
+from addcat.verbs.optimize import predict
 from addcat.verbs.optimize.candidates import (
     Candidate,
     Kept,
@@ -31,6 +32,8 @@ from addcat.verbs.optimize.result import KEPT, REFUSED, SKIPPED, Attempt
 
 Progress = Callable[[str], None]
 Judged = tuple[Judgement, Candidate, Graph]
+COSTS = 0.05
+"""Share of a part's time; what is expected to add more is not tried where a rival of it is faster."""
 RIVALS = 2
 """How many of the candidates that promise most are held directly against the simplest."""
 
@@ -166,6 +169,11 @@ class Rounds:
             if judged and self._late():
                 self._skip([rival])
                 continue
+            timed = isinstance(self.objective, ByTime)
+            if timed and any(entry[0].better for entry in judged) and _costs(graph, rival):
+                hopeless = Judgement(False, 0.0, None, "expected to cost, and another is faster", measured=False)
+                self.attempts.append(_attempt(rival, SKIPPED, hopeless))
+                continue
             self.progress(f"{' + '.join(rival.rules)} at {rival.site}")
             judged.append((self.objective(graph, result), rival, result))
         winner = self._winner([entry for entry in judged if entry[0].better])
@@ -221,6 +229,13 @@ class Rounds:
     def _skip(self, rivals: list[Candidate]) -> None:
         late = Judgement(False, 0.0, None, "the time was up", measured=False)
         self.attempts.extend(_attempt(rival, SKIPPED, late) for rival in rivals)
+
+
+def _costs(graph: Graph, rival: Candidate) -> bool:
+    """Whether a candidate is expected to make the part that it changes slower, by more than the model may be wrong."""
+    changed = [name for name, node in graph.nodes.items() if rival.graph.nodes.get(name) is not node]
+    before = predict.seconds(graph, changed)
+    return before is not None and rival.predicted is not None and rival.predicted > COSTS * before
 
 
 def _attempt(candidate: Candidate, outcome: str, judgement: Judgement) -> Attempt:

@@ -10,6 +10,7 @@ from addcat.rules import Role
 from addcat.verbs.optimize.candidates import Kept, again, find, memory_slack, tidy
 from addcat.verbs.optimize.measured import Measured, cache_file
 from addcat.verbs.optimize.objectives import (
+    WORTH,
     ByMemory,
     ByTime,
     Objective,
@@ -88,7 +89,8 @@ def objective_of(task: Task) -> Objective:
         return by_parameters
     if (timer := task.timer) is not None:
         known = Measured(cache_file() if task.settings.cache else None, timer.conditions)
-        return ByTime(timer.compare, partial(timer.compare, limit=CLOSE_SECONDS), timer.signature, known)
+        quickly, closely = (partial(timer.compare, worth=WORTH, **more) for more in ({}, {"limit": CLOSE_SECONDS}))
+        return ByTime(quickly, closely, timer.signature, known)
     return by_expected_time
 
 

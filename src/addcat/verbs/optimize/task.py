@@ -13,9 +13,11 @@ class Settings:
 
     runtime: str
     threads: int
+    precision: str
     tolerance: float
     measure: bool
     cache: bool
+    thorough: bool
     seed: int
     progress: Progress
 

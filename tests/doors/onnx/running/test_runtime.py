@@ -6,7 +6,7 @@ import numpy as np
 import onnx_ir
 import pytest
 
-from addcat.doors.onnx.running.runtime import input_shapes, process_peak, random_inputs, start
+from addcat.doors.onnx.running.runtime import input_shapes, process_peak, random_inputs, start, start_as_it_likes
 from tests.doors.onnx.models import MODELS, model
 
 
@@ -34,3 +34,15 @@ def test_runtimes_agree(runtime):
     (found,) = start(source, runtime=runtime)(feeds)
     (expected,) = start(source, optimised=False)(feeds)
     np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
+
+
+def test_openvino_says_what_it_chooses_to_compute_in():
+    pytest.importorskip("openvino")
+    source = onnx_ir.from_proto(MODELS["residual"]())
+    feeds = random_inputs(source, input_shapes(source), 0)
+    run, precision = start_as_it_likes(source)
+    assert precision in ("float32", "bfloat16", "float16")
+    (found,), (expected,) = run(feeds), start(source, runtime="openvino")(feeds)
+    off = np.abs(found - expected).max() / np.abs(expected).max()
+    assert off < (1e-5 if precision == "float32" else 0.1)
+    assert precision == "float32" or off > 1e-6

@@ -26,6 +26,9 @@ EXCHANGED = {
     *("UINT8", "UINT16", "UINT32", "UINT64"),
 }
 """Types of which runtimes take arrays and give them."""
+PRECISION = "INFERENCE_PRECISION_HINT"
+TYPES = {"f32": "float32", "bf16": "bfloat16", "f16": "float16"}
+"""OpenVINO's words for what it computes in, and ours."""
 QUIET = 4
 """Errors of a runtime come as exceptions, whose words we use; it is not to print them as well."""
 Feeds = Mapping[str, Array]
@@ -50,13 +53,41 @@ def start(model: Any, *, runtime: str = "onnxruntime", threads: int = 1, optimis
     """
     if runtime not in RUNTIMES:
         raise OptionError(f"runtime must be one of {', '.join(map(repr, RUNTIMES))}. Got {runtime!r}.")
-    starter = _start_onnxruntime if runtime == "onnxruntime" else _start_openvino
+    if runtime == "openvino":
+        return _started(model, runtime, lambda source: _start_openvino(source, threads, {PRECISION: "f32"})[0])
+    return _started(model, runtime, lambda source: _start_onnxruntime(source, threads, optimised))
+
+
+def start_as_it_likes(model: Any, *, threads: int = 1) -> tuple[Run, str]:
+    """Make a model ready to run in the precision that OpenVINO chooses on this processor.
+
+    Args:
+        model: An `onnx_ir.Model`.
+        threads: How many threads one run may use.
+
+    Returns:
+        The function, as `start` gives it, and the name of the type that is computed in.
+
+    Raises:
+        ModelError: if OpenVINO does not take the model.
+    """
+    chosen: list[str] = []
+
+    def starter(source: bytes | str) -> Run:
+        run, precision = _start_openvino(source, threads, {})
+        chosen.append(precision)
+        return run
+
+    return _started(model, "openvino", starter), chosen[0]
+
+
+def _started(model: Any, runtime: str, starter: Callable[[bytes | str], Run]) -> Run:
     try:
         if weight_bytes(model) <= PROTO_LIMIT:
-            return _guarded(runtime, starter(to_proto(model).SerializeToString(), threads, optimised))
+            return _guarded(runtime, starter(to_proto(model).SerializeToString()))
         with tempfile.TemporaryDirectory() as folder:
             save_onnx(model, Path(folder) / "model.onnx")
-            return _guarded(runtime, starter(str(Path(folder) / "model.onnx"), threads, optimised))
+            return _guarded(runtime, starter(str(Path(folder) / "model.onnx")))
     except Exception as error:
         if isinstance(error, ImportError):
             raise
@@ -111,9 +142,9 @@ def _start_onnxruntime(model: bytes | str, threads: int, optimised: bool) -> Run
     return run
 
 
-def _start_openvino(model: bytes | str, threads: int, optimised: bool) -> Run:
+def _start_openvino(model: bytes | str, threads: int, more: Mapping[str, str]) -> tuple[Run, str]:
     core = load("openvino", extra="openvino").Core()
-    settings = {"INFERENCE_NUM_THREADS": threads, "PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": "f32"}
+    settings = {"INFERENCE_NUM_THREADS": threads, "PERFORMANCE_HINT": "LATENCY", **more}
     compiled = core.compile_model(core.read_model(model), "CPU", settings)
     request, count = compiled.create_infer_request(), len(compiled.outputs)
 
@@ -121,7 +152,8 @@ def _start_openvino(model: bytes | str, threads: int, optimised: bool) -> Run:
         results = request.infer(dict(feeds), share_inputs=True, share_outputs=True)
         return [results[i] for i in range(count)]
 
-    return run
+    name = str(compiled.get_property(PRECISION).get_type_name())
+    return run, TYPES.get(name, name)
 
 
 def random_inputs(model: Any, shapes: Mapping[str, tuple[int, ...]], seed: int) -> dict[str, Array]:
