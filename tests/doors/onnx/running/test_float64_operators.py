@@ -5,7 +5,7 @@ import onnx
 import pytest
 from onnx.reference import ReferenceEvaluator
 
-from addcat.doors.onnx.running.float64_operators import operators
+from addcat.doors.onnx.running.float64_operators import _conv_transpose, operators
 from tests.doors.onnx.models import random
 
 X = np.random.default_rng(0).standard_normal((2, 4, 7, 6)).astype("float32")
@@ -70,3 +70,10 @@ def test_the_same_as_the_evaluators_own(name, attributes):
     found = evaluated(name.split()[0], operands, attributes, operators())
     assert found.shape == expected.shape
     assert np.allclose(found, expected, atol=1e-5)
+
+
+def test_a_transposed_convolution_is_computed_here_unless_it_has_groups():
+    kernel = random(4, 3, 3, 2)
+    assert _conv_transpose(None, X, kernel) is not None
+    assert _conv_transpose(None, X, kernel, group=1) is not None
+    assert _conv_transpose(None, X, kernel, group=2) is None
