@@ -46,6 +46,15 @@ def test_one_channel_too_few_costs_rank_and_so_functions():
     assert singular[2] > 0.01 * singular[0]  # nothing of rank 2 comes closer than that
 
 
+@pytest.mark.parametrize(("taps", "equal"), [((1, 1), True), ((1, 3), False), ((3, 1), False)])
+def test_every_reader_has_to_look_at_one_place(taps, equal):
+    """Over several taps the parts of Concatenate can differ in more ways than one branch has channels for."""
+    left, right = (Input((6, 6, 8), name=name) for name in ("left", "right"))
+    merged = layers.Add(name="merge")([layers.Conv2D(16, 1)(left), layers.Conv2D(16, 1)(right)])
+    graph, merge = only_merge(model([left, right], [layers.Conv2D(2, size)(merged) for size in taps]))
+    assert equal_power(graph, merge) is equal
+
+
 @pytest.mark.parametrize("reason", ["activation", "wide consumer", "another reader", "nonlinear between", "shared"])
 def test_what_takes_equal_power_away(reason):
     x, y = Input((5,), name="x"), Input((5,), name="y")

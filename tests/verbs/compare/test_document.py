@@ -90,6 +90,13 @@ def test_curves_that_diverge_are_cut_and_not_drawn_beyond():
     assert all(-1 <= x <= 641 and -1 <= y <= 301 for x, y in points)
 
 
+def test_a_plot_names_itself_and_both_axes():
+    text = Plot("the whole", (0, 3), (0, 1), "pairs & more", "gain < loss").svg()
+    words = re.findall(r"<text[^>]*>([^<]*)</text>", text)
+    assert {"pairs &amp; more", "gain &lt; loss", "0", "1", "3"} <= set(words)
+    assert 'aria-label="the whole"' in text
+
+
 def test_a_plot_breaks_lines_where_there_is_no_number():
     plot = Plot("x", (0, 3), (0, 1), "x", "y")
     plot.line([(0, 0.5), (1, math.nan), (2, 0.5), (3, 0.6)], "curve")
