@@ -32,6 +32,15 @@ def test_of_an_ordered_target_it_tells_what_add_cannot():
     assert_untouched(net, before)
 
 
+def test_a_target_that_asks_whether_two_are_alike_is_told_by_sizes_alone():
+    held = two_inputs(2000, lambda x, y: x[:, 0] + y[:, 0] + np.abs(x[:, 0] - y[:, 0]), noise=0.5)
+    found = order(problem(trained(), held, held))
+    assert found.facts["p"] > 0.01
+    assert found.facts["p_sizes"] < 1e-9
+    plain = two_inputs(2000, lambda x, y: x[:, 0] + y[:, 0], noise=0.5)
+    assert order(problem(trained(), plain, plain)).facts["p_sizes"] > 0.01
+
+
 def test_the_share_is_that_of_the_arrays():
     held = two_inputs(200, lambda x, y: x[:, 0], noise=0.3)
     x, y = (np.asarray(a, np.float64)[:, :3] for a in held.inputs)

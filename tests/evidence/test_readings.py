@@ -72,13 +72,14 @@ def test_branches_that_may_change_places_speak_for_add_and_others_for_concatenat
 
 def test_an_order_that_tells_speaks_for_concatenate_and_one_that_does_not_for_add():
     before = prior(shared=True)
-    told, silent = (before.told(read_order(p, 1000)) for p in (1e-4, 0.5))
+    told, silent = (before.told(read_order(p, 0.5, 1000)) for p in (1e-4, 0.5))
     assert told.above(0.0) > 0.9 > before.above(0.0)
     assert silent.above(0.0) < 0.5
     assert silent.regret("add") < silent.regret("concat")
-    assert read_order(0.02, 1000) is None
-    assert read_order(0.5, 300) is None  # few examples would not have seen it
-    assert read_order(1e-4, 300) is not None
+    assert read_order(0.02, 0.5, 1000) is None
+    assert read_order(0.5, 1e-4, 1000) is None  # whether the two are alike may be asked
+    assert read_order(0.5, 0.5, 300) is None  # few examples would not have seen it
+    assert read_order(1e-4, 0.5, 300) is not None
 
 
 def test_where_there_is_nothing_to_learn_add_overfits_less():

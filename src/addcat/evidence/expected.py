@@ -152,7 +152,7 @@ def of_order(examples: int) -> Step:
     """
 
     def reads(gain: float, rng: np.random.Generator) -> Reading | None:
-        return read_order(float(not _told(gain, rng)), examples)
+        return read_order(float(not _told(gain, rng)), 1.0, examples)
 
     return Step("order", reads)
 

@@ -10,6 +10,9 @@ is left of all d after a regression on s and a constant,
 D is found on one half of the held-out examples and judged on the other; then the halves change places. Where the order
 tells nothing, E[e' D r] = 0 on examples that D has not seen, as in `untying`. What is reported is the share of e that D
 explains there, 1 - E|e - D r|^2 / E|e|^2. From a Concatenate, `swap` asks the same.
+
+Sizes of differences, |d_i|, are asked beside: "are the two alike?" does not mind the order, and Add cannot answer it.
+They may also tell of what an Add has not learnt yet, so they keep silence from counting, and speak for nothing.
 """
 
 import time
@@ -51,6 +54,11 @@ class Parts(NamedTuple):
     sums: Float64
     apart: Float64
 
+    @property
+    def sizes(self) -> "Parts":
+        """The same, with the sizes of the differences for the differences."""
+        return Parts(self.sums, np.abs(self.apart))
+
 
 def order(problem: Problem, *, most: int | None = None) -> Evidence:
     """Ask whether the order of branches that share their weights tells what an Add of them gets wrong.
@@ -61,7 +69,8 @@ def order(problem: Problem, *, most: int | None = None) -> Evidence:
 
     Returns:
         Evidence whose estimate is the share of the residual that the order explains on examples that did not find it,
-        with its 95 % interval; fact "p" is the one-sided p value of "it tells nothing".
+        with its 95 % interval; fact "p" is the one-sided p value of "it tells nothing", "p_sizes" that of
+        "the sizes of the differences tell nothing".
 
     Raises:
         DataError: if the merge is no Add of branches that share their weights, there are too few held-out examples, or
@@ -83,8 +92,8 @@ def order(problem: Problem, *, most: int | None = None) -> Evidence:
     run = problem.door.probe(problem.root, [edge for group in edges for edge in group])
     wrong = _residuals(problem, problem.door.write(problem.root), halves)
     parts = [_parts(problem, run, edges, half) for half in halves]
-    told = [_told(parts[found], wrong[found], parts[judged]) for found, judged in ((1, 0), (0, 1))]
-    along = [(left * step).sum(axis=1) for left, step in zip(wrong, told, strict=True)]
+    told, along = _judged(parts, wrong)
+    _, sized = _judged([one.sizes for one in parts], wrong)
     whole = float(np.mean([np.square(left).sum(axis=1).mean() for left in wrong])) or 1.0
     less = [(2 * one - np.square(step).sum(axis=1)) / whole for one, step in zip(along, told, strict=True)]
     share, p = joined_interval(*less), slope_test(-along[0], -along[1])
@@ -93,8 +102,20 @@ def order(problem: Problem, *, most: int | None = None) -> Evidence:
         f"it tells nothing has p = {rows.decimal(p, digits=2)}."
     )
     return Evidence.of(
-        share, start=start, unit="share of the residual", method="order", question="fact", words=words, facts={"p": p}
+        share,
+        start=start,
+        unit="share of the residual",
+        method="order",
+        question="fact",
+        words=words,
+        facts={"p": p, "p_sizes": slope_test(-sized[0], -sized[1])},
     )
+
+
+def _judged(parts: Sequence[Parts], wrong: Sequence[Float64]) -> tuple[list[Float64], list[Float64]]:
+    """For each half what the other's step tells of it, and how that lies along its residuals."""
+    told = [_told(parts[found], wrong[found], parts[judged]) for found, judged in ((1, 0), (0, 1))]
+    return told, [(left * step).sum(axis=1) for left, step in zip(wrong, told, strict=True)]
 
 
 def _told(found: Parts, wrong: Float64, judged: Parts) -> Float64:

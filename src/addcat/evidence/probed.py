@@ -24,7 +24,7 @@ def read_probe(found: Evidence, loss: float) -> Reading | None:
         The reading; None where it says nothing either way.
     """
     if found.method == "order":
-        return read_order(float(found.facts["p"]), found.n)
+        return read_order(float(found.facts["p"]), float(found.facts["p_sizes"]), found.n)
     error = ((found.high or 0.0) - (found.low or 0.0)) / 4 / loss
     share = (found.estimate or 0.0) / loss
     if found.method == "swap":

@@ -173,22 +173,23 @@ def read_swap(rise: float) -> Reading:
 ORDERED, UNORDERED, ENOUGH = 0.008, 0.04, 600
 """The order of added branches tells something where its p value lies below the first; nothing where it lies above the
 second and at least so many examples say it."""
-SYMMETRIC = Reading(-FURTHEST, Noise(0.02**2, BIAS_DEGREES), 0.1, 0.04)
+SYMMETRIC = Reading(-FURTHEST, Noise(0.02**2, BIAS_DEGREES), 0.1, 0.02)
 
 
-def read_order(p: float, examples: int) -> Reading | None:
+def read_order(p: float, sizes: float, examples: int) -> Reading | None:
     """What the order of added branches that share weights says: Add cannot express what it tells.
 
     Args:
         p: Of the test that it tells nothing of what the network gets wrong.
+        sizes: The same of the sizes of the branches' differences.
         examples: That judged it.
 
     Returns:
-        The reading; None between the two, and for silence of few examples.
+        The reading; None between the two, where the sizes tell something, and for silence of few examples.
     """
     if p < ORDERED:
         return APART
-    return SYMMETRIC if p > UNORDERED and examples >= ENOUGH else None
+    return SYMMETRIC if min(p, sizes) > UNORDERED and examples >= ENOUGH else None
 
 
 TIED = Bias(0.02, 0.0, 0.02, 0.13, least=0.4, most=1.15)

@@ -71,7 +71,7 @@ def instant(monkeypatch):
             if isinstance(says[name], str):
                 raise DataError(says[name])
             found = evidence(name, "from here", says[name], says[name] - 0.01, says[name] + 0.01, n=8)
-            return replace(found, facts={"log_rise": says[name], "p": 0.02})
+            return replace(found, facts={"log_rise": says[name], "p": 0.02, "p_sizes": 0.5})
 
         method.__name__ = name
         return method
