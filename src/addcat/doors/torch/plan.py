@@ -131,7 +131,8 @@ class _Planner:
     def _replace(self, before: Node, node: Node | None, now: Edge) -> None:
         call = self.calls[before.name]
         own = node is not None and now == Edge(before.name)
-        if call.module is not None and own and node is not None and node.inputs == before.inputs:
+        inputs = tuple(self.moved.get(edge, edge) for edge in before.inputs)
+        if call.module is not None and own and node is not None and node.inputs == inputs:
             self.made.replaced[call.path] = node
             return
         if call.module is not None and node is None and len(before.inputs) == 1 and now == before.inputs[0]:
@@ -198,8 +199,10 @@ class _Planner:
         """Paths of modules that have to pass on what they read, for a call to read what is wanted; None if none do."""
         paths: list[str] = []
         while read is not None and self.moved.get(read, read) != wanted:
-            node = self.old.nodes[read.node]
-            if node.name in self.new.nodes or self.calls[node.name].module is None or len(node.inputs) != 1:
+            node = self.old.nodes.get(read.node)  # None for a stack that is summed
+            if node is None or node.name in self.new.nodes or self.calls[node.name].module is None:
+                return None
+            if len(node.inputs) != 1:
                 return None
             paths.append(self.calls[node.name].path)
             read = node.inputs[0]
