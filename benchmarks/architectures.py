@@ -5,9 +5,9 @@
 
 Each network is exported with random weights, simplified by onnxsim and optimised; times are shares of that of what
 onnxsim gave. Groups of columns are measured one after the other: `onnxruntime` and `openvino` on one thread at a batch
-of one, `others` (optimisers, torch.compile), `elsewhere` (two threads, a batch of eight), and `features`, what
-`--estimate` sees in the graph (see `fit_estimate.py`). A network is a process of its own and is written down at once;
-what was measured already is left alone. Wants pip install 'addcat[census,bench]' onnxslim.
+of one, `others` (other optimisers), `compiled` (torch.compile), `elsewhere` (two threads, a batch of eight), and
+`features`, what `--estimate` sees in the graph (see `fit_estimate.py`). A network is a process of its own, and is
+written down at once; what was measured already is left alone. Wants pip install 'addcat[census,bench]' onnxslim.
 """
 
 import argparse
@@ -32,7 +32,7 @@ from architecture_list import ARCHITECTURES
 from torch_networks import without_torchvision
 
 SECONDS = 900
-COLUMNS = ("onnxruntime", "openvino", "others", "elsewhere", "features")
+COLUMNS = ("onnxruntime", "openvino", "others", "compiled", "elsewhere", "features")
 MODULES = {"monai": "monai.networks.nets", "smp": "segmentation_models_pytorch"}
 Records = dict[str, dict[str, Any]]
 
@@ -109,7 +109,7 @@ def share(value: Any) -> str:
 
 def cells(record: dict[str, Any]) -> list[str]:
     """A row of the table."""
-    search, other = record["onnxruntime"], record.get("others", {})
+    search, other = record["onnxruntime"], {**record.get("others", {}), **record.get("compiled", {})}
     before, after = search["peak"]
     return [
         share(search["ratio"]),

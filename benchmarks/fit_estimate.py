@@ -19,12 +19,12 @@ from scipy.optimize import lsq_linear
 
 from addcat.rules import Role
 from addcat.verbs.optimize.foresight import LEVEL, Fit, Foretold, expected, foretell, reach, width
-from addcat.verbs.optimize.openings import TIDYING
+from addcat.verbs.optimize.openings import NAMING, TIDYING
 
 HERE = Path(__file__).parent
 FILE = HERE.parent / "src/addcat/verbs/optimize/fitted.py"
 RUNTIMES = ("onnxruntime", "openvino")
-KINDS = (TIDYING, "saves", "touches")
+KINDS = (TIDYING, NAMING, "saves", "touches")
 FLOOR, SLOPE, RIDGE = 0.005, 0.1, 0.1
 """Widths are chosen by eye, the quantiles in their units by the residuals; the ridge holds near zero what few networks
 speak for."""
@@ -65,7 +65,10 @@ def weights_of(known: Sequence[Case]) -> dict[str, float]:
     gains = np.array([case.gain for case in known]) / rooms
     system = np.vstack([matrix / rooms[:, None], ridge]), np.concatenate([gains, np.zeros(len(KINDS))])
     found = lsq_linear(*system, bounds=(0.0, 1.0)).x
-    names = [TIDYING, *(f"{role.name.lower()} {kind}" for role in Role for kind in KINDS[1:] if role is not Role.TIDY)]
+    names = [
+        *KINDS[:2],
+        *(f"{role.name.lower()} {kind}" for role in Role for kind in KINDS[2:] if role is not Role.TIDY),
+    ]
     return {name: float(found[KINDS.index(name.split()[-1])]) for name in names}
 
 

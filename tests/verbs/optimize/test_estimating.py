@@ -1,6 +1,7 @@
 """`estimate`: how much, where from, and nothing measured."""
 
 import json
+import time
 
 import numpy as np
 import pytest
@@ -45,14 +46,15 @@ def unmeasured(monkeypatch):
 @pytest.mark.usefixtures("unmeasured")
 @pytest.mark.parametrize("runtime", ["onnxruntime", "openvino"])
 def test_a_head_that_mixes_enlarged_maps_is_expected_to_gain(runtime):
+    begun = time.process_time()
     found = addcat.estimate(head(), runtime=runtime)
+    assert time.process_time() - begun < 5  # of the processor, with the runtime's import
     assert found.worthwhile
     assert found.foretold.low <= found.foretold.gain <= found.foretold.high
     assert found.sources[0].rules[0].startswith("split")
     assert found.sources[0].site == "Conv_4"
     assert sum(source.gain for source in found.sources) == pytest.approx(found.foretold.gain)
     assert found.shapes == {"x": (1, 64, 32, 32), "skip": (1, 16, 64, 64)}
-    assert found.seconds < 5
     assert json.loads(json.dumps(found.to_dict()))["worthwhile"] is True
 
 

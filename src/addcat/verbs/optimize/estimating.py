@@ -18,8 +18,8 @@ from addcat.report.page import Page
 from addcat.report.printed import Printed
 from addcat.rules import rules_for
 from addcat.verbs.optimize.fitted import FITTED
-from addcat.verbs.optimize.foresight import LEVEL, Foretold, foretell
-from addcat.verbs.optimize.openings import TIDYING, Openings, openings
+from addcat.verbs.optimize.foresight import LEVEL, Foretold, expected, foretell
+from addcat.verbs.optimize.openings import NAMING, TIDYING, Openings, openings
 from addcat.verbs.optimize.options import check_options
 
 RUNTIMES = ("onnxruntime", "openvino")
@@ -155,7 +155,8 @@ def estimate(
 
 def _sources(found: Openings, weights: Mapping[str, float]) -> tuple[Source, ...]:
     """What the expected gain comes from, place by place."""
-    sources = [Source("", tuple(found.steps), weights.get(TIDYING, 0.0) * found.tidied, found.tidied)]
+    gain = expected({name: found.features[name] for name in (TIDYING, NAMING)}, weights)
+    sources = [Source("", tuple(found.steps), gain, found.tidied)]
     for place in found.places:
         role = place.role.lower()
         saved = weights.get(f"{role} saves", 0.0) * max(place.saves, 0.0)

@@ -3,19 +3,21 @@
     gain = sum over f of w_f x_f,    interval = gain + [-a, b] (s + t reach),
 
 where x are the features of `openings`, all of them shares of the time of the whole, and reach is the share of it that
-is expected to be tidied away or saved, and a fifth of what is touched. The weights lie between 0 and 1; where no rule
-applies there is no gain. The interval is conformal: a and b are quantiles of the residuals of networks whose whole
-family was left out of the fit, divided by (s + t reach), since where more is at stake more can come out otherwise (Lei
-et al. 2018, "Distribution-free predictive inference for regression", section 5.2; Vovk et al. 2005 for the ranks).
+is expected to be tidied away or saved, and a fifth of what is named or touched. The weights lie between 0 and 1; where
+no rule applies there is no gain. The interval is conformal: a and b are quantiles of the residuals of networks whose
+whole family was left out of the fit, divided by (s + t reach), since where more is at stake more can come out otherwise
+(Lei et al. 2018, "Distribution-free predictive inference for regression", section 5.2; Vovk et al. 2005 for the ranks).
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from addcat.verbs.optimize.openings import NAMING
+
 LEVEL = 0.8
 """How often the measured gain is to lie in the interval."""
 TOUCHED = 0.2
-"""How much less than what is saved what is only touched leaves open."""
+"""How much less than what is saved what is only named or touched leaves open."""
 MEASURABLE = 0.015
 """The least gain of a whole that can be told from the noise in the seconds that a search spends on it."""
 
@@ -68,13 +70,14 @@ class Foretold:
 
 
 def reach(features: Mapping[str, float]) -> float:
-    """What is at stake: the share of the time that is tidied away or saved, and a fifth of what is touched.
+    """What is at stake: the share of the time that is tidied away or saved, and a fifth of what is named or touched.
 
     Examples:
         >>> reach({"tidying": 0.1, "opening saves": 0.2, "opening touches": 0.5})
         0.4
     """
-    return sum(value * (TOUCHED if name.endswith("touches") else 1.0) for name, value in features.items())
+    less = {name for name in features if name == NAMING or name.endswith("touches")}
+    return sum(value * (TOUCHED if name in less else 1.0) for name, value in features.items())
 
 
 def width(features: Mapping[str, float], floor: float, slope: float) -> float:

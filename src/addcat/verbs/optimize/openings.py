@@ -12,9 +12,11 @@ from dataclasses import dataclass
 from addcat.graph import Graph
 from addcat.rules.base import Role, Rule
 from addcat.verbs.optimize import predict
-from addcat.verbs.optimize.candidates import Candidate, Missing, expand, find, tidy
+from addcat.verbs.optimize.candidates import Candidate, Kept, Missing, expand, find, tidy
 
-TIDYING = "tidying"
+TIDYING, NAMING = "tidying", "naming"
+NAMES = ("named",)
+"""Rules that write as one operation what is spelled out; runtimes see through some of that by themselves."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +44,7 @@ class Openings:
 
     Attributes:
         tidied: Share of the time that is expected to go by what leaves less to do wherever it applies.
+        named: The part of it that goes by giving operations their names.
         steps: How many such rewrites there are, by rule.
         places: The rest, best first; no two of them change the same nodes.
         left: Proposals that were not followed up, for want of time.
@@ -49,6 +52,7 @@ class Openings:
     """
 
     tidied: float
+    named: float
     steps: Mapping[str, int]
     places: tuple[Opening, ...]
     left: int
@@ -57,7 +61,7 @@ class Openings:
     @property
     def features(self) -> dict[str, float]:
         """What the gain is foretold by: the tidied share, and of each role what it is expected to save and touches."""
-        found = {TIDYING: self.tidied}
+        found = {TIDYING: self.tidied - self.named, NAMING: self.named}
         for role in Role:
             mine = [place for place in self.places if place.role == role.name]
             found[f"{role.name.lower()} saves"] = sum(max(place.saves, 0.0) for place in mine)
@@ -85,7 +89,7 @@ def openings(graph: Graph, rules: Sequence[Rule], missing: Missing, *, seconds: 
         steps[step.rule] = steps.get(step.rule, 0) + 1
     before, after = predict.seconds(graph), predict.seconds(tidied)
     if not before or after is None:
-        return Openings(0.0, steps, (), 0, sized=False)
+        return Openings(0.0, 0.0, steps, (), 0, sized=False)
     by_name = {rule.name: rule for rule in rules}
     proposals, _ = find(tidied, [rule for rule in rules if rule.role is not Role.TIDY])
     ordered = sorted(proposals, key=lambda proposal: -_seconds(tidied, proposal.nodes))
@@ -98,7 +102,19 @@ def openings(graph: Graph, rules: Sequence[Rule], missing: Missing, *, seconds: 
             candidates += expand(tidied, proposal, by_name, missing=missing)
     chosen = _apart(tidied, candidates)
     places = [_opening(tidied, one, changed, by_name, before) for one, changed in chosen]
-    return Openings(1 - after / before, steps, tuple(sorted(places, key=lambda one: -one.saves)), left)
+    return Openings(
+        1 - after / before, _named(graph, kept) / before, steps, tuple(sorted(places, key=lambda one: -one.saves)), left
+    )
+
+
+def _named(graph: Graph, kept: Sequence[Kept]) -> float:
+    """Expected seconds that go by giving operations their names."""
+    saved = 0.0
+    for one in kept:
+        if one.steps[0].rule in NAMES:
+            saved -= predict.change(graph, one.graph) or 0.0
+        graph = one.graph
+    return saved
 
 
 def _apart(graph: Graph, candidates: Sequence[Candidate]) -> list[tuple[Candidate, list[str]]]:
