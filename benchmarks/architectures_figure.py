@@ -36,9 +36,7 @@ def figure(records: Mapping[str, Any]) -> str:
     axis = Axis(-0.05, MOST, 190, WIDE - 30)
     bottom = TOP + ROW * len(rows) - 4
     picture.text(axis(0), 18, "time saved beyond onnxsim, one thread", bold=True)
-    picture.text(
-        axis(0), 34, "filled: ONNX Runtime · ring: OpenVINO · networks on which nothing is found at 0", size=11
-    )
+    picture.text(axis(0), 34, "filled: ONNX Runtime · ring: OpenVINO · at 0 nothing was found · on busy cores", size=11)
     for share in (0.0, 0.1, 0.2, 0.3, 0.4, 0.5):
         picture.line(axis(share), TOP - 10, axis(share), bottom, INK, dash="" if share == 0 else "2 4")
         picture.text(axis(share), TOP - 14, f"{share:.0%}".replace("%", " %"), at="middle", size=11)
