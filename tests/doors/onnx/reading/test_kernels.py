@@ -114,3 +114,12 @@ def test_weights_that_are_inputs():
     proto.ir_version = 3  # there every initializer has to be an input, and nobody may give another
     found = inspect(proto)
     assert (found.totals.parameters, found.totals.multiply_adds, found.findings) == (12, 12, ())
+
+
+@pytest.mark.parametrize(("alpha", "beta"), [(1.0, 1.0), (0.5, 2.0)])
+def test_a_gemm_holds_its_factors(alpha, beta):
+    w, c = random(3, 2), random(2)
+    text = f"g (float[N,3] x) => (float[N,2] y) {{ y = Gemm<alpha={alpha}, beta={beta}>(x, w, c) }}"
+    (dense,) = (node for node in read(model(text, w=w, c=c)).nodes.values() if node.op == "dense")
+    np.testing.assert_allclose(dense.weight("kernel"), alpha * w.T, rtol=1e-6)
+    np.testing.assert_allclose(dense.weight("bias"), beta * c, rtol=1e-6)
