@@ -15,7 +15,7 @@ SOME = {
     "ResNet (HF)": ("transformers", 2, 2),
     "ViT": ("transformers", 4, 4),
     "resnet18": ("timm", 8, 8),
-    "Unet (smp)": ("segmentation_models_pytorch", 13, 8),
+    "T5": ("transformers", 10, 10),
 }
 """Library, merges, and how many of them are switched there and back; the others have no exact Add."""
 
