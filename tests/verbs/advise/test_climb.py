@@ -217,6 +217,17 @@ def test_an_estimate_beyond_all_of_the_loss_is_not_read(instant):
     assert made.looks[1].probability == made.looks[0].probability
 
 
+def test_an_order_that_tells_says_that_there_is_something_to_learn(instant, monkeypatch):
+    silent, _ = climb(encoded_pair("add"), trainings=0.012, given=1e9)
+    found = evidence("order", "fact", 0.3, 0.2, 0.4, n=8)
+    tells = replace(found, facts={"p": 1e-6, "p_sizes": 0.5})
+    monkeypatch.setattr(rungs, "order", lambda *_, **__: tells)
+    told, _ = climb(encoded_pair("add"), trainings=0.012, given=1e9)
+    assert silent.looks[-1].probability < 0.5
+    assert told.looks[0].probability < 0.5
+    assert told.looks[-1].probability > 0.9
+
+
 def test_short_runs_that_fail_as_the_given_network_does_speak_for_add(instant, monkeypatch):
     monkeypatch.setattr(module, "learnt", lambda *_: False)
     made, _ = climb(encoded_pair("add"), trainings=2.0, given=1e9)

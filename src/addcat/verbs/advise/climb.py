@@ -353,8 +353,9 @@ class Climber:
             )
         elif found.method in READ and found.estimate is not None:
             reading = read_probe(found, loss)
-            silent = reading is None or (reading.upto is not None and reading.gain < 0)
-            if reading is not None and not (silent and self._idle):  # of what knows nothing
+            if reading is not None and found.method == "order" and reading.gain > 0:
+                self._idle = 0.0  # there is something to learn
+            if reading is not None and not (self._idle and reading.upto is not None and reading.gain < 0):
                 hear(self._readings, found.method, reading)
         self._look(found.method)
 
