@@ -76,3 +76,14 @@ def test_probabilities_are_calibrated_and_regrets_right_by_simulation():
     error = sum(abs(said[places == k].mean() - right[places == k].mean()) * (places == k).mean() for k in set(places))
     assert error < 0.03
     assert np.mean(lost) == pytest.approx(np.mean(expected), rel=0.2)
+
+
+@pytest.mark.parametrize("side", [1, -1])
+def test_a_range_that_begins_far_out_is_no_lapse(side):
+    """However far: it says that the gain is large, and on which side."""
+    before = Belief.around(Reading(0.0, Noise(0.05**2, 3)), Reading(0.0, Noise(0.35**2, 3)))
+    ranges = [sorted((side * 3.0, side * near)) for near in (0.5, 1.0, 2.9)]
+    found = [before.told(Reading(low, Noise(0.02**2, 4), 0.1, high)) for low, high in ranges]
+    right = [one.above(0.0) if side > 0 else 1 - one.above(0.0) for one in found]
+    assert right == pytest.approx([right[0]] * 3)
+    assert right[0] > 0.9

@@ -118,6 +118,9 @@ class Belief:
         return Interval(min(max(mean, low), high), low, high, level, 1)
 
 
+MOST_TOLD = 0.5
+"""A range that begins farther out than this says no more than that the gain is as large: no prior believes much of what
+lies beyond, so that the reading would be taken for a lapse."""
 MOST = 2.0
 """A regret counts up to twice Add's loss: beyond that a run has diverged, and its mean would say nothing."""
 
@@ -125,11 +128,7 @@ MOST = 2.0
 def _log_density(reading: Reading) -> Float64:
     """Logarithm of the density of what was read, for each gain."""
     variance, degrees = max(reading.noise.variance, 1e-12), min(reading.noise.degrees, 1e6)
-    # beyond the furthest gain nothing is told apart: a reading of more is one of that
-    gain, upto = (
-        float(np.clip(end, POINTS[0], POINTS[-1]))
-        for end in (reading.gain, reading.gain if reading.upto is None else max(reading.gain, reading.upto))
-    )
+    gain, upto = _ends(reading)
     away = np.maximum(np.maximum(gain - POINTS, POINTS - upto), 0.0)
     log_scale = special.gammaln((degrees + 1) / 2) - special.gammaln(degrees / 2)
     log_scale -= 0.5 * np.log(degrees * np.pi * variance)
@@ -137,3 +136,16 @@ def _log_density(reading: Reading) -> Float64:
     if reading.lapse <= 0:
         return logs
     return np.logaddexp(logs + np.log1p(-reading.lapse), np.log(reading.lapse))
+
+
+def _ends(reading: Reading) -> tuple[float, float]:
+    """Between which gains a reading lies; a single one is both.
+
+    Beyond the furthest gain nothing is told apart, so a reading of more is one of that.
+    """
+    gain, upto = reading.gain, reading.gain
+    if reading.upto is not None:
+        upto = max(gain, reading.upto, -MOST_TOLD)
+        gain = min(gain, MOST_TOLD)
+    low, high = np.clip((gain, upto), POINTS[0], POINTS[-1])
+    return float(low), float(high)

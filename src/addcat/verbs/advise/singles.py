@@ -32,8 +32,6 @@ STAGES = (Stage("fresh", 1.0, 0), Stage("warm", 0.2, 0))
 PROBES = 0.1
 """Share of what is left that all probes of single merges may take before the design."""
 FEWEST = 2
-MOST_SHOWN = 0.5
-"""Log gain from which a run of a share of the steps says no more than that there is one."""
 
 
 def design_within(problem: Problem, meter: Meter, step: float, first_pass: float) -> tuple[Design, Stage] | str:
@@ -139,8 +137,6 @@ def _verdict(
     merges: Sequence[Merge],
 ) -> Verdict:
     reading = read_pairs(stage.kind, stage.share, found.contrast, found.way)
-    if reading.upto is not None:  # a range that begins farther out than any prior would be taken for a lapse
-        reading = replace(reading, gain=min(reading.gain, MOST_SHOWN), upto=max(reading.upto, -MOST_SHOWN))
     others = tuple(merge.site for merge in merges if merge.site != problem.merge.site)
     gain = replace(interval_of(reading, found.contrast), n=pairs)
     length = "" if stage.share >= 1 else f", {rows.percent(stage.share)} of the steps from the trained branches"
