@@ -121,6 +121,10 @@ class Trainer(Protocol):
         """Loss of every held example, shape (examples,), where each output is the constant that is best on the data."""
         ...
 
+    def couples(self, losses: Any) -> bool:
+        """Whether the loss has one value for a batch and none for an example."""
+        ...
+
     def lowest_loss(self, losses: Any) -> float:
         """The least that the loss can be, as far as is known: 0 or minus infinity."""
         ...

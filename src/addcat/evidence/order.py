@@ -80,6 +80,7 @@ def order(problem: Problem, *, most: int | None = None) -> Evidence:
     site, held = problem.merge.site, problem.held if most is None else problem.held.first(most)
     if problem.now == "concat":
         raise DataError(f"{site!r} is a Concatenate, which sees the order of its branches; 'order' asks Adds.")
+    problem.require_singles("order")
     if not shares_weights(problem.graph, problem.merge):
         raise DataError(f"{site!r} has branches with layers of their own; 'order' asks branches that share weights.")
     halves = halves_of(held)

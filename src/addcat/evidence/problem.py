@@ -12,6 +12,7 @@ from addcat.data.examples import Examples
 from addcat.data.metrics import Metric
 from addcat.doors.base import Laboratory
 from addcat.doors.recipe import Recipe
+from addcat.errors import DataError
 from addcat.graph import Array, Graph
 from addcat.merges import Merge
 
@@ -85,6 +86,18 @@ class Problem:
     def left(self) -> float:
         """Seconds until the deadline."""
         return self.deadline - time.monotonic()
+
+    def require_singles(self, method: str) -> None:
+        """Check that each example has a loss of its own, which tells the noise of what one network says.
+
+        Raises:
+            DataError: if the loss couples the examples of a batch.
+        """
+        if self.door.couples(self.losses):
+            raise DataError(
+                f"The loss has one value for a batch and none for an example, so {method!r} has no interval. Trained "
+                "pairs have one, of their seeds."
+            )
 
     def losses_on(self, some: Examples) -> NDArray[np.float64]:
         """Loss of each of some examples by the network as it is, of shape (examples,)."""

@@ -105,6 +105,7 @@ def score(problem: Problem, *, most: int | None = None) -> Evidence:
     held = problem.held if most is None else problem.held.first(most)
     if not problem.merge.adds:
         raise DataError(f"{problem.merge.site!r} is a Concatenate; 'score' asks whether an Add should be untied.")
+    problem.require_singles("score")
     opened, halves = _open(problem), halves_of(held)
     fewest = min(half.count for half in halves)
     if 2 * fewest < FEWEST:

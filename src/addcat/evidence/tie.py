@@ -86,6 +86,7 @@ def tie(problem: Problem, *, most: int | None = None, members: int | None = None
     site, door = problem.merge.site, problem.door
     if problem.now == "add":
         raise DataError(f"{site!r} is an Add, which is tied already; 'tie' asks Concatenates.")
+    problem.require_singles("tie")
     whole = problem.merges
     if members is not None and members < len(whole):
         examples = problem.data.count if most is None else min(most, problem.data.count)

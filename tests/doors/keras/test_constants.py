@@ -50,7 +50,7 @@ def test_crossentropies_have_the_shares_of_the_classes(kind: str, logits: bool) 
 def test_a_position_of_its_own_only_where_that_holds_on_other_examples() -> None:
     where = np.linspace(-3, 3, 5)[None, :, None]
     apart = (where + RNG.normal(size=(300, 5, 1))).astype("float32")
-    alike = RNG.normal(size=(8, 5, 1)).astype("float32")
+    alike = RNG.normal(size=(64, 5, 1)).astype("float32")
     out = lambda x: layers.Reshape((5, 1))(layers.Dense(5)(x))  # noqa: E731
     assert losses(out, "mse", apart, apart).mean() == pytest.approx(apart.var(axis=0).mean(), rel=1e-3)
     assert losses(out, "mse", alike, alike).mean() == pytest.approx(alike.var(), rel=1e-3)

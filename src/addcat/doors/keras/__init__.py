@@ -2,7 +2,7 @@
 
 from addcat.doors.keras.bench import bench_of
 from addcat.doors.keras.constants import constant_losses
-from addcat.doors.keras.losses import forms, lowest_loss, metric_named, outputs_of, resolve_loss
+from addcat.doors.keras.losses import couples, forms, lowest_loss, metric_named, outputs_of, resolve_loss
 from addcat.doors.keras.measure import assign, gradient, losses_of, predictions, state
 from addcat.doors.keras.read import is_graph, read, reshape_inputs
 from addcat.doors.keras.run import predictor, probe, random_inputs
@@ -16,6 +16,7 @@ __all__ = [
     "assign",
     "bench_of",
     "constant_losses",
+    "couples",
     "forms",
     "gradient",
     "is_graph",

@@ -2,8 +2,8 @@
 
 The best constant is the mean of the targets under squared errors, their median under absolute ones, the classes' shares
 (as probabilities or as logits) under a cross-entropy. All of these are tried, one value for each element of the output
-and one for all positions of a channel, on one half of the data after the other half gave them; whichever has the lowest
-loss is taken, so that other losses get the best of these.
+and one for all positions of a channel, on each half of the data after the other half gave them; whichever has the
+lowest loss is taken, so that other losses get the best of these.
 """
 
 from collections.abc import Callable, Iterator
@@ -53,8 +53,13 @@ Constant = Callable[[NDArray[np.float64]], NDArray[np.float64]]
 
 
 def _best(loss: OutputLoss, target: Array, shape: tuple[int | None, ...]) -> NDArray[np.float64]:
-    made, judged = (_as_output(loss, target[half::2], shape) for half in (0, 1))
-    found = [(float(_losses(loss, target[1::2], one(made)).mean()), one) for one in _candidates(made)]
+    order = np.random.default_rng(0).permutation(len(target))  # rows may be sorted, or take turns
+    first, second = (target[np.sort(order[half::2])] for half in (0, 1))
+    made, judged = (_as_output(loss, some, shape) for some in (first, second))
+    found = [
+        (float(_losses(loss, second, one(made)).mean() + _losses(loss, first, one(judged)).mean()), one)
+        for one in _candidates(np.concatenate([made, judged]))
+    ]
     finite = [(value, one) for value, one in found if np.isfinite(value)]
     best = min(finite, key=lambda pair: pair[0])[1] if finite else found[0][1]
     return best(np.concatenate([made, judged]))

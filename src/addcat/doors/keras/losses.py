@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from typing import Any, cast
 
@@ -29,11 +29,13 @@ class OutputLoss:
         given: A Keras loss or a function of (y_true, y_pred); None for an output that has no loss.
         name: As people write it.
         weight: Its share in the sum over outputs.
+        coupled: Whether it has one value for a batch and none for an example, as Dice over the batch.
     """
 
     given: Any
     name: str
     weight: float = 1.0
+    coupled: bool = False
 
     @property
     def takes_classes(self) -> bool:
@@ -129,7 +131,25 @@ def resolve_loss(model: Any, loss: Any, targets: tuple[Array, ...]) -> tuple[Los
             if len(outputs) == 1:
                 raise
             raise DataError(f"Output {name!r}: {wrong}") from None
-    return found, f"{', '.join(one.name for one in found)}, {source}"
+    found = tuple(replace(o, coupled=_coupled(o, *of)) for o, *of in zip(found, outputs, targets, strict=True))
+    alone = "; it has no value for one example, so pairs of seeds alone carry the interval" if couples(found) else ""
+    return found, f"{', '.join(one.name for one in found)}, {source}{alone}"
+
+
+def couples(losses: Losses) -> bool:
+    """Whether one of some losses has no value for one example."""
+    return any(one.coupled for one in losses)
+
+
+def _coupled(loss: OutputLoss, output: Any, target: Array) -> bool:
+    """Whether two examples have one value; a loss that cannot be tried is taken to have a value for each."""
+    if loss.given is None or loss.key in NONNEGATIVE:
+        return False
+    made = np.full((2, *(size or 1 for size in output.shape[1:])), 0.5, "float32")
+    try:
+        return not loss.values(np.asarray(target[:2]), made).shape
+    except Exception:
+        return False
 
 
 def _for_each(given: Any, model: Any, what: str) -> list[Any]:
@@ -291,7 +311,7 @@ def per_example(losses: Losses, targets: Any, outputs: Any) -> Any:
         outputs: What the model gave, flat.
 
     Returns:
-        A tensor (examples,).
+        A tensor (examples,); where a loss has one value for a batch, each of its examples has that.
     """
     ops = keras().ops
     total: Any = ops.zeros(ops.shape(outputs[0])[:1])
@@ -299,6 +319,9 @@ def per_example(losses: Losses, targets: Any, outputs: Any) -> Any:
         if loss.given is None:
             continue
         values = loss.values(target, output)
+        if not values.shape:
+            total = total + loss.weight * values
+            continue
         total = total + loss.weight * ops.mean(ops.reshape(values, (ops.shape(values)[0], -1)), axis=1)
     return total
 

@@ -107,6 +107,10 @@ class TorchDoor:
         """See `addcat.doors.torch.measure.constant_losses`."""
         return measuring.constant_losses(model, losses[0], data, held, self.example)
 
+    def couples(self, losses: Losses) -> bool:
+        """Whether the loss has one value for a batch and none for an example."""
+        return losses[0].coupled
+
     def lowest_loss(self, losses: Losses) -> float:
         """See `addcat.doors.torch.losses.lowest`."""
         return judging.lowest(losses[0])

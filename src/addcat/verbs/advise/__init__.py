@@ -1,10 +1,12 @@
 """`advise`: add or concatenate, for each family of merges, from one trained model and some data."""
 
+import math
 import time
 from collections.abc import Callable, Sequence
 from typing import Any, Literal, overload
 
 from addcat.evidence.baseline import doubt
+from addcat.report import rows
 from addcat.verbs.advise.answering import answer
 from addcat.verbs.advise.budget import Budget
 from addcat.verbs.advise.climb import EFFORTS, Climb
@@ -29,6 +31,8 @@ __all__ = [
     "advise",
 ]
 
+PAST = 0.1
+"""Log loss by which a network has to be behind its own best evaluation to be called overfitted."""
 Progress = Callable[[str, float, float], None]
 
 
@@ -183,6 +187,14 @@ def _notes(verdicts: Sequence[Verdict], ready: Prepared) -> list[str]:
         )
     if ready.metrics and not any(verdict.metrics for verdict in verdicts):
         notes.append(f"{ready.metrics[0].name} is measured on trained pairs, and none were trained.")
+    past = [e for v in verdicts for e in v.evidence if e.method == "retrain" and e.facts["way"] < -PAST]
+    if past:
+        reached = ready.first.loss * math.exp(float(past[0].facts["way"]))
+        notes.append(
+            f"The network is past its best: its held-out loss is {rows.decimal(ready.first.loss)}, and trained anew by "
+            f"its recipe it reaches {rows.decimal(reached)} at its best evaluation, where pairs are judged. What is "
+            "measured on the network as it is speaks of one that has overfitted."
+        )
     if ready.asked.resample:
         notes.append(
             "The answer is about data of this kind: each pair is trained on 90 % of the examples, drawn anew, and "
