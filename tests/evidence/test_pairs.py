@@ -49,7 +49,7 @@ def clear():
 
 @given(st.integers(1, 600), st.integers(1, 64), st.integers(1, 200), st.sampled_from([0.05, 0.1, 0.25, 0.5, 0.9]))
 def test_a_short_run_finds_room_in_the_trainer_of_the_whole(steps, batch, held, share):
-    site = SimpleNamespace(recipe=Recipe(None, steps, batch, ""), data=DATA, held=DATA.first(held))
+    site = SimpleNamespace(recipe=Recipe(None, steps, batch, ""), data=DATA, held=DATA.first(held), redrawn=0.0)
     pairs = Pairs(site, {}, Meter(site.recipe, math.inf, math.inf), 0.1)
     whole, short = pairs.plan(1.0), pairs.plan(share)
     assert require_shortened(whole, short) is short

@@ -102,7 +102,7 @@ def optimize(
 ) -> None:
     """Rewrite MODEL so that it computes the same with less, and verify it; only what improves the goal is kept.
 
-    Examples: addcat optimize unet.onnx -o fast.onnx --goal latency; addcat optimize unet.onnx --estimate
+    Example: addcat optimize unet.onnx -o fast.onnx --goal latency; or, to know beforehand, with --estimate
     """
     check_options(goal, threads, tolerance, time_limit)
     _require_one(output, goal, estimate=estimate)

@@ -84,8 +84,9 @@ def test_what_else_advice_says(advised):
         "Training recipe: Adam as compiled, 60 steps as it was trained. Batches of 32 are assumed: if it was trained "
         "by others, say batch_size= (--batch-size)."
     )
-    assert found.notes[1].startswith("The model's loss of ")  # x_0 + y_0 says nothing about x_0 - y_0
-    assert len(found.notes) == 2
+    assert found.notes[1].startswith("The network is past its best: ")  # x_0 + y_0 says nothing about x_0 - y_0
+    assert found.notes[2].startswith("The model's loss of ")
+    assert len(found.notes) == 3
     assert found.budget == "30.0x"
     assert 8 < found.trainings == found.verdicts[0].looks[-1].trainings < 12
     assert [merge.site for merge in found.inspection.merges] == ["merge"]

@@ -187,7 +187,7 @@ def _notes(verdicts: Sequence[Verdict], ready: Prepared) -> list[str]:
         )
     if ready.metrics and not any(verdict.metrics for verdict in verdicts):
         notes.append(f"{ready.metrics[0].name} is measured on trained pairs, and none were trained.")
-    past = [e for v in verdicts for e in v.evidence if e.method == "retrain" and e.facts["way"] < -PAST]
+    past = [e for v in verdicts for e in v.evidence if e.method == "retrain" and e.facts.get("way", 0.0) < -PAST]
     if past:
         reached = ready.first.loss * math.exp(float(past[0].facts["way"]))
         notes.append(
