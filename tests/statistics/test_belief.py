@@ -87,3 +87,9 @@ def test_a_range_that_begins_far_out_is_no_lapse(side):
     right = [one.above(0.0) if side > 0 else 1 - one.above(0.0) for one in found]
     assert right == pytest.approx([right[0]] * 3)
     assert right[0] > 0.9
+
+
+def test_a_probability_is_one_at_most_however_its_parts_round():
+    mass = np.full(len(POINTS), (1 + 1e-12) / len(POINTS))
+    assert mass.sum() > 1.0
+    assert Belief(mass).above(-100.0) == 1.0

@@ -91,7 +91,8 @@ class Belief:
 
     def above(self, gain: float) -> float:
         """Probability that the gain exceeds a value."""
-        return float(self.mass[gain < POINTS].sum() + 0.5 * self.mass[gain == POINTS].sum())
+        found = float(self.mass[gain < POINTS].sum() + 0.5 * self.mass[gain == POINTS].sum())
+        return min(found, 1.0)  # sums of shares may round to more
 
     def sure(self, choice: str) -> float:
         """Probability that a choice has the lower loss.
