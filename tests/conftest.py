@@ -27,6 +27,15 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say what the fuzzers drew, so that a run which drew nothing cannot look like one that found nothing."""
+    for reports in terminalreporter.stats.values():
+        for report in reports:
+            drawn = dict(getattr(report, "user_properties", ())).get("drawn")
+            if drawn and report.when == "teardown":
+                terminalreporter.write_line(f"{report.nodeid.rpartition('::')[2]} drew {drawn}")
+
+
 @dataclass(frozen=True)
 class Golden:
     """Printed output as it was read and approved."""

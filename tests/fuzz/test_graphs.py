@@ -11,7 +11,7 @@ from addcat.rules import Proposal, rules_for
 from addcat.verbs.inspect import inspect
 from addcat.verbs.optimize import GOALS, optimize
 from addcat.verbs.optimize.difference import difference
-from tests.fuzz.clock import seeds
+from tests.fuzz.clock import search
 from tests.fuzz.graphs import random_graph
 
 
@@ -36,36 +36,52 @@ def inputs_of(proto, seed):
     return {name: rng.standard_normal(shape).astype("f") for name, shape in shapes.items()}
 
 
+def case(seed, drawn):
+    """A graph, its inputs and its outputs; None where the runtime does not take the graph, which then is no test."""
+    proto = random_graph(seed)
+    data = inputs_of(proto, seed)
+    expected = outputs_of(proto, data)
+    drawn["graphs that the runtime refuses"] += expected is None
+    return None if expected is None else (proto, data, expected)
+
+
+def same(expected, found):
+    """Whether outputs are equal but for rounding; of infinite ones nothing is asked."""
+    finite = all(np.isfinite(array).all() for array in expected)
+    return not finite or difference(expected, found) < 1e-3
+
+
 @pytest.mark.slow
-def test_random_graphs():
-    done = 0
-    for seed in seeds(0.5):
-        proto = random_graph(seed)
-        data = inputs_of(proto, seed)
-        expected = outputs_of(proto, data)
-        if expected is None:
-            continue
+def test_random_graphs(drawn):
+    def check(seed):
+        found = case(seed, drawn)
+        if found is None:
+            return
+        proto, data, expected = found
+        goal = GOALS[drawn["graphs"] % len(GOALS)]
+        drawn["graphs"] += 1
+        drawn[f"for {goal}"] += 1
         inspect(proto).page()
-        result = optimize(proto, goal=GOALS[seed % len(GOALS)], measure=False, time_limit=5)
+        result = optimize(proto, goal=goal, measure=False, time_limit=5)
         result.page()
+        drawn["rewrites kept"] += sum(step.outcome == "kept" for step in result.record.steps)
         wrong = [step for step in result.record.steps if step.outcome in ("wrong", "not written")]
-        assert not wrong, (seed, wrong)
-        finite = all(np.isfinite(array).all() for array in expected)
-        assert not finite or difference(expected, run(result.model, data)) < 1e-3, seed
-        done += 1
-    assert done
+        assert not wrong, wrong
+        assert same(expected, run(result.model, data)), goal
+
+    search("graphs", check)
+    assert drawn["graphs"]
 
 
 @pytest.mark.slow
-def test_rules_that_nobody_judges():
+def test_rules_that_nobody_judges(drawn):
     """Whatever applies, one after the other, whether it is of use or not."""
-    applied = 0
-    for seed in seeds(0.5):
-        proto = random_graph(seed)
-        data = inputs_of(proto, seed)
-        expected = outputs_of(proto, data)
-        if expected is None:
-            continue
+
+    def check(seed):
+        found = case(seed, drawn)
+        if found is None:
+            return
+        proto, data, expected = found
         graph, rng, done = read(proto), np.random.default_rng(seed), []
         for _ in range(12):
             found = [(rule, one) for rule in rules_for("onnx", "latency") for one in rule.find(graph)]
@@ -78,7 +94,9 @@ def test_rules_that_nobody_judges():
             except RefusedError:  # a weight would be too large for its type
                 continue
             done.append(one.words)
-        applied += len(done)
-        finite = all(np.isfinite(array).all() for array in expected)
-        assert not finite or difference(expected, run(to_proto(write(graph)), data)) < 1e-3, (seed, done)
-    assert applied
+        drawn["graphs"] += 1
+        drawn["rewrites"] += len(done)
+        assert same(expected, run(to_proto(write(graph)), data)), done
+
+    search("rules", check)
+    assert drawn["rewrites"]

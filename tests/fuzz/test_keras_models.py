@@ -1,10 +1,9 @@
 """Random Keras models through `inspect`, `switch` and `optimize`: whatever comes out computes what went in.
 
-ADDCAT_FUZZ_SECONDS says for how long; a failure names the seed, and `check(seed)` repeats it.
+A failure names the seed, and `check(seed, Counter())` repeats it.
 """
 
-import os
-import time
+from collections import Counter
 from typing import Any
 
 import numpy as np
@@ -16,10 +15,9 @@ import addcat
 from addcat.errors import RefusedError
 from addcat.verbs.inspect import inspect
 from addcat.verbs.optimize.result import UNWRITTEN, WRONG
+from tests.fuzz.clock import search
 from tests.fuzz.keras_models import random_model
 
-SECONDS = float(os.environ.get("ADDCAT_FUZZ_SECONDS", "20"))
-FIRST = int(os.environ.get("ADDCAT_FUZZ_SEED", "0"))
 TOLERANCE = 1e-4
 
 
@@ -43,18 +41,21 @@ def apart(old: list[Any], new: list[Any]) -> float:
     )
 
 
-def check(seed: int) -> None:
+def check(seed: int, drawn: Counter[str]) -> None:
     """Take one random model through the verbs."""
     with drawn_by_numpy():
-        _check(seed)
+        _check(seed, drawn)
 
 
-def _check(seed: int) -> None:
+def _check(seed: int, drawn: Counter[str]) -> None:
     net = random_model(seed)
     before, expected = state(net), outputs(net, seed)
-    switches(net, seed, expected)
+    drawn["models"] += 1
+    switches(net, seed, expected, drawn)
     goal = ("parameters", "memory")[seed % 2]
     made = addcat.optimize(net, goal=goal, seed=seed, time_limit=20)
+    drawn[f"for {goal}"] += 1
+    drawn["rewrites kept"] += sum(step.outcome == "kept" for step in made.record.steps)
     assert apart(expected, outputs(made.model, seed)) < TOLERANCE, f"optimize for {goal}: outputs differ"
     wrong = [(step.site, step.rules) for step in made.record.steps if step.outcome in (WRONG, UNWRITTEN)]
     assert not wrong, f"optimize for {goal}: rewrites that changed the outputs or cannot be written: {wrong}"
@@ -64,26 +65,22 @@ def _check(seed: int) -> None:
     assert_untouched(net, before)
 
 
-def switches(net: Any, seed: int, expected: list[Any]) -> None:
+def switches(net: Any, seed: int, expected: list[Any], drawn: Counter[str]) -> None:
     """Every Add and Concatenate to the other one, wherever that is exact."""
     for merge in inspect(net).merges:
         other = "add" if merge.merge.op == "concat" else "concat"
         try:
             made = addcat.switch(net, {merge.site: other}, seed=seed)
         except RefusedError:
+            drawn["switches refused"] += 1
             continue
+        drawn[f"switches to {other}"] += 1
         assert made.record.exact
         assert apart(expected, outputs(made.model, seed)) < TOLERANCE, f"switch of {merge.site} to {other}"
 
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:You are using a softmax over axis")  # a random model may have one channel there
-def test_random_models() -> None:
-    seed, end = FIRST, time.monotonic() + SECONDS
-    while time.monotonic() < end:
-        try:
-            check(seed)
-        except Exception as error:
-            raise AssertionError(f"random model {seed}: {type(error).__name__}: {error}") from error
-        seed += 1
-    assert seed > FIRST
+def test_random_models(drawn: Counter[str]) -> None:
+    search("Keras models", lambda seed: check(seed, drawn))
+    assert drawn["models"]
