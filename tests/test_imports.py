@@ -26,7 +26,7 @@ FRAMEWORKS = {
 }
 # from the ground up: a folder imports itself and those below; folders of one line may import each other
 LAYERS = [
-    {"errors", "frameworks", "graph"},
+    {"errors", "frameworks", "graph", "machine"},
     {"algebra", "statistics"},
     {"covariance", "merges"},
     {"data", "doors", "layers", "modules", "report", "rules"},

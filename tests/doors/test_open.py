@@ -280,6 +280,8 @@ NOT_WHOLE = (
         ),
         ("folder.keras", f"'folder.keras' is a folder. {EXPECTED}"),
         (".", f"'.' is a folder. {EXPECTED}"),
+        ("", f"'' names no model. {EXPECTED}"),
+        (" ", f"' ' names no model. {EXPECTED}"),
         ("hole.keras", "There is no file 'hole.keras'. '.' has 'whole.keras', 'other.keras', 'own.keras'."),
         ("nowhere/model.keras", "There is no file 'nowhere/model.keras'. Give the path of a model file."),
         ("missing.onnx", "There is no file 'missing.onnx'. '.' has "),
@@ -335,6 +337,19 @@ def test_what_is_no_model(text: str, said: str) -> None:
         assert str(caught.value).startswith(said)
     else:
         assert str(caught.value) == said
+
+
+@pytest.mark.parametrize("trained", [False, True])
+def test_slots_of_an_optimiser_that_did_not_train_are_nobodys_warning(trained: bool) -> None:
+    """Keras warns of every model that was compiled and never fitted; warnings are errors here."""
+    model = small()
+    model.compile("adam", "mse")
+    if trained:
+        model.fit(np.zeros((4, 4)), np.zeros((4, 3)), verbose=0)
+    model.save("model.keras")
+    loaded = load_model("model.keras", compiled=True)
+    assert loaded.compiled
+    assert type(loaded.optimizer).__name__ == "Adam"
 
 
 def test_a_framework_that_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:

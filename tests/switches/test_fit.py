@@ -7,7 +7,7 @@ import pytest
 from graphs import Sketch, feed
 from networks import Input, keras, layers, ops
 from reference import values_of
-from small import difference, model
+from small import dense_net, difference, model
 
 from addcat.doors.keras import read
 from addcat.errors import DataError
@@ -291,6 +291,9 @@ def test_too_few_rows_and_too_few_examples():
     with pytest.raises(DataError) as caught:
         switch(net, {"merge": "add"}, data=([x[:4], y[:4]], np.zeros(4)))
     assert str(caught.value) == "Got data of 4 examples; every fifth judges the fit of 'head'. Give 5 or more."
+    with pytest.raises(DataError) as caught:
+        switch(dense_net("concat"), {"merge": "drop"}, data=(np.zeros((1, 4), "f"), np.zeros(1)))
+    assert str(caught.value) == "Got data of 1 example; every fifth judges the fit of 'head'. Give 5 or more."
 
 
 def test_the_reference_agrees_on_where_a_convolution_reads():

@@ -224,12 +224,27 @@ def test_more_gpus_than_may_be_seen_are_refused(monkeypatch):
             "GPUs of a Dask cluster are handed out where its workers are started, one each. Leave --gpus out.",
         ),
         ({"count": 0}, "workers=0 is out of range. Expected 1 or more."),
+        ({"count": 0, "on": "ray", "address": "x:1"}, "workers=0 is out of range. Expected 1 or more."),
+        (
+            {"count": 65},
+            "workers=65 is out of range: this process has 2 cores. Expected 64 or fewer. "
+            "A running cluster takes more: --address.",
+        ),
         ({"on": "moon"}, "on='moon' does not exist. Expected one of processes, ray, dask."),
         ({"count": 2, "gpus": 1}, "gpus=1 is out of range for 2 workers. Expected one a worker, or 0."),
         ({"address": "x:1"}, "An address belongs to a cluster. Give --on ray or --on dask with it."),
     ],
 )
-def test_workers_that_will_not_do(options, text):
+def test_workers_that_will_not_do(options, text, monkeypatch):
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1}, raising=False)
     with pytest.raises(OptionError) as caught:
         Workers(**options)
     assert str(caught.value) == text
+
+
+def test_as_many_workers_as_a_machine_or_a_cluster_takes(monkeypatch):
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(40)), raising=False)
+    assert Workers(160).count == 160
+    with pytest.raises(OptionError, match="Expected 160 or fewer"):
+        Workers(161)
+    assert Workers(100_000, "ray", "head:6379").count == 100_000

@@ -126,6 +126,8 @@ def load_subject(
         made, given = _with_example(made)
         model = _model_of(made, reference)
     else:
+        if not str(reference).strip():  # Path("") would be the current folder
+            raise ModelError(f"{str(reference)!r} names no model. {_expected()}")
         path = Path(reference)
         _require_file(path)
         model = OPENERS[path.suffix.lower()](path, Opening(unsafe, custom, compiled, say))
@@ -173,10 +175,13 @@ def _model_of(made: Any, reference: str) -> Any:
     )
 
 
-def _require_file(path: Path) -> None:
-    suffix = path.suffix.lower()
+def _expected() -> str:
     *some, last = OPENERS
-    expected = f"Expected a {', '.join(some)} or {last} file, or {FORM}."
+    return f"Expected a {', '.join(some)} or {last} file, or {FORM}."
+
+
+def _require_file(path: Path) -> None:
+    suffix, expected = path.suffix.lower(), _expected()
     if path.is_dir():
         raise ModelError(f"{str(path)!r} is a folder. {expected}")
     if suffix in ADVICE:

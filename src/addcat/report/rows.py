@@ -160,11 +160,17 @@ def seconds_text(seconds: float | None) -> str:
     """A duration, in the unit that people would use.
 
     Examples:
-        >>> seconds_text(0.0123), seconds_text(4.26), seconds_text(95), seconds_text(7300)
-        ('12 ms', '4.3 s', '1 min 35 s', '2 h 2 min')
+        >>> seconds_text(0.000031), seconds_text(0.0012), seconds_text(0.0123), seconds_text(4.26)
+        ('31 µs', '1.2 ms', '12 ms', '4.3 s')
+        >>> seconds_text(95), seconds_text(7300)
+        ('1 min 35 s', '2 h 2 min')
     """
     if seconds is None:
         return UNKNOWN
+    if 0 < seconds < 0.0009995:
+        return f"{seconds * 1e6:.0f} µs"
+    if 0 < seconds < 0.00995:
+        return f"{seconds * 1000:.1f} ms"
     if seconds < 0.9995:
         return f"{seconds * 1000:.0f} ms"
     if seconds < 59.95:

@@ -78,7 +78,10 @@ def fit_kernel(old: Node, new: Node, probe: Probe, batches: Iterable[list[Array]
         judged += Moments.from_batch(joint[held])
         seen += len(batch[0])
     if not judged.count:
-        raise DataError(f"Got data of {seen} examples; every fifth judges the fit of {new.name!r}. Give 5 or more.")
+        raise DataError(
+            f"Got data of {seen} example{'' if seen == 1 else 's'}; every fifth judges the fit of {new.name!r}. "
+            "Give 5 or more."
+        )
     if fitted.count <= inputs:
         raise DataError(
             f"{fitted.count} rows cannot fit the kernel of {new.name!r}, which has {inputs} inputs. "

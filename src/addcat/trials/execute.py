@@ -1,6 +1,5 @@
 """What runs trials: a small protocol for the three ways in, and the guard that turns a crash into a record."""
 
-import os
 import random
 import sys
 import time
@@ -12,6 +11,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from addcat.errors import AddcatError
+from addcat.machine import cores
 from addcat.trials.trial import Key, Trial, failed
 
 Unit = tuple[Key, ...]
@@ -74,8 +74,7 @@ def seed_everything(seed: int) -> None:
 
 def share_threads(workers: int) -> int:
     """Cores for each of some workers on this machine, 1 at least."""
-    count = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return max(1, count // workers)
+    return max(1, cores() // workers)
 
 
 def in_singles(keys: Sequence[Key]) -> list[Unit]:

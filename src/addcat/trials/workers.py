@@ -19,6 +19,7 @@ from typing import Any, Literal
 
 from addcat.errors import OptionError
 from addcat.frameworks import load
+from addcat.machine import check_at_once
 from addcat.trials.execute import Execute, Unit, guarded, share_threads
 from addcat.trials.processes import THREADS, on_processes
 from addcat.trials.trial import Trial, failed
@@ -50,8 +51,10 @@ class Workers:
     def __post_init__(self) -> None:
         if self.on not in PLACES:
             raise OptionError(f"on={self.on!r} does not exist. Expected one of {', '.join(PLACES)}.")
-        if self.count < 1:
-            raise OptionError(f"workers={self.count} is out of range. Expected 1 or more.")
+        if self.address:  # of a cluster, which has the cores that it has
+            check_at_once("workers", min(self.count, 1))
+        else:
+            check_at_once("workers", self.count, more="A running cluster takes more: --address.")
         if self.gpus < 0 or (self.gpus and self.gpus < self.count):
             raise OptionError(
                 f"gpus={self.gpus} is out of range for {self.count} workers. Expected one a worker, or 0."

@@ -294,11 +294,11 @@ def refused(error, *args, **options):
 def test_too_few_shapes():
     assert refused(ShapeError, ["64x8"]) == (
         "explain takes two shapes or more, and got 1: ['64x8']. "
-        "Give it a list, one shape for each branch, such as 64x128x128 and 32x128x128."
+        "Give it a list, one shape for each branch, such as 64x128x128 and 32x128x128; or one code, such as AC104."
     )
     assert refused(ShapeError, "64x8 32x8") == (
         "explain takes two shapes or more, and got '64x8 32x8'. "
-        "Give it a list, one shape for each branch, such as 64x128x128 and 32x128x128."
+        "Give it a list, one shape for each branch, such as 64x128x128 and 32x128x128; or one code, such as AC104."
     )
 
 

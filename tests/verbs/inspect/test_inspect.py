@@ -317,3 +317,19 @@ def test_on_a_narrow_page_the_shape_gives_way_before_names_are_broken():
     assert "shape" in wide
     assert "shape" not in narrow
     assert "shape" in render(inspect(shown()).page(), width=100)
+
+
+def test_less_than_nothing_is_explained():
+    """Two branches of 4 and a reader of 2: absorbing it leaves 2 kernels of 6 where 2 of 12 and one of 16 were."""
+    x = Input((3,), name="x")
+    parts = [layers.Dense(4, use_bias=False, name=name)(x) for name in "ab"]
+    joined = layers.Concatenate(name="cat")(parts)
+
+    def page_of(net):
+        return " ".join(render(inspect(net).page(), width=200).split())
+
+    page = page_of(model(x, layers.Dense(2, use_bias=False, name="head")(joined)))
+    assert "16 -> -12" in page
+    assert "What the branches' own layers lose by it counts too, so less than nothing can be left." in page
+    wide = layers.Dense(9, use_bias=False, name="head")(joined)
+    assert "less than nothing" not in page_of(model(x, wide))

@@ -11,7 +11,7 @@ from addcat.doors.onnx.running.runtime import start_as_it_likes
 from addcat.errors import OptionError
 from addcat.report.text import render
 from addcat.verbs.optimize import optimize
-from addcat.verbs.optimize.options import more_threads
+from addcat.verbs.optimize.options import check_options, more_threads
 from addcat.verbs.optimize.page import page_of
 from addcat.verbs.optimize.result import Precision
 from tests.doors.onnx.models import model, random
@@ -74,6 +74,15 @@ def test_mistakes(options, text):
     with pytest.raises(OptionError) as caught:
         optimize(net(), **options)
     assert str(caught.value) == text
+
+
+def test_more_threads_than_any_machine_starts_are_refused(monkeypatch):
+    """ONNX Runtime begins to start them, and neither ends nor raises."""
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0}, raising=False)
+    check_options(threads=64)
+    with pytest.raises(OptionError) as caught:
+        check_options(threads=65)
+    assert str(caught.value) == "threads=65 is out of range: this process has 1 core. Expected 64 or fewer."
 
 
 def test_more_threads_than_cores_are_measured_and_said(monkeypatch):

@@ -8,6 +8,7 @@ import inspect
 import json
 import shutil
 import tempfile
+import warnings
 import zipfile
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
@@ -52,7 +53,10 @@ def load_keras(
     with _with_ending(path) as file:
 
         def attempt(*, compiled: bool) -> Any:
-            return saving.load_model(file, custom_objects=objects, compile=compiled, safe_mode=not unsafe)
+            with warnings.catch_warnings():
+                # of every model that was compiled and not trained; an optimiser's slots are nothing that we read
+                warnings.filterwarnings("ignore", "Skipping variable loading for optimizer", UserWarning)
+                return saving.load_model(file, custom_objects=objects, compile=compiled, safe_mode=not unsafe)
 
         try:
             return attempt(compiled=True)

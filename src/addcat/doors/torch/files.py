@@ -1,6 +1,7 @@
 """Files of torch: weights are loaded without unpickling, exported programs without their pickled objects."""
 
 import json
+import logging
 import os
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -75,7 +76,7 @@ def load_exported(path: Path) -> tuple[Any, Any]:
         ModelError: if it is none, holds pickled objects, or no example inputs.
     """
     try:
-        with _without_pickles():
+        with _without_pickles(), _without_logs():
             program = _torch.export.load(path)
     except Exception as error:
         raise ModelError(
@@ -102,6 +103,17 @@ def _without_pickles() -> Generator[None]:
             os.environ.pop(name, None)
         else:
             os.environ[name] = before
+
+
+@contextmanager
+def _without_logs() -> Generator[None]:
+    """Within, nothing is logged: of a file that it cannot read torch prints a traceback beside the error it raises."""
+    before = logging.root.manager.disable
+    logging.disable(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        logging.disable(before)
 
 
 class _Refusing:

@@ -117,7 +117,7 @@ def _read_shapes(shapes: Sequence[str | Sequence[int | None]]) -> tuple[Shape, .
         given = repr(shapes) if isinstance(shapes, str) else f"{len(shapes)}: {list(shapes)}"
         raise ShapeError(
             f"explain takes two shapes or more, and got {given}. "
-            "Give it a list, one shape for each branch, such as 64x128x128 and 32x128x128."
+            "Give it a list, one shape for each branch, such as 64x128x128 and 32x128x128; or one code, such as AC104."
         )
     return tuple(parse_shape(shape) if isinstance(shape, str) else _read_sizes(shape) for shape in shapes)
 

@@ -130,6 +130,8 @@ def _legend(found: Inspection) -> str:
     listed = [words for form, words in meaning.items() if form in forms]
     if listed:
         words.append(f"Switches that keep the function: {'; '.join(listed)}.")
+    if any(merge.switched is not None and (merge.switched.parameters or 0) < 0 for merge in found.merges):
+        words.append("What the branches' own layers lose by it counts too, so less than nothing can be left.")
     refusals = {m.switch.code: m.switch for m in found.merges if isinstance(m.switch, Refusal)}
     words.extend(f"{code}, as at {refusals[code].site}: {refusals[code].reason}." for code in sorted(refusals))
     if len(found.merges) > MOST_ROWS:

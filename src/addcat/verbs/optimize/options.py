@@ -1,8 +1,7 @@
 """Options of `optimize` and `estimate` that have a range."""
 
-import os
-
 from addcat.errors import OptionError, check_seed
+from addcat.machine import check_at_once, cores
 from addcat.rules import Goal
 
 GOALS: tuple[Goal, ...] = ("latency", "memory", "parameters")
@@ -21,12 +20,12 @@ def check_options(
     for name, value, least in (("threads", threads, 1), ("tolerance", tolerance, 0), ("time_limit", time_limit, 0)):
         if not value >= least:
             raise OptionError(f"{name} must be {least} or more. Got {value}.")
+    check_at_once("threads", threads)
     check_seed(seed)
 
 
 def more_threads(threads: int) -> list[str]:
     """What there is to say where more threads are asked for than there are cores."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or threads
-    if threads <= cores:
+    if threads <= cores():
         return []
-    return [f"{threads} threads were asked for, of a process that has {cores} cores; times say little then."]
+    return [f"{threads} threads were asked for, of a process that has {cores()} cores; times say little then."]
