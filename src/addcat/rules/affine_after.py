@@ -38,7 +38,7 @@ def _change(graph: Graph, node: Node, linear: Node) -> Graph:
     folded = affine_after(guards.linear(linear), guards.affine(node))
     name = "pointwise" if linear.op == "separable_conv" else "kernel"
     return graph.edit(
-        put=[linear.edit(weights=building.linear_weights(folded, name))],
+        put=[building.taken_in(linear, folded, name)],
         remove=[node.name],
         rewire={Edge(node.name): Edge(linear.name)},
     )

@@ -57,9 +57,7 @@ def _groups(node: Node) -> int:
 def taken_in(graph: Graph, reader: Node, affine: Affine) -> Node:
     """A linear map with a scale and a shift of what it reads in its own weights."""
     map_, padded = guards.linear(reader), misses_taps(graph, reader)
-    return reader.edit(
-        weights=building.linear_weights(affine_before(affine, map_, padded=padded, groups=_groups(reader)))
-    )
+    return building.taken_in(reader, affine_before(affine, map_, padded=padded, groups=_groups(reader)))
 
 
 def _change(graph: Graph, node: Node, readers: list[Node]) -> Graph:

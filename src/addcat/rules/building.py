@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
+
 from addcat.algebra import Linear
 from addcat.graph import Array, Edge, Node, Shape, Tensor, Weight
 from addcat.graph.windows import with_size
@@ -13,6 +15,14 @@ from addcat.rules.guards import activation
 def linear_weights(map_: Linear, name: str = "kernel") -> dict[str, Array]:
     """A linear map as a node's weights."""
     return {name: map_.kernel} if map_.bias is None else {name: map_.kernel, "bias": map_.bias}
+
+
+def taken_in(node: Node, map_: Linear, name: str = "kernel") -> Node:
+    """A linear layer with another map; a kernel that stays as it was is not copied, since others may hold it."""
+    weights = linear_weights(map_, name)
+    if np.array_equal(weights[name], node.weight(name)):
+        del weights[name]
+    return node.edit(weights=weights)
 
 
 def made(node: Node, name: str, *, weights: Mapping[str, Array] | None = None, **fields: Any) -> Node:

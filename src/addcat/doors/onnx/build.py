@@ -25,10 +25,13 @@ class Builder:
     Attributes:
         emit_all: `emit_all(op_type, inputs, attributes, outputs)` adds an ONNX node and gives its outputs.
         constant: `constant(array, name)` adds an initialiser and gives its value.
+        stored: `stored(key, array)` gives the initialiser of the model that was read which a weight's key names, where
+            it holds that array; None where it does not.
     """
 
     emit_all: Callable[[str, Operands, Attributes, int], "list[Value]"]
     constant: Callable[[Array, str], "Value"]
+    stored: Callable[[int, Array], "Value | None"]
 
     def emit(self, op_type: str, inputs: Operands, attributes: Attributes) -> "Value":
         """Add an ONNX node of one output, and give that."""
@@ -38,8 +41,8 @@ class Builder:
         """An initialiser with a weight of the node, or None where it has none of that name."""
         if name not in node.weights:
             return None
-        array = node.weight(name)
-        return self.constant(array if convert is None else convert(array), f"{node.name}.{name}")
+        array = node.weight(name) if convert is None else convert(node.weight(name))
+        return self.stored(node.weights[name].key, array) or self.constant(array, f"{node.name}.{name}")
 
 
 def build(node: Node, inputs: "Sequence[Value]", builder: Builder) -> "list[Value]":

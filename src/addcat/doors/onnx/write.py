@@ -83,6 +83,8 @@ class _Writer:
         self.graph = graph
         self.source = source.model
         self.constants = source.constants
+        stored = (value for value in self.source.graph.initializers.values() if value in source.constants)
+        self.by_key = {source.constants[value].key: value for value in stored}
         self.values: dict[Edge, Value] = {}
         self.kept: dict[Value, Value] = {}
         self.arrays: dict[int, tuple[Array, Value]] = {}
@@ -172,7 +174,7 @@ class _Writer:
             outputs = self._again(node)
         else:
             operands = [self.values[edge] for edge in node.inputs]
-            outputs = build(node, operands, Builder(self._emitter(node), self._array))
+            outputs = build(node, operands, Builder(self._emitter(node), self._array, self._stored))
             for index, value in enumerate(outputs):
                 old = node.native.node.outputs[index] if isinstance(node.native, Call) else None
                 value.name = self._own_name(old, Edge(node.name, index), node.name)
@@ -252,6 +254,15 @@ class _Writer:
             self.initializers.append(value)
             known = self.arrays[id(array)] = (array, value)
         return known[1]
+
+    def _stored(self, key: int, array: Array) -> "Value | None":
+        """The constant that a weight was read from, if that is what is to be written: others may read it as well."""
+        value = self.by_key.get(key)
+        if value is None:
+            return None
+        stored = self.constants[value].read()
+        same = stored.shape == array.shape and stored.dtype == array.dtype and np.array_equal(stored, array)
+        return self._constant(value) if same else None
 
     def _emitter(self, node: Node) -> "Callable[[str, Operands, Attributes, int], list[Value]]":
         def emit_all(op_type: str, inputs: Operands, attributes: Attributes, outputs: int) -> "list[Value]":

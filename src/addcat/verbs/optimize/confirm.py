@@ -6,6 +6,7 @@ from typing import Any
 
 from addcat.doors.bench import Timer
 from addcat.doors.timing import Ratio
+from addcat.graph.cost import parameters
 from addcat.graph.peak import memory
 from addcat.verbs.optimize.candidates import Kept, again
 from addcat.verbs.optimize.check import Checker
@@ -92,6 +93,8 @@ def _against(task: Task, model: Any) -> tuple[str, Ratio | None]:
             return "Nothing lowers the peak", None
         if timer is not None and _process_grows(timer, bench.original, model):
             return LARGER_PROCESS, None
+    if task.goal == "parameters" and parameters(bench.read(model)) >= parameters(bench.read(bench.original)):
+        return "Nothing saves parameters in the whole", None  # kernels that layers shared may have become several
     if timer is not None:
         ratio = timer.compare_whole(bench.original, model, limit=FINAL_SECONDS)
     slow = task.goal == "latency" and ratio is not None and not ratio.faster
