@@ -28,9 +28,9 @@ from addcat.verbs.optimize import optimize
 from addcat.verbs.optimize.openings import openings
 
 RUNTIMES = ("onnxruntime", "openvino")
-SECONDS, LIMITS = 2.0, {"onnxruntime": 240.0, "openvino": 240.0}
+SECONDS, LIMITS = 2.0, {"onnxruntime": 150.0, "openvino": 150.0}
 """Seconds of one comparison, and of a search; many, since on busy cores most of them pass in waiting."""
-importlib.import_module("addcat.verbs.optimize.confirm").FINAL_SECONDS = 60.0  # the package has a function of that name
+importlib.import_module("addcat.verbs.optimize.confirm").FINAL_SECONDS = 25.0  # the package has a function of that name
 
 
 def by_onnxslim(proto: onnx.ModelProto) -> onnx.ModelProto:
@@ -93,6 +93,7 @@ def searched(base: onnx.ModelProto, runtime: str, threads: int = 1) -> dict[str,
         "peak": [record.before.peak, record.after.peak],
         "notes": list(record.notes),
         "difference": difference(base, result.model) if changed else 0.0,
+        "noise": record.verification.noise if record.verification else 0.0,
         "ratio": 1.0,
     }
     if changed:

@@ -1,6 +1,6 @@
 """What does `optimize` gain on public architectures that nobody here wrote, and what does it cost?
 
-    python benchmarks/architectures.py [--columns openvino] [--part 1/4] [--only NAME ...]
+    python benchmarks/architectures.py [--columns openvino ...] [--part 1/4] [--only NAME ...]
     python benchmarks/architectures.py --table
 
 Each network is exported with random weights, simplified by onnxsim and optimised; times are shares of that of what
@@ -14,6 +14,7 @@ import argparse
 import fcntl
 import gc
 import importlib
+import itertools
 import json
 import logging
 import multiprocessing
@@ -141,7 +142,7 @@ def main() -> None:
     parser.add_argument("--models", type=Path, default=Path(tempfile.gettempdir()) / "architectures")
     parser.add_argument("--part", default="1/1")
     parser.add_argument("--only", nargs="*", default=[])
-    parser.add_argument("--columns", choices=COLUMNS, default=COLUMNS[0])
+    parser.add_argument("--columns", nargs="+", choices=COLUMNS, default=COLUMNS[:1])
     parser.add_argument("--again", action="store_true", help="measure what was measured already")
     parser.add_argument("--table", action="store_true")
     arguments = parser.parse_args()
@@ -153,16 +154,16 @@ def main() -> None:
     logging.disable(logging.CRITICAL)
     names = chosen(arguments.part, arguments.only)
     load_libraries(names, arguments.models)
-    for name in names:
+    for name, columns in itertools.product(names, arguments.columns):
         with records(arguments.out) as found:
             done = found.get(name, {})
-        if arguments.columns in done and not arguments.again:
+        if columns in done and not arguments.again:
             continue
-        measured = measure(name, arguments.columns, arguments.models)
+        measured = measure(name, columns, arguments.models)
         about = {"library": ARCHITECTURES[name].library, "family": ARCHITECTURES[name].family}
         with records(arguments.out) as found:
-            found[name] = {**about, **found.get(name, {}), arguments.columns: measured}
-        print(name, measured.get("why", "done"), flush=True)
+            found[name] = {**about, **found.get(name, {}), columns: measured}
+        print(name, columns, measured.get("why", "done"), flush=True)
 
 
 if __name__ == "__main__":
