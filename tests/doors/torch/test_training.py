@@ -12,7 +12,7 @@ from torch.utils.data import DataLoader, Dataset, TensorDataset
 from addcat.data.examples import Examples
 from addcat.doors.judged import cross_fitted
 from addcat.doors.recipe import Plan, Recipe, at_learning_rate
-from addcat.doors.torch import Example
+from addcat.doors.torch import Example, stream
 from addcat.doors.torch.data import first_call, is_loader, sampled
 from addcat.doors.torch.losses import resolve
 from addcat.doors.torch.measure import assign_state, state
@@ -98,6 +98,64 @@ def test_a_schedule_by_steps_is_stretched_over_a_shorter_run():
     )
     trainer(network(), training).run(0, shortened=Plan(3, 3, 16))
     assert len(seen) == 1 + 18  # the constructor's own, then as many as the whole training has
+
+
+RATES = torch.optim.lr_scheduler
+BY_LENGTH = {
+    "cosine_by_step": (lambda o: RATES.CosineAnnealingLR(o, 18), 18),
+    "cosine_by_pass": (lambda o: RATES.CosineAnnealingLR(o, 3), 3),
+    "linear_by_step": (lambda o: RATES.LinearLR(o, total_iters=16), 18),
+    "milestones_by_step": (lambda o: RATES.MultiStepLR(o, [9, 15]), 18),
+    "milestones_by_pass": (lambda o: RATES.MultiStepLR(o, [1, 2]), 3),
+    "one_after_the_other": (
+        lambda o: RATES.SequentialLR(o, [RATES.ConstantLR(o), RATES.StepLR(o, 4)], milestones=[12]),
+        18,
+    ),
+    "without_a_length": (lambda o: RATES.LambdaLR(o, lambda step: 0.9**step), 3),
+    "said_by_step": (lambda o: {"scheduler": RATES.LambdaLR(o, lambda step: 0.9**step), "interval": "step"}, 18),
+    "said_by_pass": (lambda o: {"scheduler": RATES.CosineAnnealingLR(o, 18), "interval": "epoch"}, 3),
+    "said_without_interval": (lambda o: {"scheduler": RATES.CosineAnnealingLR(o, 18)}, 3),
+}
+
+
+@pytest.mark.parametrize("given", [None, lambda parameters: torch.optim.SGD(parameters, 0.1)])
+@pytest.mark.parametrize("name", BY_LENGTH)
+def test_a_schedule_is_stepped_as_its_length_or_the_user_says(name, given):
+    make, ticks = BY_LENGTH[name]
+    training = Training(optimizer=given, scheduler=make, epochs=3)
+    optimizer, after = training.made(network(), 18, 18)
+    schedule = optimizer.param_groups[0]
+    own = torch.optim.SGD(network().parameters(), schedule["initial_lr"])
+    made = make(own)
+    by_hand = made["scheduler"] if isinstance(made, dict) else made
+    for step in range(18):
+        optimizer.step()
+        after(step)
+        own.step()
+        if (step + 1) % (18 // ticks) == 0:
+            by_hand.step()
+        assert schedule["lr"] == own.param_groups[0]["lr"]
+
+
+def test_a_dict_that_is_no_schedule():
+    training = Training(scheduler=lambda _: {"lr": 0.1}, epochs=3)
+    with pytest.raises(OptionError) as error:
+        training.made(network(), 18, 18)
+    assert str(error.value) == (
+        'scheduler= gave {\'lr\': 0.1}. Expected a schedule, or {"scheduler": it, "interval": "step" or "epoch"}.'
+    )
+
+
+def test_batches_are_those_of_the_order_however_many_are_moved_at_once(monkeypatch):
+    data, plan = task(), Plan(6, 3, 16)
+    want = [(data.inputs[0][rows], data.targets[0][rows]) for rows in plan.order(96, 4).reshape(18, 16)]
+    for size in (1, 5 * 16 * 32, 2**24):
+        monkeypatch.setattr(stream, "BLOCK", size)
+        found = list(of_arrays(data, plan, 4, Example.of((torch.zeros(2, 6),)), "cpu"))
+        assert len(found) == 18
+        for (call, target), (x, y) in zip(found, want, strict=True):
+            np.testing.assert_array_equal(call.args[0].numpy(), x)
+            np.testing.assert_array_equal(target.numpy(), y)
 
 
 def test_runs_start_from_the_given_weights_and_repeat():

@@ -15,7 +15,7 @@ import numpy as np
 
 from addcat.data.scores import Form
 from addcat.doors.torch.examples import is_dict, is_list
-from addcat.doors.torch.raised import named_data
+from addcat.doors.torch.raised import data_error, named_data
 from addcat.errors import DataError, OptionError
 from addcat.frameworks import torch
 from addcat.graph import Array
@@ -69,8 +69,10 @@ class TorchLoss:
 
     def trained(self, output: Any, target: Any) -> Any:
         """The scalar to train by."""
-        with named_data(f"The loss {self.name}"):
+        try:  # of every step: a context would cost more
             return self.mean(plain(output), target)
+        except Exception as error:
+            raise data_error(f"The loss {self.name}", error) from error
 
     def per_example(self, output: Any, target: Any, examples: int) -> Any:
         """Loss of each example, of shape (examples,)."""
@@ -90,6 +92,8 @@ class TorchLoss:
 
 def plain(output: Any) -> Any:
     """What a loss takes: the `logits` of an output object, the one tensor of a list, tuple or dict, else the output."""
+    if isinstance(output, _torch.Tensor):
+        return output
     if hasattr(output, "logits"):
         return output.logits
     if is_list(output) and len(output) == 1:

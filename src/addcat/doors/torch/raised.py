@@ -43,10 +43,15 @@ def named_data(what: str) -> Generator[None]:
     """
     try:
         yield
-    except AddcatError:
-        raise
     except Exception as error:
-        raise DataError(f"{what} raised {said(error)}. Correct that, or the data that it is given.") from error
+        raise data_error(what, error) from error
+
+
+def data_error(what: str, error: Exception) -> AddcatError:
+    """What is raised where a part of the user's data raises: an error of addcat's own as it is."""
+    if isinstance(error, AddcatError):
+        return error
+    return DataError(f"{what} raised {said(error)}. Correct that, or the data that it is given.")
 
 
 def words_of(model: Any, error: BaseException) -> str:

@@ -19,6 +19,7 @@ from addcat.doors.torch.examples import Example, is_dict, is_list
 from addcat.doors.torch.raised import named_data, said
 from addcat.errors import DataError
 from addcat.frameworks import load, torch
+from addcat.graph import Array
 
 _torch: Any = torch()
 _tree: Any = load("torch.utils._pytree", extra="torch")
@@ -67,10 +68,30 @@ class Generators:
             generator.set_state(one)
 
 
+BLOCK = 2**24
+"""Bytes of arrays that are put in order and moved at once: of small examples one by one would cost more than a step."""
+
+
 def of_arrays(examples: Examples, plan: Plan, seed: int, example: Example, device: Any) -> Generator[Ready]:
     """Batches of arrays, in the order that the plan gives for a seed."""
-    for rows in plan.order(examples.count, seed).reshape(plan.steps, -1):
-        yield call_of(examples.rows(rows), example, device)
+    order = plan.order(examples.count, seed).reshape(plan.steps, -1)
+    size = order.shape[1]
+    bytes_each = sum(array[:1].nbytes for array in (*examples.inputs, *examples.targets))
+    at_once = max(1, BLOCK // max(1, size * bytes_each))
+    for start in range(0, plan.steps, at_once):
+        rows = order[start : start + at_once].reshape(-1)
+        inputs = [
+            _placed(array[rows], device, tensor.dtype).split(size)
+            for array, tensor in zip(examples.inputs, example.tensors, strict=True)
+        ]
+        targets = [_placed(array[rows], device).split(size) for array in examples.targets]
+        for parts, target in zip(zip(*inputs, strict=True), zip(*targets, strict=True), strict=True):
+            yield example.filled([*parts]), target[0] if len(target) == 1 else target
+
+
+def _placed(array: Array, device: Any, dtype: Any = None) -> Any:
+    """An array of nobody else's, where the model lies."""
+    return _torch.from_numpy(np.asarray(array)).to(device=device, dtype=dtype)
 
 
 def call_of(batch: Examples, example: Example, device: Any) -> Ready:

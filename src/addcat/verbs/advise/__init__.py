@@ -91,9 +91,10 @@ def advise(
         example_inputs: What a PyTorch module is called with; taken from the data where left out.
         **training: How the model is trained: `epochs` and `batch_size`, where the model and the data do not say it (a
             Keras model keeps its optimiser and its steps, not its batch size). For a PyTorch module also `optimizer`, a
-            function of its parameters; `scheduler`, a function of the optimiser; `unpack`, which takes a batch of a
-            loader and gives (inputs, target); `factory`, which makes the model anew; `device`; `autocast`, a type. A
-            `DataLoader` is iterated as it is.
+            function of its parameters; `scheduler`, a function of the optimiser, stepped after every pass, or after
+            every batch where its length, or {"scheduler": ..., "interval": "step"}, says so; `unpack`, which takes a
+            batch of a loader and gives (inputs, target); `factory`, which makes the model anew; `device`; `autocast`, a
+            type. A `DataLoader` is iterated as it is.
 
     Returns:
         One verdict for each question, always with a recommendation, its odds and its evidence; the plan where `plan`.

@@ -7,6 +7,7 @@ from typing import Any
 
 from addcat.doors.recipe import Recipe, assumption
 from addcat.doors.torch.raised import said
+from addcat.doors.torch.training.schedule import interval
 from addcat.errors import OptionError
 from addcat.frameworks import torch
 from addcat.report import rows
@@ -15,8 +16,6 @@ _torch: Any = torch()
 
 STEPS, BATCH, RATE, DECAY = 1500, 128, 2e-3, 1e-3
 """Where nothing is said: AdamW (Loshchilov and Hutter 2019) with cosine decay, as for Keras models."""
-BY_STEP = ("OneCycleLR", "CyclicLR", "CosineAnnealingWarmRestarts")
-"""Schedules that torch's documentation steps after every batch; the others after every pass over the data."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,21 +70,21 @@ class Training:
         parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
         if self.optimizer is None:
             optimizer = _torch.optim.AdamW(parameters, RATE, weight_decay=DECAY)
-            schedule = _torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, STEPS)
-            ticks = STEPS
         else:
             optimizer = _called("optimizer", self.optimizer, parameters)
-            schedule = None if self.scheduler is None else _called("scheduler", self.scheduler, optimizer)
-            by_step = type(schedule).__name__ in BY_STEP
-            ticks = whole if by_step else (self.epochs or 1)
-        if self.optimizer is None and self.scheduler is not None:
-            schedule, ticks = _called("scheduler", self.scheduler, optimizer), self.epochs or 1
+        if self.scheduler is not None:
+            schedule, unit = interval(_called("scheduler", self.scheduler, optimizer), self.epochs or 1, whole)
+            ticks = whole if unit == "step" else self.epochs or 1
+        elif self.optimizer is None:
+            schedule, ticks = _torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, STEPS), STEPS
+        else:
+            return optimizer, lambda _: None
         done = 0
 
         def after(step: int) -> None:
             nonlocal done
             due = (step + 1) * ticks // steps
-            while schedule is not None and done < due:
+            while done < due:
                 schedule.step()
                 done += 1
 

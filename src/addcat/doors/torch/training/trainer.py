@@ -3,7 +3,7 @@
 import threading
 import time
 from collections.abc import Callable, Generator, Sequence
-from contextlib import closing, contextmanager, nullcontext
+from contextlib import closing, contextmanager
 from typing import Any
 
 import numpy as np
@@ -139,25 +139,43 @@ class TorchTrainer:
             return of_loader(loader, seed, self._training.unpack or default_unpack, self._device)
         return of_arrays(self._data, plan, seed, self._example, self._device)
 
-    def _stepper(self, plan: Plan) -> Any:
-        """One optimiser step on a batch, for a run of its own."""
+    def _stepper(self, plan: Plan) -> Callable[[int, Ready], None]:
+        """One optimiser step on a batch, for a run of its own; what nobody asked for is not called at all."""
         optimizer, after = self._training.made(self._model, plan.steps, self._recipe.steps)
-        kind, cast = self._device.type, self._training.autocast
-        scaler = _torch.amp.GradScaler(kind, enabled=cast == _torch.float16)
-        model, trained, rate = self._model, self._loss.trained, self._recipe.rate
+        model, trained, cast = self._model, self._loss.trained, self._training.autocast
+        update = self._update(optimizer)
 
         def step(number: int, batch: Ready) -> None:
             call, target = batch
             optimizer.zero_grad()
-            with nullcontext() if cast is None else _torch.autocast(kind, cast):
+            if cast is None:
                 value = trained(model(*call.args, **call.kwargs), target)
-            scaler.scale(value).backward()
-            with _at_rate(optimizer, rate):
-                scaler.step(optimizer)
-            scaler.update()
+            else:
+                with _torch.autocast(self._device.type, cast):
+                    value = trained(model(*call.args, **call.kwargs), target)
+            update(value)
             after(number)
 
         return step
+
+    def _update(self, optimizer: Any) -> Callable[[Any], None]:
+        """Take a loss backwards, and make the optimiser's step."""
+        rate = self._recipe.rate
+        scaler = _torch.amp.GradScaler(self._device.type) if self._training.autocast == _torch.float16 else None
+
+        def plainly(value: Any) -> None:
+            value.backward()
+            optimizer.step()
+
+        def scaled(value: Any) -> None:
+            value = value if scaler is None else scaler.scale(value)
+            value.backward()
+            with _at_rate(optimizer, rate):
+                optimizer.step() if scaler is None else scaler.step(optimizer)
+            if scaler is not None:
+                scaler.update()
+
+        return plainly if scaler is None and rate == 1.0 else scaled
 
 
 @contextmanager
