@@ -1,6 +1,7 @@
 """What every test shares: the backend, hypothesis without surprises, and printed output kept as files."""
 
 import os
+import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,6 +35,12 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
             drawn = dict(getattr(report, "user_properties", ())).get("drawn")
             if drawn and report.when == "teardown":
                 terminalreporter.write_line(f"{report.nodeid.rpartition('::')[2]} drew {drawn}")
+
+
+def pytest_runtest_setup() -> None:
+    """Weights of small ONNX models begin anew with every test, whatever ran before it."""
+    if models := sys.modules.get("tests.doors.onnx.models"):
+        models.random.begin(models.SEED)
 
 
 @dataclass(frozen=True)

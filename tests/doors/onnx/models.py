@@ -1,12 +1,12 @@
 """Small ONNX models, each with things that a door may trip over. `MODELS` names them all."""
 
+import functools
+import zlib
 from collections.abc import Callable
 
 import numpy as np
 import onnx
 from onnx import numpy_helper
-
-RNG = np.random.default_rng(7)
 
 
 def model(text: str, *, opset: int = 17, ir_version: int = 8, **weights: np.ndarray) -> onnx.ModelProto:
@@ -17,8 +17,22 @@ def model(text: str, *, opset: int = 17, ir_version: int = 8, **weights: np.ndar
     return proto
 
 
-def random(*shape: int, dtype: str = "float32") -> np.ndarray:
-    return RNG.standard_normal(shape).astype(dtype)
+class Draws:
+    """Normal numbers from a seed. Every test begins `random` anew (see `tests/conftest.py`), so that what it draws
+    depends on nothing that ran before; a module that draws while it is imported makes draws of its own."""
+
+    def __init__(self, seed: int) -> None:
+        self.begin(seed)
+
+    def begin(self, seed: int) -> None:
+        self.generator = np.random.default_rng(seed)
+
+    def __call__(self, *shape: int, dtype: str = "float32") -> np.ndarray:
+        return self.generator.standard_normal(shape).astype(dtype)
+
+
+SEED = 7
+random = Draws(SEED)
 
 
 def norms(channels: int) -> dict[str, np.ndarray]:
@@ -222,8 +236,23 @@ def optional_input() -> onnx.ModelProto:
     return model("g (float[N,4] x, float[4] bias) => (float[N,4] y) { y = Add(x, bias) }", bias=random(4))
 
 
+def alone(function: Callable[[], onnx.ModelProto]) -> Callable[[], onnx.ModelProto]:
+    """A model whose weights are drawn by its name, whoever drew before it and whoever draws after it."""
+
+    @functools.wraps(function)
+    def made() -> onnx.ModelProto:
+        before = random.generator
+        random.begin(zlib.crc32(function.__name__.encode()))
+        try:
+            return function()
+        finally:
+            random.generator = before
+
+    return made
+
+
 MODELS: dict[str, Callable[[], onnx.ModelProto]] = {
-    function.__name__: function
+    function.__name__: alone(function)
     for function in (
         *(residual, constants, dense, merges, upsampling, rearranging, subgraphs, functions, names, half_precision),
         optional_input,

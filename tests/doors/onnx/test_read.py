@@ -172,3 +172,10 @@ def test_unknown_rank_is_not_looked_into():
 def test_other_input_shapes():
     graph = read(MODELS["residual"](), shapes=((5, 8, 16, 16),))
     assert graph.nodes["Add_4"].shape == (5, 8, 16, 16)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_weights_of_a_model_do_not_hang_on_what_was_drawn_before(name):
+    one = MODELS[name]().SerializeToString()
+    random(5)
+    assert MODELS[name]().SerializeToString() == one

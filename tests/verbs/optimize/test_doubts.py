@@ -10,8 +10,10 @@ from networks import Input, keras, layers
 from addcat.verbs.optimize import optimize
 from addcat.verbs.optimize.check import Checker
 from addcat.verbs.optimize.result import KEPT, REFUSED, WRONG
-from tests.doors.onnx.models import model, norms, random
+from tests.doors.onnx.models import Draws, model, norms
 from tests.verbs.optimize.test_optimize import branches, head
+
+random = Draws(1)
 
 WEIGHTS = {"three": random(4, 4, 3, 3), "one": random(4, 4, 1, 1)}
 BODY = "a = Conv<pads=[1,1,1,1]>(x, three) b = Conv(x, one) s = Sum(a, b)"

@@ -6,7 +6,9 @@ import pytest
 from addcat.doors.onnx.read import read
 from addcat.graph.cost import parameters, total_multiply_adds
 from addcat.verbs.inspect import inspect
-from tests.doors.onnx.models import model, random
+from tests.doors.onnx.models import Draws, model
+
+random = Draws(2)
 
 WHOLE = {"scale": np.float32(0.1), "zero": np.int8(0), "point": np.uint8(128)}
 

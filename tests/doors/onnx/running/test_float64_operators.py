@@ -6,7 +6,9 @@ import pytest
 from onnx.reference import ReferenceEvaluator
 
 from addcat.doors.onnx.running.float64_operators import _conv_transpose, operators
-from tests.doors.onnx.models import random
+from tests.doors.onnx.models import Draws
+
+random = Draws(3)
 
 X = np.random.default_rng(0).standard_normal((2, 4, 7, 6)).astype("float32")
 CASES = {
