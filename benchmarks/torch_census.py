@@ -1,10 +1,10 @@
 """Which PyTorch networks can be read, and which of their merges switched and switched back?
 
 Own networks of the tests, and those of libraries where they are installed: pip install 'addcat[census]'. For each:
-whether torch.fx.symbolic_trace, torch.export.export and addcat capture it; seconds of a forward pass, and to inspect
-it; its Adds and Concatenates, and of these how many are switched exactly to the other one and back, all at once, else
-one by one (a merge in a module that is called several times is one), and how many are refused, with the codes of the
-reasons.
+whether torch.fx.symbolic_trace, torch.export.export and addcat capture it; processor's seconds of a forward pass, and
+to inspect it; its Adds and Concatenates, and of these how many are switched exactly to the other one and back, all at
+once, else one by one (a merge in a module that is called several times is one), and how many are refused, with the
+codes of the reasons.
 Run: python benchmarks/torch_census.py [library ...]
 """
 
@@ -31,15 +31,17 @@ SECONDS = 120
 
 @contextmanager
 def at_most(seconds):
+    """Within, an error after so many seconds of the processor: others on the machine do not count."""
+
     def stop(*_):
         raise TimeoutError(f"more than {seconds} s")
 
-    signal.signal(signal.SIGALRM, stop)
-    signal.alarm(seconds)
+    signal.signal(signal.SIGPROF, stop)
+    signal.setitimer(signal.ITIMER_PROF, seconds)
     try:
         yield
     finally:
-        signal.alarm(0)
+        signal.setitimer(signal.ITIMER_PROF, 0)
 
 
 def attempt(function):
@@ -93,18 +95,18 @@ def row(name, build):
     args, kwargs = called(inputs)
     with torch.no_grad():
         model(*args, **kwargs)
-        start = time.perf_counter()
+        start = time.process_time()
         model(*args, **kwargs)
-        forward = time.perf_counter() - start
+        forward = time.process_time() - start
     fx = attempt(lambda: torch.fx.symbolic_trace(copy.deepcopy(model)))
     export = attempt(lambda: torch.export.export(copy.deepcopy(model), args, kwargs, strict=False))
-    start = time.perf_counter()
+    start = time.process_time()
     try:
         with at_most(SECONDS):
             found = addcat.inspect(model, example_inputs=inputs)
     except Exception as error:
         return [name, fx, export, said(error), f"{forward:.3f}", *"------"]
-    seconds = time.perf_counter() - start
+    seconds = time.process_time() - start
     merges = [merge for merge in found.merges if merge.merge.adds or merge.merge.op == "concat"]
     refused = Counter(merge.switch.code for merge in merges if isinstance(merge.switch, Refusal))
     wanted = {m.site: "concat" if m.merge.adds else "add" for m in merges if not isinstance(m.switch, Refusal)}

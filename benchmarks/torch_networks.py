@@ -83,12 +83,12 @@ def timm_model(name, size=64, **kwargs):
     return timm.create_model(name, num_classes=3, **kwargs), (image(2, 3, size, size),)
 
 
-def smp_model(cls):
+def smp_model(cls, encoder="tu-resnet18", size=64, **kwargs):
     without_torchvision()
     import segmentation_models_pytorch
 
-    model = getattr(segmentation_models_pytorch, cls)(encoder_name="tu-resnet18", encoder_weights=None)
-    return model, (image(2, 3, 64, 64),)
+    model = getattr(segmentation_models_pytorch, cls)(encoder_name=encoder, encoder_weights=None, **kwargs)
+    return model, (image(2, 3, size, size),)
 
 
 pixels = {"pixel_values": torch.randn(2, 3, 32, 32)}
@@ -96,6 +96,21 @@ tokens = torch.randint(0, 50, (2, 7))
 two_d = (2, 1, 32, 32)
 common = {"num_hidden_layers": 2, "num_attention_heads": 2, "hidden_size": 16, "intermediate_size": 32}
 levels = {"block_out_channels": (8, 16), "norm_num_groups": 4, "layers_per_block": 1}
+
+TIMM = {
+    **dict.fromkeys(("hrnet_w18_small", "convnext_atto", "efficientnet_b0", "densenet121", "dla34"), 64),
+    **dict.fromkeys(("seresnet18", "skresnet18", "resnetv2_50", "nf_resnet26", "regnetx_002", "res2net50_26w_4s"), 64),
+    **dict.fromkeys(("mobilenetv3_small_050", "rexnet_100", "ghostnet_100", "dpn68", "cspdarknet53", "repvgg_a0"), 64),
+    **dict.fromkeys(("ese_vovnet19b_dw", "selecsls42", "mobilevit_xxs", "edgenext_xx_small", "fastvit_t8"), 64),
+    **dict.fromkeys(("poolformer_s12", "convmixer_768_32", "pvt_v2_b0", "efficientvit_b0", "hgnetv2_b0"), 64),
+    **dict.fromkeys(("xception41", "inception_v3"), 128),
+    **dict.fromkeys(("mixer_s32_224", "xcit_nano_12_p16_224", "levit_128s", "coatnet_nano_rw_224"), 224),
+}
+"""Of timm by the side of their images."""
+SMP = (
+    *("Unet", "UnetPlusPlus", "FPN", "Linknet", "MAnet", "PSPNet", "PAN", "DeepLabV3", "DeepLabV3Plus", "UPerNet"),
+    "Segformer",
+)
 
 NETWORKS = {
     "UNet": ("monai", lambda: monai("UNet", two_d, 2, 1, 2, (4, 8, 16), (2, 2), num_res_units=2)),
@@ -250,11 +265,9 @@ NETWORKS = {
         ),
     ),
     "resnet18": ("timm", lambda: timm_model("resnet18", drop_path_rate=0.1)),
-    "hrnet_w18_small": ("timm", lambda: timm_model("hrnet_w18_small")),
-    "convnext_atto": ("timm", lambda: timm_model("convnext_atto")),
-    "efficientnet_b0": ("timm", lambda: timm_model("efficientnet_b0")),
     "vit_tiny": ("timm", lambda: timm_model("vit_tiny_patch16_224", 224, depth=2)),
-    "densenet121": ("timm", lambda: timm_model("densenet121")),
-    "dla34": ("timm", lambda: timm_model("dla34")),
-    **{f"{cls} (smp)": ("smp", lambda cls=cls: smp_model(cls)) for cls in ("Unet", "FPN", "Linknet", "DeepLabV3Plus")},
+    "swin_tiny": ("timm", lambda: timm_model("swin_tiny_patch4_window7_224", 224, depths=(1, 1, 1, 1))),
+    **{name: ("timm", lambda name=name, size=size: timm_model(name, size)) for name, size in TIMM.items()},
+    **{f"{cls} (smp)": ("smp", lambda cls=cls: smp_model(cls)) for cls in SMP},
+    "DPT (smp)": ("smp", lambda: smp_model("DPT", "tu-vit_tiny_patch16_224", 224, dynamic_img_size=True)),
 }

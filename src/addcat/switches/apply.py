@@ -29,6 +29,8 @@ class Setting:
         widen: "project" or "pad".
         seed: Of everything drawn.
         until: When fitting is to end, in seconds of `time.monotonic`; where it would not, `OutOfTime` is raised.
+        projected: Sites where a Concatenate keeps the channels of the Add by a 1x1 layer, though its readers could take
+            more: code around them may ask for those.
     """
 
     door: Prober
@@ -36,6 +38,7 @@ class Setting:
     widen: str
     seed: int
     until: float = math.inf
+    projected: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +88,7 @@ def switch_site(root: Graph, site: str, rung: Rung, setting: Setting) -> Changed
     if (blocked := blocker(graph, merge) or mask_refusal(graph.nodes[name], site, rung)) is not None:
         return blocked
     graph = with_own_layers(graph, name)
-    exact = _exactly(graph, merge, rung, setting.seed)
+    exact = _exactly(graph, merge, rung, setting)
     if not isinstance(exact, Refusal):
         return Changed(with_subgraph(root, site, exact[0]), exact[1], True, {}, _checks(graph, merge, exact[0]))
     if not setting.batches:
@@ -105,13 +108,13 @@ def _checks(old: Graph, merge: Merge, new: Graph) -> tuple[tuple[Edge, Edge], ..
     return tuple(pairs)
 
 
-def _exactly(graph: Graph, merge: Merge, rung: Rung, seed: int) -> tuple[Graph, str] | Refusal:
+def _exactly(graph: Graph, merge: Merge, rung: Rung, setting: Setting) -> tuple[Graph, str] | Refusal:
     """The change by algebra alone."""
     if rung.name == "drop":
         reason = f"what the other branches of {merge.site!r} add is lost: give data, and the closest network is fitted"
         return Refusal("AC114", merge.site, reason)
     if merge.adds and rung.name == "concat":
-        return to_concat(graph, merge)
+        return to_concat(graph, merge, behind=merge.site in setting.projected)
     rule = "raise"
     if not merge.adds:
         form = exact_form(graph, merge)
@@ -125,7 +128,7 @@ def _exactly(graph: Graph, merge: Merge, rung: Rung, seed: int) -> tuple[Graph, 
         if isinstance(lowered, Refusal):
             return lowered
         graph, rule = lowered, "lower"
-    return raise_to(graph, describe_merge(graph, graph.nodes[merge.node]), rung, seed=seed), rule
+    return raise_to(graph, describe_merge(graph, graph.nodes[merge.node]), rung, seed=setting.seed), rule
 
 
 def _fitted(root: Graph, site: str, merge: Merge, rung: Rung, setting: Setting) -> Changed:

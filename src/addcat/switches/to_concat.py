@@ -67,8 +67,8 @@ def blocks(node: Node, channels: int) -> Sequence[Array]:
     return [eye for _ in node.inputs]
 
 
-def to_concat(graph: Graph, merge: Merge) -> tuple[Graph, str]:
-    """Open a merge; return the new graph and the form that was taken, "tie" or "project"."""
-    if merge.op == "add" and linear_consumers(merge):
+def to_concat(graph: Graph, merge: Merge, *, behind: bool = False) -> tuple[Graph, str]:
+    """Open a merge; return the new graph and the form that was taken, "tie" or "project"; the latter where `behind`."""
+    if not behind and merge.op == "add" and linear_consumers(merge):
         return tie(graph, merge), "tie"
     return project(graph, merge), "project"

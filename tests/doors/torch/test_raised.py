@@ -50,20 +50,53 @@ def task(count=60):
     return x.numpy(), (x[:, 0, 0, 0] > 0).long().numpy()
 
 
-@pytest.mark.parametrize("fresh", [False, True])
 @pytest.mark.parametrize(
     ("words", "raised"),
     [((), "AssertionError at `raise AssertionError(*self.words)`"), (("4 only.",), "AssertionError: 4 only")],
 )
-def test_a_module_that_asks_for_sizes_refuses_a_switch_by_name(words, raised, fresh):
+def test_a_module_that_asks_for_sizes_refuses_fresh_weights_by_name(words, raised):
     with pytest.raises(RefusedError) as error:
-        addcat.switch(Net(words), {"block.add": "concat"}, example_inputs=(X,), fresh=fresh)
+        addcat.switch(Net(words), {"block.add": "concat"}, example_inputs=(X,), fresh=True)
     assert str(error.value) == (
         f"'block.add' cannot be changed: Down 'down' raised {raised} once it was [AC118]. "
         "The code around has to take the new sizes; change it, or leave the merge as it is."
     )
     (refusal,) = error.value.refusals
     assert (refusal.code, refusal.site) == ("AC118", "block.add")
+
+
+def test_channels_that_code_asks_for_are_given_back_by_a_layer():
+    torch.manual_seed(0)
+    model, x = Net(), torch.randn(2, 3, 6, 6)
+    assert [merge.switch for merge in addcat.inspect(model, example_inputs=(X,)).merges] == ["tie"]
+    done = addcat.switch(model, {"block.add": "concat"}, example_inputs=(X,))
+    (step,) = done.record.steps
+    assert (step.rule, step.exact, step.added) == ("project", True, ("block.add_project",))
+    assert step.notes == (
+        "block.add: the model's own code asks for the channels of the Add, so a 1x1 layer gives them back; its readers "
+        "stay as they are.",
+    )
+    torch.testing.assert_close(done.model(x), model(x))
+    assert done.model.down.conv.weight.shape == model.down.conv.weight.shape
+    again = addcat.apply(model, done.record, example_inputs=(X,))
+    torch.testing.assert_close(again(x), model(x))
+    back = addcat.switch(done.model, {"block.add": "add"}, example_inputs=(X,))
+    torch.testing.assert_close(back.model(x), model(x))
+
+
+class Counting(Net):
+    """Asks for a sum, in a way that no layer can give back."""
+
+    def forward(self, x):
+        y = self.block(x)
+        if not hasattr(self.block, "add_project") and type(self.block).__dict__.get("_addcat_base") is None:
+            return self.head(self.down(y).mean((2, 3)))
+        raise ValueError("the block was changed")
+
+
+def test_what_a_layer_does_not_help_is_refused_with_the_first_reason():
+    with pytest.raises(RefusedError, match="cannot be changed: Counting raised ValueError: the block was changed once"):
+        addcat.switch(Counting(), {"block.add": "concat"}, example_inputs=(X,))
 
 
 def test_advise_goes_on_and_compare_is_refused():

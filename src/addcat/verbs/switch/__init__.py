@@ -1,11 +1,11 @@
 """`switch`: change merges of a model, keep what it computes, and say what was done."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from addcat.data import as_dataset
-from addcat.doors.base import door_for, framework_of
+from addcat.doors.base import Writer, door_for, framework_of
 from addcat.errors import OptionError, RefusedError, check_seed
 from addcat.graph import Array, Edge, Graph, Refusal
 from addcat.graph.cost import tensor_bytes
@@ -104,8 +104,7 @@ def switch(
     require_sites(list(wanted), list(merges))
     batches = () if data is None else _batches(data, graph)
     setting = Setting(door, batches, widen, drawn)
-    new_graph, steps, checks = _steps(graph, merges, wanted, setting, fresh=fresh)
-    new = door.write(new_graph, weights=not fresh, seed=drawn if fresh else None)
+    new, new_graph, steps, checks = _written(door, graph, merges, wanted, setting, fresh=fresh)
     exact = all(step.exact for step in steps)
     difference = None
     if not fresh:
@@ -137,6 +136,29 @@ def _batches(data: Any, graph: Graph) -> tuple[list[Array], ...]:
     return tuple(found)
 
 
+def _written(
+    door: Writer, graph: Graph, merges: dict[str, Merge], wanted: Mapping[str, Rung], setting: Setting, *, fresh: bool
+) -> tuple[Any, Graph, list[Step], list[tuple[Edge, Edge]]]:
+    """The new model, its graph, what was done and what is to be checked.
+
+    Where the user's code does not take the channels of a tied Concatenate, a 1x1 layer gives back those of the Add.
+    """
+    seed = setting.seed if fresh else None
+    made, steps, checks = _steps(graph, merges, wanted, setting, fresh=fresh)
+    try:
+        return door.write(made, weights=not fresh, seed=seed), made, steps, checks
+    except RefusedError as refused:
+        asked = {refusal.site for refusal in refused.refusals if refusal.code == "AC118"}
+        tied = frozenset(step.site for step in steps if step.rule == "tie" and step.site in asked)
+        if not tied:
+            raise
+        made, steps, checks = _steps(graph, merges, wanted, replace(setting, projected=tied), fresh=fresh)
+        try:
+            return door.write(made, weights=not fresh, seed=seed), made, steps, checks
+        except RefusedError:  # it is not the channels that the code minds
+            raise refused from None
+
+
 def _steps(
     graph: Graph, merges: dict[str, Merge], wanted: Mapping[str, Rung], setting: Setting, *, fresh: bool
 ) -> tuple[Graph, list[Step], list[tuple[Edge, Edge]]]:
@@ -150,7 +172,7 @@ def _steps(
         if isinstance(outcome, Refusal):
             refusals.append(outcome)
         else:
-            steps.append(_step(graph, merges[site], wanted[site], outcome))
+            steps.append(_step(graph, merges[site], wanted[site], outcome, asked=site in setting.projected))
             graph = outcome.graph
             if "/" not in site:
                 checks.extend(outcome.checks)
@@ -166,7 +188,7 @@ def _lasts(first: Graph, before: Edge, last: Graph, after: Edge) -> bool:
     return both and first.tensor(before).shape == last.tensor(after).shape
 
 
-def _step(before: Graph, merge: Merge, rung: Rung, outcome: Changed) -> Step:
+def _step(before: Graph, merge: Merge, rung: Rung, outcome: Changed, *, asked: bool) -> Step:
     site, after = merge.site, outcome.graph
     old, name = subgraph(before, site)
     new, _ = subgraph(after, site)
@@ -183,7 +205,7 @@ def _step(before: Graph, merge: Merge, rung: Rung, outcome: Changed) -> Step:
         distortion=outcome.distortion,
         before=_measured(before, old, name),
         after=_measured(after, new, name),
-        notes=tuple(_notes(old, merge, outcome)),
+        notes=tuple(_notes(old, merge, outcome, asked=asked)),
     )
 
 
@@ -192,8 +214,11 @@ def _measured(root: Graph, inside: Graph, name: str) -> Footprint:
     return footprint(root, tensor_bytes(node.outputs[0]) if node is not None else None)
 
 
-def _notes(graph: Graph, merge: Merge, outcome: Changed) -> list[str]:
+def _notes(graph: Graph, merge: Merge, outcome: Changed, *, asked: bool) -> list[str]:
     notes: list[str] = []
+    if asked and outcome.rule == "project":
+        words = "the model's own code asks for the channels of the Add, so a 1x1 layer gives them back; "
+        notes.append(f"{merge.site}: {words}its readers stay as they are.")
     if outcome.rule == "tie":
         words = "A tied Concatenate computes what Add did but trains differently: "
         notes.append(words + "each copy of the kernel gets a gradient and weight decay of its own.")

@@ -3,6 +3,7 @@
 import math
 from typing import Any
 
+from addcat.doors.torch.examples import is_dict
 from addcat.errors import OptionError
 
 BY_STEP = ("OneCycleLR", "CyclicLR", "CosineAnnealingWarmRestarts")
@@ -32,8 +33,8 @@ def interval(given: Any, epochs: int, steps: int) -> tuple[Any, str]:
         >>> [interval(Cosine(length), 100, 1600)[1] for length in (100, 200, 1600)]
         ['epoch', 'epoch', 'step']
     """
-    if isinstance(given, dict):
-        said: Any = dict(given)  # pyright: ignore[reportUnknownArgumentType]
+    if is_dict(given):
+        said: dict[str, Any] = dict(given)
         if "scheduler" not in said or said.get("interval", "epoch") not in UNITS:
             words = ", ".join(f"{key!r}: {value!r}" for key, value in said.items())
             raise OptionError(
