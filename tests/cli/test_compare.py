@@ -78,3 +78,45 @@ def test_functions_of_a_module(command, capsys):
 def test_a_mistake_is_one_message(command, capsys, words, text):
     assert main(["compare", *words]) == 2
     assert capsys.readouterr().err.replace("\n", " ").strip() == f"Error: {text}"
+
+
+class NoServer:
+    """An MLflow that reaches nobody."""
+
+    def set_tracking_uri(self, uri):
+        raise RuntimeError(f"API request to {uri} failed.\nMax retries exceeded")
+
+
+def test_what_cannot_be_written_does_not_cost_the_verdict(command, tmp_path, monkeypatch, capsys):
+    def full(*_, **__):
+        raise OSError(28, "No space left on device")
+
+    words = ["compare", "--command", command, "--metric", "val_loss", "--pairs", "4", "--json"]
+    reasons = {"--html": "The report cannot be saved as 'r.html'", "--csv": "The trials cannot be saved as 'r.csv'"}
+    for option, said in reasons.items():
+        with monkeypatch.context() as patched:
+            patched.setattr("pathlib.Path.write_text", full)
+            assert main([*words, option, f"r.{option[2:]}"]) == 2
+        printed = capsys.readouterr()
+        assert json.loads(printed.out)["findings"][0]["verdict"] == "concat"
+        assert printed.err == (
+            f"Error: {said}: No space left on device. Correct that, or save it somewhere else; nothing was written.\n"
+        )
+    monkeypatch.setitem(sys.modules, "mlflow", NoServer())
+    assert main([*words, "--mlflow", "http://nowhere"]) == 2
+    printed = capsys.readouterr()
+    assert json.loads(printed.out)["findings"][0]["verdict"] == "concat"
+    assert printed.err == (
+        "Error: The trials cannot be logged to MLflow at 'http://nowhere': API request to http://nowhere failed. "
+        "Correct that, and show the store with --mlflow again; a comparison without --store has to be run again.\n"
+    )
+
+
+def test_an_mlflow_that_is_missing_is_said_before_anything_is_trained(command, tmp_path, monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "mlflow", None)
+    words = ["compare", "--command", command, "--metric", "val_loss", "--pairs", "4", "--store", "trials.db"]
+    assert main([*words, "--mlflow", "sqlite:///m.db"]) == 2
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert printed.err.endswith("It comes with the extra 'mlflow': pip install 'addcat[mlflow]'.\n")
+    assert not (tmp_path / "trials.db").exists()

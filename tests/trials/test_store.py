@@ -131,6 +131,34 @@ def test_places_that_will_not_do(tmp_path, kind):
     assert text.read_text() == before
 
 
+def test_a_database_of_another_program_is_left_as_it_is(tmp_path):
+    path = tmp_path / "other.db"
+    with sqlite3.connect(path) as connection:
+        connection.execute("CREATE TABLE comparison (name TEXT)")  # one of our words makes it none of ours
+        connection.execute("INSERT INTO comparison VALUES ('mine')")
+    connection.close()
+    before = path.read_bytes()
+    for open_ in (Store, Store.existing):
+        with pytest.raises(OptionError) as caught:
+            open_(path)
+        assert str(caught.value) == (
+            f"The store {str(path)!r} cannot be used: it is a database of another program. "
+            "What it holds is left as it is."
+        )
+        assert path.read_bytes() == before
+    assert [one.name for one in tmp_path.iterdir()] == ["other.db"]
+
+
+def test_to_look_into_an_empty_file_makes_no_store_of_it(tmp_path):
+    path = tmp_path / "empty.keras"
+    path.touch()
+    with pytest.raises(DataError) as caught:
+        Store.existing(path)
+    assert str(caught.value) == f"{str(path)!r} holds no comparison yet."
+    assert path.read_bytes() == b""
+    assert [one.name for one in tmp_path.iterdir()] == ["empty.keras"]
+
+
 def test_a_store_that_is_not_there_and_one_that_is_empty(tmp_path):
     with pytest.raises(OptionError) as caught:
         Store.existing(tmp_path / "x.db")

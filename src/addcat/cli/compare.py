@@ -141,7 +141,7 @@ def _compare(
     **options: Any,
 ) -> None:
     from addcat.doors.save import report_target, require_targets, save_report, save_trials, trials_target  # noqa: PLC0415
-    from addcat.report.mlflow import log_trials  # noqa: PLC0415
+    from addcat.report.mlflow import log_trials, require_mlflow  # noqa: PLC0415
     from addcat.report.trials import csv_text  # noqa: PLC0415  (loads what --help does not need)
     from addcat.verbs.compare import compare as compare_arms  # noqa: PLC0415
     from addcat.verbs.compare import plan as plan_arms  # noqa: PLC0415
@@ -150,6 +150,8 @@ def _compare(
 
     targets = None if csv is None else trials_target(csv), None if html is None else report_target(html)
     require_targets(*targets, source=options["model"] or "")
+    if mlflow is not None:
+        require_mlflow()
     if plan:
         give(plan_arms(**_read(options)), as_json=as_json)
         return
@@ -159,13 +161,13 @@ def _compare(
         given = _read(options)
         with live() as progress:
             found = compare_arms(**given, command_line=command_line(), progress=progress)
+    give(found, as_json=as_json)  # before what may fail
     if csv is not None:
         save_trials(csv_text(found.to_dict()["trials"]), csv)
     if html is not None:
         save_report(document(found), html)
     if mlflow is not None:
         log_trials(found.to_dict()["trials"], mlflow, f"addcat compare {found.settings.title}")
-    give(found, as_json=as_json)
 
 
 def _read(options: dict[str, Any]) -> dict[str, Any]:

@@ -4,6 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from addcat.errors import SaveError
 from addcat.frameworks import load
 
 
@@ -17,8 +18,29 @@ def log_trials(trials: Sequence[Mapping[str, Any]], uri: str, experiment: str) -
 
     Raises:
         MissingExtraError: if MLflow is not installed.
+        SaveError: if MLflow cannot log there.
     """
     mlflow = load("mlflow", extra="mlflow")
+    try:
+        _log(mlflow, trials, uri, experiment)
+    except Exception as error:  # MLflow's own, its database's or its network's
+        said = str(error).strip().partition("\n")[0].rstrip(".") or type(error).__name__
+        raise SaveError(
+            f"The trials cannot be logged to MLflow at {uri!r}: {said}. Correct that, and show the store with --mlflow "
+            "again; a comparison without --store has to be run again."
+        ) from error
+
+
+def require_mlflow() -> None:
+    """Ask before the work whether MLflow is there.
+
+    Raises:
+        MissingExtraError: if it is not installed.
+    """
+    load("mlflow", extra="mlflow")
+
+
+def _log(mlflow: Any, trials: Sequence[Mapping[str, Any]], uri: str, experiment: str) -> None:
     mlflow.set_tracking_uri(uri)
     mlflow.set_experiment(experiment)
     for trial in trials:

@@ -75,9 +75,12 @@ class Store:
 
         Raises:
             OptionError: if there is none.
+            DataError: if the file is empty: to look into a file must not make a store of it.
         """
         if not Path(path).is_file():
             raise OptionError(f"There is no store {str(path)!r}. Give the file that a comparison writes with --store.")
+        if Path(path).stat().st_size == 0:
+            raise DataError(f"{str(path)!r} holds no comparison yet.")
         return Store(path)
 
     def open_for(self, spec: Mapping[str, str], settings: Mapping[str, Any]) -> None:
@@ -200,8 +203,11 @@ class Store:
                 connection = sqlite3.connect(self.path, timeout=WAIT, isolation_level=None)
                 self._local.connection = connection
                 connection.execute("PRAGMA synchronous = OFF")  # an empty file has nothing to lose
+                tables = {str(name) for (name,) in connection.execute("SELECT name FROM sqlite_master")}
+                if tables and not tables >= {"comparison", "trials", "claims"}:
+                    raise sqlite3.DatabaseError("it is a database of another program")
                 connection.execute("PRAGMA journal_mode = WAL")
-                if connection.execute("SELECT name FROM sqlite_master").fetchone() is None:
+                if not tables:
                     connection.executescript(TABLES)
                 connection.execute("PRAGMA synchronous = NORMAL")
             yield self._local.connection

@@ -45,8 +45,8 @@ def _summary(record: OptimizeRecord) -> str:
     kept = sum(step.outcome == KEPT for step in record.steps)
     tried = f"{kept} of {len(record.steps)} candidates kept in {seconds_text(record.seconds)}."
     if record.ratio is None:
-        where = "nothing was measured" if not record.runtime else "the time is the original's"
-        return f"{tried} Under this goal {where}."
+        where = "Nothing was measured" if not record.runtime else "Under this goal the time is the original's"
+        return f"{tried} {where}."
     runs = "thread" if record.threads == 1 else "threads"
     interval = f"{decimal(record.ratio.low)} to {decimal(record.ratio.high)}"
     chosen = "" if record.precision is None else f" in {record.precision.used}"

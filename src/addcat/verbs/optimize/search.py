@@ -129,4 +129,4 @@ def as_one(kept: Sequence[Kept], outcome: str, reason: str) -> Attempt:
     """Several rewrites as one attempt, of no measured time."""
     steps = [step for one in kept for step in one.steps]
     names, words = tuple(dict.fromkeys(step.rule for step in steps)), tuple(step.words for step in steps)
-    return Attempt(f"{len(steps)} places", names, words, outcome, None, reason)
+    return Attempt(f"{len(steps)} place{'' if len(steps) == 1 else 's'}", names, words, outcome, None, reason)

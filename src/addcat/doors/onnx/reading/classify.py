@@ -4,6 +4,7 @@ Operators of other domains, and calls of a model's own functions, stay opaque an
 """
 
 from collections.abc import Callable
+from typing import cast
 
 from addcat.doors.onnx.reading import linear, merging, spatial
 from addcat.doors.onnx.reading.node_view import OPAQUE, Found, Look
@@ -42,6 +43,16 @@ WHOLE = {
 }
 
 
+WINDOWED = ("conv", "depthwise_conv", "conv_transpose", "pool")
+WINDOWS = ("size", "strides", "padding", "dilation", "output_padding")
+OF_ONE_RANK = (
+    *WINDOWED,
+    *("activation", "batch_norm", "dense", "depth_to_space", "dropout", "gain", "identity", "instance_norm"),
+    *("layer_norm", "pad", "permute", "prelu", "resize", "shift", "split"),
+)
+"""What gives as many axes as it reads."""
+
+
 def describe(look: Look) -> Found:
     """Name an ONNX node in canonical words.
 
@@ -53,14 +64,35 @@ def describe(look: Look) -> Found:
     """
     if look.node.domain not in ("", "ai.onnx") or look.output is None or not look.dynamic:
         return OPAQUE
-    if look.op_type in ELEMENTWISE:
-        return Found("activation", {"function": _function(look)}) if look.is_float else OPAQUE
     if look.op_type in WHOLE:
         return Found(WHOLE[look.op_type]) if look.is_float else OPAQUE
-    describer = _DESCRIBERS.get(look.op_type)
+    describer = _elementwise if look.op_type in ELEMENTWISE else _DESCRIBERS.get(look.op_type)
     if describer is None or any(look.tensor(i) is None for i in look.dynamic):
         return OPAQUE
-    return describer(look)
+    found = describer(look)
+    return found if _of_right_rank(look, found) else OPAQUE
+
+
+def _of_right_rank(look: Look, found: Found) -> bool:
+    """Whether tensors and windows have as many axes as the operation gives them.
+
+    A file may declare any shape for what a node gives; runtimes warn of another rank, and run it.
+    """
+    ranks = [len(look.shape(i)) for i in look.dynamic]
+    if found.op in OF_ONE_RANK and ranks[0] != look.rank:
+        return False
+    if found.op in merging.MERGES.values() or found.op == "concat":
+        return max(ranks) == look.rank
+    if found.op not in WINDOWED:
+        return True
+    given = [found.attrs[key] for key in WINDOWS if key in found.attrs]
+    lengths = [len(cast("tuple[object, ...]", value)) for value in given if not isinstance(value, str)]
+    kernel = len(found.weights["kernel"].shape) if "kernel" in found.weights else look.rank
+    return kernel == look.rank and all(length == look.rank - 2 for length in lengths)
+
+
+def _elementwise(look: Look) -> Found:
+    return Found("activation", {"function": _function(look)}) if look.is_float else OPAQUE
 
 
 def _function(look: Look) -> str:
