@@ -1,6 +1,6 @@
 """Tasks that judge `advise`: drawn by seed, their truth from training both arms in pairs through `compare`.
 
-    python benchmarks/held_out_tasks.py FOLDER [--seed 8] [--dense 60] [--convolutional 20] [--pairs 32]
+    python benchmarks/held_out_tasks.py FOLDER [--seed 8] [--dense 60] [--convolutional 20] [--pairs 32] [--only TEXT]
 
 Each task is a folder with the networks of both arms (add.keras, concat.keras), the data that they were trained on and
 held-out data (train.npz, calibration.npz); truth.json beside them has the gain of each on 3,000 further examples. What
@@ -153,9 +153,11 @@ def patches(part, count, rng, size):
 
 def pictures(task, part, count, rng):
     """Pictures to restore, or patches whose photograph's part is to be told by their brightness and texture."""
-    clean = patches(part, count, rng, 16) if "patches" in task.name else DIGITS[
-        POOLS[part][rng.integers(len(POOLS[part]), size=count)]
-    ].reshape(-1, 8, 8, 1)
+    clean = (
+        patches(part, count, rng, 16)
+        if "patches" in task.name
+        else DIGITS[POOLS[part][rng.integers(len(POOLS[part]), size=count)]].reshape(-1, 8, 8, 1)
+    )
     noise = lambda spread: (spread * rng.standard_normal(clean.shape)).astype("float32")
     if task.target == "denoise":
         return [clean + noise(task.noise)], clean
@@ -351,6 +353,7 @@ def main():
     parser.add_argument("--seed", type=int, default=8)
     parser.add_argument("--dense", type=int, default=60)
     parser.add_argument("--convolutional", type=int, default=20)
+    parser.add_argument("--only", default="", help="what a task's name must contain")
     parser.add_argument("--pairs", type=int, default=32, help="of dense tasks; of convolutional ones a third")
     args = parser.parse_args()
     args.folder.mkdir(parents=True, exist_ok=True)
@@ -358,7 +361,7 @@ def main():
     table = json.loads(path.read_text()) if path.exists() else {}
     tasks = [*dense_tasks(args.seed, args.dense), *convolutional_tasks(args.seed, args.convolutional)]
     for task in tasks:
-        if task.name in table:
+        if task.name in table or args.only not in task.name:
             continue
         pairs = math.ceil(args.pairs / 3) if task.network.startswith("conv") else args.pairs
         start = time.perf_counter()

@@ -12,7 +12,8 @@ import addcat
 from addcat.evidence.baseline import constant_losses, doubt, learnt, nothing_learnt, worse_than_constant
 from addcat.evidence.finetune import finetune
 from addcat.evidence.meter import Meter
-from addcat.verbs.advise.climb import Climber, Wanted
+from addcat.verbs.advise.climb import Climber
+from addcat.verbs.advise.climbed import Wanted
 
 
 def noise(n, seed):

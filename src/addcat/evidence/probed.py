@@ -45,5 +45,5 @@ def hear(readings: dict[str, Reading], name: str, reading: Reading) -> None:
         reading: What it says.
     """
     readings[name] = reading
-    if name == "swap" and "tie" in readings:
-        readings["tie"] = read_tie_beside(readings["tie"], reading)
+    if "swap" in readings and "tie" in readings:
+        readings["tie"] = read_tie_beside(readings["tie"], readings["swap"])

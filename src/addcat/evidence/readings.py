@@ -51,6 +51,7 @@ BIASES: dict[tuple[str, float], Bias] = {
     ("fresh", 0.33): Bias(0.025, 0.25, 0.05, 0.03, least=0.9, most=2.5),
     ("tied", 1.0): Bias(0.025, 0.05, 0.05, 0.02),
     ("warm", 0.2): Bias(0.01, 0.05, 0.05, 0.1, least=0.5, most=20.0, seeds=0.012, degrees=3.0),
+    ("heads", 0.4): Bias(0.05, 0.1, 0.2, 0.06),
     ("loose", 0.2): Bias(0.03, 0.1, 0.1, 0.05, least=0.5, most=3.0),
 }
 """By kind and share of the steps."""

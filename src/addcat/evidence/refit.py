@@ -20,7 +20,7 @@ from addcat.evidence.decision import require_trained
 from addcat.evidence.meter import STEP, relative_cost, run_cost
 from addcat.evidence.problem import Problem, batches
 from addcat.evidence.result import Evidence
-from addcat.evidence.suffix import before_merge, crossing_examples, selected, suffix_of
+from addcat.evidence.suffix import before_merge, cut, suffix_of
 from addcat.graph import Graph, Refusal
 from addcat.report import rows
 from addcat.statistics import t_interval
@@ -51,15 +51,7 @@ def refit(problem: Problem) -> Evidence:
             f"{problem.merge.site!r} lies in a nested model; 'refit' cuts only the outermost. Use 'finetune'."
         )
     suffix = suffix_of(problem.root, problem.merge.node)
-    inner = replace(
-        problem,
-        root=suffix.graph,
-        graph=suffix.graph,
-        data=crossing_examples(problem, suffix, problem.data),
-        held=crossing_examples(problem, suffix, problem.held),
-        losses=selected(problem.losses, suffix.outputs),
-        given=None,
-    )
+    inner = cut(problem, suffix)
     found = compare_from_here(inner, "refit", PASSES, start, given=problem.root)
     if len(suffix.outputs) == len(problem.root.outputs):
         return found

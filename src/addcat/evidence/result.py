@@ -6,7 +6,7 @@ from typing import Any, Literal, Self
 
 from addcat.statistics import Interval
 
-METHODS = ("structure", "forward", "order", "score", "tie", "swap", "refit", "finetune", "retrain")
+METHODS = ("structure", "forward", "order", "score", "tie", "swap", "heads", "refit", "finetune", "retrain")
 """From the cheapest to the dearest."""
 Question = Literal["fact", "from here", "trained anew"]
 

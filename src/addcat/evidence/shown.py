@@ -13,6 +13,7 @@ STARTS = {
     "tied": "from tied starts",
     "warm": "from the trained branches and tied starts",
     "loose": "from the trained branches",
+    "heads": "on the trained branches, which stay as they are",
 }
 
 

@@ -6,6 +6,8 @@ tied: Concatenate's consumers start as copies of Add's, so both arms start as on
 warm: what comes before the merges has the trained weights, what follows is drawn anew and tied: fair to both, and near
     its end in a fraction of the steps. What a short run shows is small, and nearly always on the right side.
 loose: as warm, with consumers drawn for each arm by itself, where they cannot be tied; the noise is many times larger.
+heads: as loose, and the branches stay as they are: what follows learns from what they give. Pairs of what follows are
+    cheap, and where the branches share their weights, Add's hold all that a Concatenate needs.
 here: nothing is drawn; the network as it is, and switched with as little loss as can be.
 """
 
@@ -16,7 +18,7 @@ from addcat.evidence.arms import opened_anew
 from addcat.evidence.problem import Problem
 from addcat.graph import Graph, Refusal
 
-Kind = Literal["fresh", "tied", "warm", "loose"]
+Kind = Literal["fresh", "tied", "warm", "loose", "heads"]
 Starts = dict[str, Arrays]
 
 

@@ -98,6 +98,30 @@ def crossing_examples(problem: Problem, suffix: Suffix, examples: Examples) -> E
     return materialise(Dataset(suffix.graph.inputs, True, examples.count, None, once))
 
 
+def cut(problem: Problem, suffix: Suffix) -> Problem:
+    """The same question about what follows the cut alone, on the tensors that cross it.
+
+    Args:
+        problem: The merge; it must lie in the outermost model.
+        suffix: The cut.
+
+    Returns:
+        A problem whose network is the suffix.
+
+    Raises:
+        DataError: if an activation is not finite.
+    """
+    return replace(
+        problem,
+        root=suffix.graph,
+        graph=suffix.graph,
+        data=crossing_examples(problem, suffix, problem.data),
+        held=crossing_examples(problem, suffix, problem.held),
+        losses=selected(problem.losses, suffix.outputs),
+        given=None,
+    )
+
+
 def selected(values: Iterable[object], places: tuple[int, ...]) -> tuple[object, ...]:
     """Those of some values that stand at some places."""
     listed = list(values)

@@ -118,6 +118,7 @@ def race(
     losses: Any,
     *,
     seed: int = 0,
+    prepare: Callable[[Any, Graph], None] | None = None,
 ) -> Race:
     """Make arms ready to train.
 
@@ -130,14 +131,21 @@ def race(
         held: To judge on.
         losses: Of the outputs, as the door understands them.
         seed: Of the weights that a trainer holds before its first run.
+        prepare: Called with each written model and its graph before it is trained, as to freeze a part.
 
     Returns:
         The race.
     """
+
+    def written(graph: Graph) -> Any:
+        model = door.write(graph, weights=False, seed=seed)
+        if prepare is not None:
+            prepare(model, graph)
+        return model
+
     recipes = {name: recipe if isinstance(recipe, Recipe) else recipe[name] for name in arms}
     trainers = {
-        name: door.trainer(door.write(graph, weights=False, seed=seed), losses, recipes[name], run, data, held)
-        for name, graph in arms.items()
+        name: door.trainer(written(graph), losses, recipes[name], run, data, held) for name, graph in arms.items()
     }
     return Race(door, arms, trainers, run)
 

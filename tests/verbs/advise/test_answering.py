@@ -15,7 +15,7 @@ from addcat.report.text import render
 from addcat.statistics.belief import Reading
 from addcat.statistics.interval import Noise
 from addcat.verbs.advise import OtherBudget
-from addcat.verbs.advise.climb import Climb
+from addcat.verbs.advise.climbed import Climb
 from addcat.verbs.advise.page import budget_words
 
 module = sys.modules["addcat.verbs.advise.answering"]

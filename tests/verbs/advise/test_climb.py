@@ -14,7 +14,8 @@ from addcat.errors import DataError
 from addcat.evidence.contrast import Contrast
 from addcat.evidence.meter import Meter
 from addcat.graph import Refusal
-from addcat.verbs.advise.climb import EFFORTS, Climber, Wanted
+from addcat.verbs.advise.climb import EFFORTS, Climber
+from addcat.verbs.advise.climbed import Wanted
 from addcat.verbs.advise.rungs import FULL, PLANS, WARM
 
 module, rungs = (sys.modules[f"addcat.verbs.advise.{name}"] for name in ("climb", "rungs"))
@@ -61,6 +62,16 @@ class Course:
         return 0.1 * math.exp(self.gain) + noise, np.full_like(noise, 0.1)
 
 
+class Headed(Course):
+    """Heads, which cost a quarter; of branches that share their weights alone."""
+
+    def __init__(self, problem, meter, first_pass):
+        super().__init__(problem, None, meter, first_pass)
+
+    def cost(self, stage):
+        return super().cost(stage) / 4
+
+
 @pytest.fixture
 def instant(monkeypatch):
     """Methods that take no time, by what they say; a sentence makes one refuse."""
@@ -80,6 +91,7 @@ def instant(monkeypatch):
         monkeypatch.setattr(module, name, stand_in(name))
         monkeypatch.setattr(rungs, name, stand_in(name))
     monkeypatch.setattr(module, "Pairs", type("One", (Course,), {}))
+    monkeypatch.setattr(module, "Heads", type("Headed", (Headed,), {}))
     return says
 
 
@@ -108,19 +120,37 @@ def test_structure_then_the_cheap_method_then_full_pairs_until_it_is_certain(ins
 
 def test_a_proof_is_no_less_sure_than_its_interval(instant):
     instant["swap"], instant["tie"] = 0.0, -0.3
-    module.Pairs.gain, module.Pairs.seeds = 0.3, 1e-6
+    module.Pairs.gain = module.Heads.gain = 0.3
+    module.Pairs.seeds = 1e-6
     made, _ = climb(encoded_pair("concat"), wanted=Wanted(certainty=100))
     assert (made.proved, made.get("retrain").n) == ("concat", 4)
     assert made.looks[-1].probability >= 0.9975
     assert made.sure("concat") == made.looks[-1].probability
 
 
-def test_a_concatenate_is_tied_and_shared_branches_are_exchanged(instant):
-    made, _ = climb(encoded_pair("concat"))
-    assert methods(made)[:3] == ["structure", "tie", "swap"]
-    assert "swap" not in methods(climb(linear_pair("concat", 4))[0])
-    assert methods(climb(encoded_pair("add"))[0])[:3] == ["structure", "order", "score"]
-    assert "order" not in methods(climb(linear_pair("add", 4))[0])
+def test_branches_that_share_weights_are_exchanged_and_their_heads_trained(instant):
+    assert methods(climb(encoded_pair("concat"))[0])[:3] == ["structure", "swap", "heads"]
+    assert methods(climb(encoded_pair("add"))[0])[:3] == ["structure", "order", "heads"]
+    assert methods(climb(linear_pair("concat", 4))[0])[:3] == ["structure", "tie", "warm"]
+    assert methods(climb(linear_pair("add", 4))[0])[:3] == ["structure", "score", "warm"]
+
+
+def test_where_heads_cannot_be_paid_one_network_is_asked(instant):
+    assert methods(climb(encoded_pair("concat"), trainings=0.18)[0]) == ["structure", "swap", "tie"]
+    assert methods(climb(encoded_pair("add"), trainings=0.18)[0]) == ["structure", "order", "score"]
+    assert [stage.pairs for stage in module.Heads.ran] == []
+    climb(encoded_pair("add"), trainings=0.5)
+    assert [stage.pairs for stage in module.Heads.ran] == [1]
+
+
+def test_heads_that_are_refused_leave_their_sentence(instant, monkeypatch):
+    def refused(*_):
+        raise DataError("Heads cannot be had.")
+
+    monkeypatch.setattr(module, "Heads", refused)
+    made, _ = climb(encoded_pair("add"))
+    assert methods(made)[:4] == ["structure", "order", "score", "warm"]
+    assert "Heads cannot be had." in made.path
 
 
 def test_a_small_budget_asks_for_the_order_first_and_says_what_is_left_out(instant):
@@ -174,7 +204,7 @@ def test_never_more_than_asked_and_always_an_answer(instant, trainings):
         assert meter.spent <= trainings
         assert made.looks
         plans = [plan for plan in PLANS if module.Pairs.ran and plan[0] in module.Pairs.ran]
-        assert (FULL[0] in module.Pairs.ran) or plans or trainings < 0.5
+        assert (FULL[0] in module.Pairs.ran) or plans or module.Heads.ran or trainings < 0.5
 
 
 def test_time_is_never_overrun_as_far_as_it_was_reckoned(instant):
@@ -231,7 +261,7 @@ def test_an_order_that_tells_says_that_there_is_something_to_learn(instant, monk
 def test_short_runs_that_fail_as_the_given_network_does_speak_for_add(instant, monkeypatch):
     monkeypatch.setattr(module, "learnt", lambda *_: False)
     made, _ = climb(encoded_pair("add"), trainings=2.0, given=1e9)
-    assert methods(made)[-1] == "warm"
+    assert methods(made)[-1] == "heads"
     assert made.looks[-1].choice == "add"
     assert made.looks[-2].choice == "concat"
     assert made.belief.above(0.0) < 0.35

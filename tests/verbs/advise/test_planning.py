@@ -41,25 +41,25 @@ def test_full_pairs_where_the_budget_pays_for_four(plan):
     found = plan(budget="30x")
     assert isinstance(found, Planned)
     full = ["4 full pairs", "8 full pairs", "16 full pairs", "32 full pairs"]
-    assert names(found) == ["structure", "order", "score", "2 pairs, warm 20 % of the steps", *full]
+    assert names(found) == ["structure", "order", "4 pairs, heads 40 % of the steps", *full]
     rungs = found.courses[0].rungs
-    assert [rung.within for rung in rungs] == [True, True, True, True, True, True, False, False]
+    assert [rung.within for rung in rungs] == [True, True, True, True, True, False, False]
     costs = [rung.trainings for rung in rungs]
     assert costs == sorted(costs)
-    assert costs[-1] - costs[3] == pytest.approx(8 * (costs[4] - costs[3]))
+    assert costs[-1] - costs[2] == pytest.approx(8 * (costs[3] - costs[2]))
     seconds = [rung.seconds for rung in rungs]
     assert seconds == sorted(seconds)
     regrets = [rung.regret for rung in rungs]
-    assert regrets[0] > regrets[3] > regrets[5] > regrets[7] > 0
+    assert regrets[0] > regrets[2] > regrets[4] > regrets[6] > 0
     assert rungs[-1].probability > rungs[0].probability + 0.1
     assert found.courses[0].why == ""
 
 
 def test_what_can_be_paid_instead_and_what_more_would_buy(plan):
     found = plan("concat", budget="1x", batch_size=128)
-    assert names(found)[:4] == ["structure", "tie", "swap", "2 pairs, warm 20 % of the steps"]
-    assert names(found)[4:] == ["4 full pairs", "8 full pairs", "16 full pairs", "32 full pairs"]
-    assert [rung.within for rung in found.courses[0].rungs] == [True] * 4 + [False] * 4
+    assert names(found)[:3] == ["structure", "swap", "4 pairs, heads 40 % of the steps"]
+    assert names(found)[3:] == ["4 full pairs", "8 full pairs", "16 full pairs", "32 full pairs"]
+    assert [rung.within for rung in found.courses[0].rungs] == [True] * 3 + [False] * 4
 
 
 def test_what_is_in_the_way_is_said(plan):
@@ -82,7 +82,7 @@ def test_page_and_json(plan):
     assert max(map(len, text.splitlines())) <= 80
     assert "<table" in found._repr_html_()
     read = json.loads(json.dumps(found.to_dict()))
-    assert read["courses"][0]["rungs"][4]["name"] == "4 full pairs"
+    assert read["courses"][0]["rungs"][3]["name"] == "4 full pairs"
     assert read["regret"] == 0.005
 
 

@@ -12,7 +12,7 @@ from addcat.evidence.readings import prior
 from addcat.merges import find_merges
 from addcat.statistics.belief import Belief, Reading
 from addcat.statistics.interval import Noise
-from addcat.verbs.advise.climb import Climb
+from addcat.verbs.advise.climbed import Climb
 from addcat.verbs.advise.result import Look
 from addcat.verbs.advise.verdict import question_of, verdict_of, whole_price
 

@@ -9,7 +9,8 @@ from addcat.evidence.baseline import doubt
 from addcat.report import rows
 from addcat.verbs.advise.answering import answer
 from addcat.verbs.advise.budget import Budget
-from addcat.verbs.advise.climb import EFFORTS, Climb
+from addcat.verbs.advise.climb import EFFORTS
+from addcat.verbs.advise.climbed import Climb
 from addcat.verbs.advise.planning import Planned, planned
 from addcat.verbs.advise.prepared import Asked, Prepared, prepare
 from addcat.verbs.advise.result import Advice, Gain, Look, More, Odds, OtherBudget, Regret, Verdict

@@ -13,7 +13,7 @@ from addcat.evidence.budgets import believed_under, other_match
 from addcat.evidence.meter import Meter
 from addcat.evidence.problem import Problem
 from addcat.merges import Merge
-from addcat.verbs.advise.climb import Climb, lean
+from addcat.verbs.advise.climbed import Climb, lean
 from addcat.verbs.advise.prepared import Prepared
 from addcat.verbs.advise.result import OtherBudget, Verdict
 from addcat.verbs.advise.verdict import verdict_of

@@ -11,17 +11,17 @@ recommends.
 import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import partial
 
 from addcat.errors import DataError, RefusedError
 from addcat.evidence.arms import untrained_arms
 from addcat.evidence.baseline import constant_losses, learnt
 from addcat.evidence.contrast import Contrast, collapsed
-from addcat.evidence.decision import beyond, choose, proven
+from addcat.evidence.decision import beyond, choose
 from addcat.evidence.finetune import finetune
 from addcat.evidence.forward import forward
-from addcat.evidence.measures import MetricGain
+from addcat.evidence.heads import Heads
 from addcat.evidence.meter import Meter, relative_cost
 from addcat.evidence.order import order
 from addcat.evidence.pairs import Pairs, Stage
@@ -38,9 +38,10 @@ from addcat.evidence.swap import swap
 from addcat.evidence.tie import tie
 from addcat.graph import Graph, Refusal
 from addcat.report import rows
-from addcat.statistics.belief import Belief, Reading
-from addcat.verbs.advise.result import Choice, Look
-from addcat.verbs.advise.rungs import FULL, LOOSER, METHOD, PLANS, probes_of, stages_within
+from addcat.statistics.belief import Reading
+from addcat.verbs.advise.climbed import Climb, Wanted, lean
+from addcat.verbs.advise.result import Look
+from addcat.verbs.advise.rungs import FULL, HEADS, LOOSER, METHOD, PLANS, heads_within, probes_of, stages_within
 
 EFFORTS = ("auto", *METHODS)
 
@@ -53,66 +54,6 @@ PROVING, LIKELY = 3, 0.1
 UNTAUGHT, NEVER_TAUGHT = {"add": 0.7, "concat": 0.98}, 0.99
 """Probability that there is nothing to learn, where the network does no better than a constant (an Add may be the
 reason, a Concatenate is none); and where neither arm does when trained anew."""
-
-
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """How far to climb.
-
-    Attributes:
-        margin: Share of the loss below which a gain does not count.
-        regret: Expected regret, as a share of the loss, that is small enough.
-        certainty: Seconds that may be spent to make a verdict certain whose regret is small enough already.
-    """
-
-    margin: float = 0.02
-    regret: float = 0.005
-    certainty: float = 0.0
-
-
-@dataclass(slots=True)
-class Climb:
-    """What was measured for one question, and why it went on.
-
-    Attributes:
-        evidence: In the order measured.
-        path: One sentence for each decision to go on or to stop.
-        looks: What was believed after each method.
-        belief: What is believed after all.
-        proved: The side that the strict rule proves; None where it proves neither.
-        loss: Held-out loss of Add; None where it was not trained.
-        pair_cost: Trainings that a pair of full runs costs; None where no arm could be built.
-        pair_seconds: Seconds of the same; None where no step was timed.
-        seeds: Variance of one full pair's gain between seeds; None where none was measured.
-        readings: What each method says of the gain, under the budget of the question.
-        metrics: What was asked for beside the loss, of the longest runs.
-    """
-
-    evidence: list[Evidence] = field(default_factory=list[Evidence])
-    path: list[str] = field(default_factory=list[str])
-    looks: list[Look] = field(default_factory=list[Look])
-    belief: Belief = field(default_factory=prior)
-    proved: Choice | None = None
-    loss: float | None = None
-    pair_cost: float | None = None
-    pair_seconds: float | None = None
-    seeds: float | None = None
-    readings: dict[str, Reading] = field(default_factory=dict[str, Reading])
-    metrics: tuple[MetricGain, ...] = ()
-
-    def get(self, method: str) -> Evidence | None:
-        """The evidence of one method, where it was run."""
-        return next((one for one in reversed(self.evidence) if one.method == method), None)
-
-    def sure(self, choice: Choice) -> float:
-        """Probability that a choice has the lower loss; a proof of full pairs outweighs what doubted it before."""
-        full, sure = self.get("retrain"), self.belief.sure(choice)
-        return sure if full is None or self.proved != "concat" else max(sure, proven(full.n))
-
-
-def lean(belief: Belief) -> Choice:
-    """The choice that gives less away on average."""
-    return "concat" if belief.regret("concat") < belief.regret("add") else "add"
 
 
 class Climber:
@@ -197,6 +138,9 @@ class Climber:
             pairs = Pairs(problem, arms, self._meter, self._first_pass)
             self._stages(pairs, FULL, enough=lambda: made.proved is not None)
             return made
+        if effort == "heads":
+            self._stages(Heads(problem, self._meter, self._first_pass), HEADS[:1], enough=lambda: False)
+            return made
         methods: dict[str, Callable[[Problem], Evidence]] = {
             "forward": forward,
             "order": order,
@@ -222,18 +166,32 @@ class Climber:
             shared: Whether the branches share their weights.
         """
         problem = self._problem
-        for probe in probes_of(problem, self._meter, relative, self._first_pass, shared=shared):
+        for probe in probes_of(problem, self._meter, relative, self._first_pass, shared=shared, headed=self._heads):
             if isinstance(probe, str):
                 self.made.path.append(probe)
             else:
                 problem.tell(f"{problem.merge.site}: {probe.name}")
                 self._try(probe.name, partial(probe.ask, problem), probe.cost)
 
+    def _heads(self) -> bool:
+        """Train what follows the merge on the branches as they are, as far as the budget goes; whether it did."""
+        if self._small_enough():
+            return False
+        try:
+            heads = Heads(self._problem, self._meter, self._first_pass)
+        except (DataError, RefusedError) as refused:
+            self.made.path.append(str(refused))
+            return False
+        stage = heads_within(heads, self._meter)
+        if stage is not None:
+            self._stages(heads, (stage,), self._enough)
+        return self.made.get("heads") is not None
+
     def _climb(self, pairs: Pairs) -> None:
         made, meter = self.made, self._meter
         full = Stage("fresh", 1.0, 1)
         made.pair_cost = pairs.cost(full)
-        if self._regret() <= self._wanted.regret * UNTRAINED and self._enough():
+        if self._small_enough():
             made.path.append(f"The expected regret, {rows.percent(self._regret())} of the loss, is small enough.")
             return
         if not meter.affords(0.0, pairs.seconds(full)):
@@ -247,7 +205,7 @@ class Climber:
             return
         pairs.training_seconds()
         made.pair_seconds = pairs.running_seconds(full)
-        stages = stages_within(pairs, meter)
+        stages = stages_within(pairs, meter, heads=made.get("heads") is not None)
         if stages:
             self._stages(pairs, stages, self._enough)
             return
@@ -381,6 +339,10 @@ class Climber:
 
     def _regret(self) -> float:
         return self.made.belief.regret(self.made.proved or lean(self.made.belief))
+
+    def _small_enough(self) -> bool:
+        """Whether what one network says is enough."""
+        return self._regret() <= self._wanted.regret * UNTRAINED and self._enough()
 
     def _enough(self) -> bool:
         """Whether the regret is small enough, and the verdict certain or not to be had cheaply.

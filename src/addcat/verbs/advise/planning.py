@@ -5,9 +5,10 @@ import time
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from addcat.errors import OptionError
+from addcat.errors import DataError, OptionError, RefusedError
 from addcat.evidence.arms import untrained_arms
 from addcat.evidence.expected import Step, expected, of_order, of_pairs, of_score, of_swap, of_tie
+from addcat.evidence.heads import Heads
 from addcat.evidence.meter import STEP, Meter
 from addcat.evidence.pairs import CAREFUL, Pairs, Stage
 from addcat.evidence.problem import Problem
@@ -21,7 +22,7 @@ from addcat.report.plans import plan_page
 from addcat.report.printed import Printed
 from addcat.statistics.belief import Belief
 from addcat.verbs.advise.prepared import Prepared
-from addcat.verbs.advise.rungs import FULL, Probe, probes_of, stages_within
+from addcat.verbs.advise.rungs import FULL, Probe, heads_within, probes_of, stages_within
 from addcat.verbs.advise.verdict import question_of
 
 READS = {"order": of_order, "score": of_score, "tie": of_tie, "swap": of_swap}
@@ -204,7 +205,7 @@ class _Reckoning:
         self._ready, self._problem, self._share, self._belief = ready, problem, share, belief
         self._seconds, self._steps = spent, list[Step]()
         self.training_seconds: float | None = None
-        self._shared = shared
+        self._shared, self._headed = shared, False
         self._examples = int(problem.held.distinct().max()) + 1
         self.why = ""
         (before,) = expected(belief, [])
@@ -217,7 +218,7 @@ class _Reckoning:
             relative: Cost of a pass of the Concatenate arm.
         """
         share, first = self._share, self._ready.first
-        for found in probes_of(self._problem, share, relative, first.seconds, shared=self._shared):
+        for found in probes_of(self._problem, share, relative, first.seconds, shared=self._shared, headed=self._heads):
             if isinstance(found, str):
                 self.why = f"{found[0].lower()}{found[1:]}"
             else:
@@ -244,7 +245,7 @@ class _Reckoning:
             began = time.monotonic()
             self.training_seconds = pairs.training_seconds()
             self._seconds += time.monotonic() - began
-        stages = stages_within(pairs, share) if timed else ()
+        stages = stages_within(pairs, share, heads=self._headed) if timed else ()
         if not stages:
             self.why = self.why or "the budget does not allow to train pairs."
         before = tuple(stage for stage in stages if stage not in FULL)
@@ -254,6 +255,26 @@ class _Reckoning:
             share.spent += sum(map(pairs.cost, before))
             self._seconds += sum(map(pairs.running_seconds, before))
         self._chain(pairs, FULL, added=False, timed=timed)
+
+    def _heads(self) -> bool:
+        """Heads on the branches as they are; whether the climb would train them."""
+        share, first = self._share, self._ready.first
+        try:
+            heads = Heads(self._problem, share, first.seconds)
+        except (DataError, RefusedError):
+            return False
+        stage = heads_within(heads, share)
+        if stage is None:
+            return False
+        training = self.training_seconds or first.training(self._problem.recipe)
+        cost, seconds = heads.cost(stage), heads.compiling_seconds() + heads.cost(stage) * training
+        share.spent, share.deadline = share.spent + cost, share.deadline - seconds
+        self._seconds += seconds
+        self._steps.append(self._bought(stage))
+        after = expected(self._belief, self._steps)[-1]
+        self.rungs.append(Rung(_words(stage), share.spent, self._seconds, after.probability, after.regret, within=True))
+        self._headed = True
+        return True
 
     def _bought(self, stage: Stage) -> Step:
         return of_pairs(stage, examples=self._examples, redrawn=self._problem.redrawn)

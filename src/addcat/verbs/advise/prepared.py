@@ -25,7 +25,8 @@ from addcat.merges.switchability import unswitchable
 from addcat.trials.budgets import BUDGETS
 from addcat.trials.functions import Judge
 from addcat.verbs.advise.budget import Budget, default_budget, parse_budget
-from addcat.verbs.advise.climb import EFFORTS, Climber, Wanted
+from addcat.verbs.advise.climb import EFFORTS, Climber
+from addcat.verbs.advise.climbed import Wanted
 
 FIRST_LOOK = 0.15
 """Share of a budget that the first look at the network may take: its loss, with its labels and with others'."""

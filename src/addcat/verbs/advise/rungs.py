@@ -1,7 +1,7 @@
 """The rungs of the climb: which probe a question allows, which stages of pairs, and in which order."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 
@@ -18,7 +18,7 @@ from addcat.evidence.tie import MOST_SITES, tie, tying
 
 FULL = tuple(Stage("fresh", 1.0, pairs) for pairs in (4, 8, 16, 32))
 """Looks at full pairs; few looks have to share the error."""
-METHOD = {"fresh": "short", "tied": "tied", "warm": "warm", "loose": "warm"}
+METHOD = {"fresh": "short", "tied": "tied", "warm": "warm", "loose": "warm", "heads": "heads"}
 """Names of stages that are no full pairs."""
 LOOSER: dict[Kind, Kind] = {"warm": "loose", "tied": "fresh"}
 """Starts that serve where consumers cannot be tied."""
@@ -29,6 +29,10 @@ PLANS: tuple[tuple[Stage, ...], ...] = (
     (Stage("warm", 0.2, 1),),
 )
 """What to run where four full pairs cannot be paid: the first that can."""
+HEADS = tuple(Stage("heads", 0.4, pairs) for pairs in (4, 2, 1))
+"""Heads of branches that share their weights: the first that the budget allows."""
+HEADS_SHARE = 0.6
+"""Of what is left, heads may take so much; all of it where it pays for no pairs."""
 PAIRS_FROM, CHEAP = 0.45, 0.1
 """From so many trainings on pairs can be paid, and what is cheap may take this share of the budget; all of it below."""
 LARGE = 0.5
@@ -38,6 +42,8 @@ JUDGED, PREFIX = 1.5, 1.0
 two networks, half of each."""
 SCORED = 6
 """What the score compiles: a pass of the opened network, one of its inside, and a gradient."""
+SWAPPED = 2
+"""Passes of an exchange of branches."""
 MOST_TIED = 2000
 """Examples that are enough to tie a Concatenate by regression."""
 
@@ -72,9 +78,18 @@ class Probe:
 
 
 def probes_of(
-    problem: Problem, meter: Meter, relative: float, first_pass: float, *, shared: bool
+    problem: Problem,
+    meter: Meter,
+    relative: float,
+    first_pass: float,
+    *,
+    shared: bool,
+    headed: Callable[[], bool],
 ) -> Iterator[Probe | str]:
     """The probes that a question allows, each chosen by what those before it have left: charge it, then ask on.
+
+    Of branches that share their weights heads say all that the score and the tie would, and more, so after them these
+    are left out.
 
     Args:
         problem: The merges.
@@ -82,19 +97,19 @@ def probes_of(
         relative: Cost of a pass of the Concatenate arm.
         first_pass: Seconds that the first forward pass of the network took.
         shared: Whether the branches share their weights.
+        headed: Trains heads of such branches where the budget allows it; whether it did.
 
     Yields:
         A probe, or a sentence on why there is none.
     """
     add, held = problem.now == "add", problem.held.count
-    if shared and add:
-        most = min(held, meter.examples_for(_allowance(meter), ordering.PASSES))
-        if most >= FEWEST and meter.affords(0.0, 2 * first_pass):
-            yield Probe("order", most, meter.passes(most, ordering.PASSES), 2)
-    yield _main(problem, meter, relative, first_pass)
-    exchanging = meter.passes(2 * held)
-    if shared and not add and meter.affords(exchanging, 2 * first_pass):
-        yield Probe("swap", held, exchanging, 2)
+    if shared:
+        most = min(held, meter.examples_for(_allowance(meter), ordering.PASSES)) if add else held
+        cost = meter.passes(most, ordering.PASSES if add else SWAPPED)
+        if most >= FEWEST and meter.affords(cost, 2 * first_pass):
+            yield Probe("order" if add else "swap", most, cost, 2)
+    if not (shared and headed()):
+        yield _main(problem, meter, relative, first_pass)
 
 
 def _main(problem: Problem, meter: Meter, relative: float, first_pass: float) -> Probe | str:
@@ -127,8 +142,25 @@ def _members(merges: int, meter: Meter, first_pass: float) -> int:
     return max(0, min(MOST_SITES, int((passes - JUDGED) / PREFIX)))
 
 
-def stages_within(pairs: Pairs, meter: Meter) -> tuple[Stage, ...]:
-    """The stages of pairs to run with what is left: short ones, then full ones, tied where four cannot be paid."""
+def heads_within(heads: Pairs, meter: Meter) -> Stage | None:
+    """The stage of heads to run with what is left, if any."""
+    share = 1.0 if meter.left < PAIRS_FROM else HEADS_SHARE
+    for stage in HEADS:
+        if heads.cost(stage) <= share * meter.left and heads.seconds(stage) <= HEADS_SHARE * meter.seconds_left:
+            return stage
+    return None
+
+
+def stages_within(pairs: Pairs, meter: Meter, *, heads: bool = False) -> tuple[Stage, ...]:
+    """The stages of pairs to run with what is left: short ones, then full ones, tied where four cannot be paid.
+
+    Args:
+        pairs: Reckon their cost.
+        meter: What may be spent.
+        heads: Whether heads were trained, which say more of branches that share their weights than short runs do.
+    """
+    if heads:
+        return FULL if meter.affords(pairs.cost(FULL[0]), pairs.seconds(FULL[0])) else ()
     first = (WARM, FULL[0])
     if meter.affords(sum(map(pairs.cost, first)), sum(map(pairs.seconds, first))):
         return (WARM, *FULL)

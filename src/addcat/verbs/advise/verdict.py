@@ -22,7 +22,7 @@ from addcat.graph.operations import OPS
 from addcat.merges.price import Cost, Price, price
 from addcat.report import rows
 from addcat.statistics.belief import Belief
-from addcat.verbs.advise.climb import Climb, lean
+from addcat.verbs.advise.climbed import Climb, lean
 from addcat.verbs.advise.result import EITHER, Choice, Gain, More, Odds, Regret, Verdict
 
 MOST_PAIRS = 1000
