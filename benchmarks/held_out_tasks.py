@@ -4,8 +4,8 @@
 
 Each task is a folder with the networks of both arms (add.keras, concat.keras), the data that they were trained on and
 held-out data (train.npz, calibration.npz); truth.json beside them has the gain of each on 3,000 further examples. What
-is there already is not made again. Dense tasks have targets made of digits or of random teachers; convolutional ones are
-U-Nets, residual links, Inception modules and towers on digits of 8 pixels and patches of photographs of 16.
+is there already is not made again. Dense tasks have targets made of digits or of random teachers; convolutional ones
+are U-Nets, residual links, Inception modules and towers on digits of 8 pixels and patches of photographs of 16.
 """
 
 import argparse
@@ -87,7 +87,10 @@ def data_of(task, part, count):
 def digits(task, pool, count, rng):
     """Two digits, or two looks at one, and a label."""
     i, j = pool[rng.integers(len(pool), size=(2, count))]
-    looks = lambda spread: (DIGITS[i] + spread * rng.standard_normal((count, 64))).astype("float32")
+
+    def looks(spread):
+        return (DIGITS[i] + spread * rng.standard_normal((count, 64))).astype("float32")
+
     a, b, y, z = DIGITS[i].copy(), DIGITS[j].copy(), LABELS[i], LABELS[j]
     if task.target == "class":
         return [looks(0.2 + task.noise)], y
@@ -158,7 +161,10 @@ def pictures(task, part, count, rng):
         if "patches" in task.name
         else DIGITS[POOLS[part][rng.integers(len(POOLS[part]), size=count)]].reshape(-1, 8, 8, 1)
     )
-    noise = lambda spread: (spread * rng.standard_normal(clean.shape)).astype("float32")
+
+    def noise(spread):
+        return (spread * rng.standard_normal(clean.shape)).astype("float32")
+
     if task.target == "denoise":
         return [clean + noise(task.noise)], clean
     if task.target == "deblur":
@@ -261,10 +267,14 @@ def headed(task, z):
 # ---------------------------------------------------------------- tasks
 
 
+def picker(rng):
+    """Draws one of some values."""
+    return lambda *values: values[rng.integers(len(values))]
+
+
 def dense_tasks(seed, count):
     """Drawn, not picked: each target in turn, the rest at random."""
-    rng = np.random.default_rng([seed, 1])
-    pick = lambda *values: values[rng.integers(len(values))]
+    pick = picker(np.random.default_rng([seed, 1]))
     targets = [*TWO_DIGITS, *TEACHERS, "class", "tresidual"]
     made = []
     for place in range(count):
@@ -281,8 +291,7 @@ def dense_tasks(seed, count):
 
 def convolutional_tasks(seed, count):
     """The same of convolutions."""
-    rng = np.random.default_rng([seed, 2])
-    pick = lambda *values: values[rng.integers(len(values))]
+    pick = picker(np.random.default_rng([seed, 2]))
     kinds = [("unet", "denoise"), ("shared", "same"), ("resnet", "class"), ("shared", "sum"), ("inception", "class"),
              ("unet", "deblur"), ("shared", "noisy2"), ("own", "noisyhet"), ("unet", "mask"), ("shared", "pairorder"),
              ("resnet", "class"), ("shared", "max"), ("unet", "upscale"), ("own", "sum"), ("shared", "parity"),

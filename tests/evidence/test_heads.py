@@ -12,12 +12,14 @@ from small import assert_untouched, state
 from torch import nn
 
 from addcat.data.examples import Examples
+from addcat.doors import keras as door
 from addcat.doors.base import door_for
 from addcat.doors.torch.training.settings import Training
+from addcat.errors import DataError
 from addcat.evidence.heads import Heads
 from addcat.evidence.meter import Meter
-from addcat.evidence.pairs import Stage
-from addcat.evidence.problem import Problem
+from addcat.evidence.pairs import CAREFUL, Stage
+from addcat.evidence.problem import Given, Problem
 from addcat.merges import find_merges
 
 RATE = keras.optimizers.Adam(0.03)
@@ -100,18 +102,48 @@ def test_a_module_is_trained_behind_its_frozen_branches():
     with torch.no_grad():
         module.tower[0].weight.copy_(torch.eye(4)[:3])
         module.tower[0].bias.zero_()
-    door = door_for(module, "train", example_inputs=(torch.ones(2, 4), torch.ones(2, 4)))
-    graph = door.read(module)
+    of_torch = door_for(module, "train", example_inputs=(torch.ones(2, 4), torch.ones(2, 4)))
+    graph = of_torch.read(module)
     (merge,) = find_merges(graph)
-    losses, _ = door.resolve_loss(module, nn.MSELoss(), keras_like.data.targets)
+    losses, _ = of_torch.resolve_loss(module, nn.MSELoss(), keras_like.data.targets)
     recipe = replace(
         keras_like.recipe, optimizer=Training(optimizer=lambda parameters: torch.optim.Adam(parameters, 0.03))
     )
     data, held = (Examples(some.inputs, some.targets) for some in (keras_like.data, keras_like.held))
-    one = Problem(door, graph, graph, merge, data, held, losses, recipe, 0, math.inf, lambda _: None)
+    one = Problem(of_torch, graph, graph, merge, data, held, losses, recipe, 0, math.inf, lambda _: None)
     trained, meter = heads(one)
     assert trained.before == 0
     assert 1 / 3 < trained.relative["add"] < trained.relative["concat"]
     assert trained.run(FULL).gain > 0.7
     assert meter.spent == pytest.approx(sum(trained.relative.values()) * 2, rel=0.5)
     assert torch.equal(module.tower[0].weight, torch.eye(4)[:3])
+
+
+def test_the_time_of_a_pass_over_all_examples_is_reckoned():
+    one = asked(towers("add"), together)
+    untimed, _ = heads(one)
+    given = Given(None, 1.0, 0.5, np.zeros(one.held.count))
+    timed, _ = heads(replace(one, given=given))
+    assert timed.seconds(FULL) - untimed.seconds(FULL) == pytest.approx(CAREFUL * 0.5 * (400 + 300))
+
+
+def refused(one):
+    with pytest.raises(DataError) as caught:
+        heads(one)
+    return str(caught.value)
+
+
+def test_refusals():
+    one = asked(towers("add"), together)
+    assert refused(replace(one, family=(one.merge, one.merge))) == (
+        "'merge' and others switch together; 'heads' asks one merge."
+    )
+    inside = replace(one.merge, site="encoder/merge")
+    assert refused(replace(one, merge=inside)) == (
+        "'encoder/merge' lies in a nested model; 'heads' cuts only the outermost."
+    )
+    x, y = Input((4,), name="x"), Input((4,), name="y")
+    merged = layers.Dense(1, name="head")(layers.Add(name="merge")([x, y]))
+    two = keras.Model([x, y], [merged, layers.Dense(1, name="other")(x)])
+    aside = replace(one, root=door.read(two), graph=door.read(two), merge=find_merges(door.read(two))[0])
+    assert refused(aside) == "Not every output depends on 'merge'; 'heads' asks merges that all outputs depend on."

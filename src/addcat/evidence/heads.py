@@ -17,7 +17,7 @@ from addcat.doors.base import Freezer
 from addcat.errors import DataError
 from addcat.evidence.arms import untrained_arms
 from addcat.evidence.meter import Meter, relative_cost
-from addcat.evidence.pairs import Pairs, Stage
+from addcat.evidence.pairs import CAREFUL, Pairs, Stage
 from addcat.evidence.problem import Problem
 from addcat.evidence.suffix import Suffix, before_merge, cut, suffix_of
 from addcat.graph import Graph, Refusal
@@ -65,6 +65,12 @@ class Heads(Pairs):
     def cost(self, stage: Stage) -> float:
         """Trainings of the given network that the stage's missing pairs cost."""
         return super().cost(stage) + self.before
+
+    def seconds(self, stage: Stage) -> float:
+        """What it is reckoned to take, with what comes before the merge where that is still to be run."""
+        given, whole = self._whole.given, self._whole
+        passing = given.again * (whole.data.count + whole.held.count) if given is not None and self.before else 0.0
+        return super().seconds(stage) + CAREFUL * passing
 
     def _relative(self, graph: Graph) -> float:
         """Cost of a pass, in passes of the given network; of a frozen one only what is trained runs backwards."""

@@ -24,11 +24,13 @@ class Given:
     Attributes:
         model: What `write` made of the outermost graph; nobody changes it.
         seconds: Of its first pass, compilation included.
+        again: Seconds of one more pass over one example.
         constant: Loss of each held-out example where every output is the best constant, of shape (examples,).
     """
 
     model: Any
     seconds: float
+    again: float
     constant: NDArray[np.float64]
 
 

@@ -219,19 +219,22 @@ class First:
     Attributes:
         loss: Held-out.
         trained: Whether labels of other examples would raise it.
-        again: Seconds of one more pass over one example.
         given: The network that was looked at.
     """
 
     loss: float
     trained: bool
-    again: float
     given: Given
 
     @property
     def seconds(self) -> float:
         """Of the first pass."""
         return self.given.seconds
+
+    @property
+    def again(self) -> float:
+        """Seconds of one more pass over one example."""
+        return self.given.again
 
     def training(self, recipe: Recipe) -> float:
         """Seconds of a training, as long as a step takes three passes."""
@@ -255,7 +258,7 @@ def _first_look(door: Laboratory, graph: Graph, losses: Any, data: tuple[Example
             "Check the inputs, the labels and the weights before asking for a verdict."
         )
     constant = np.asarray(door.constant_losses(model, losses, *data), np.float64)
-    return First(value, trained, again, Given(model, compiled - began, constant))
+    return First(value, trained, Given(model, compiled - began, again, constant))
 
 
 def _check_match(match: str, effort: str) -> None:

@@ -29,6 +29,7 @@ GLOSSES = {
     "tie": "tied by regression",
     "swap": "branches exchanged",
     "refit": "branches frozen",
+    "heads": "heads on these branches",
     "finetune": "nothing frozen",
     "warm": "trained branches kept",
     "short": "a share of the steps",
