@@ -114,7 +114,7 @@ def test_the_ladder_is_climbed_within_a_budget(model, budget):
     (verdict,) = found.verdicts
     assert 0 < found.trainings <= float(budget[:-1])
     assert verdict.choice in ("add", "concat")
-    assert verdict.evidence[-1].method == ("warm" if budget == "1x" else "score")
+    assert verdict.evidence[-1].method == ("heads" if budget == "1x" else "score")
 
 
 def test_what_is_asked_of_data_and_options(model):
@@ -173,6 +173,6 @@ def test_a_plan_of_a_module(model):
     found = addcat.advise(model, task(), budget="60s", plan=True, **HOW)
     (course,) = found.courses
     names = [rung.name for rung in course.rungs]
-    assert names[:4] == ["structure", "order", "score", "2 pairs, warm 20 % of the steps"]
+    assert names[:4] == ["structure", "order", "4 pairs, heads 40 % of the steps", "4 full pairs"]
     assert course.training_seconds > 0
     assert course.rungs[2].within

@@ -175,7 +175,7 @@ class Climber:
 
     def _heads(self) -> bool:
         """Train what follows the merge on the branches as they are, as far as the budget goes; whether it did."""
-        if self._small_enough():
+        if self._small_enough() or len(self._problem.merges) > 1:
             return False
         try:
             heads = Heads(self._problem, self._meter, self._first_pass)
