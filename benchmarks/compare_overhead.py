@@ -2,10 +2,11 @@
 
 A trial sleeps and gives a number. Every tool runs the same trials with two workers, in turns within one run; its
 overhead is what a trial took beyond its sleep, times the workers. Tools that keep results on disk do so: addcat and
-Optuna in SQLite, Ray Tune in its folder; joblib keeps nothing, and "addcat, unkept" does the same. "addcat, here" has
-one worker, in this process. joblib gives one trial at a time to a process, as the others do, since each result is a
-record; left to itself it would send several together where they are short. Starting a tool is not counted: each warms
-up first. Ray Tune takes part in the first rounds only.
+Optuna in SQLite, Ray Tune in its folder; opening and closing the file is counted. joblib keeps nothing, and "addcat,
+unkept" does the same. "addcat, here" has one worker, in this process. "plain joblib" is joblib as it comes: it sends
+several trials together where they are short, and where a process dies or is stopped, those are lost together; "joblib,
+singly" gives a process one trial at a time, as the others do. Starting a tool is not counted: each warms up first. Ray
+Tune takes part in the first rounds only.
 
     python benchmarks/compare_overhead.py        # needs optuna and ray[tune] (the extra "bench")
 """
@@ -15,6 +16,7 @@ import statistics
 import tempfile
 import time
 import warnings
+from contextlib import closing, nullcontext
 from pathlib import Path
 
 from addcat.trials.engine import run_trials
@@ -38,8 +40,8 @@ def train(arm, seed):
 
 def by_addcat(folder, trials, count=WORKERS, keep=True):
     keys = [Key(arm, seed) for seed in range(trials // 2) for arm in ("add", "concat")]
-    store = Store(folder / "trials.db") if keep else None
-    return sum(1 for _ in run_trials(keys, FunctionTrial(build, train), store=store, workers=Workers(count)))
+    with closing(Store(folder / "trials.db")) if keep else nullcontext() as store:
+        return sum(1 for _ in run_trials(keys, FunctionTrial(build, train), store=store, workers=Workers(count)))
 
 
 def unkept(folder, trials):
@@ -50,12 +52,16 @@ def here(folder, trials):
     return by_addcat(folder, trials, count=1)
 
 
-def by_joblib(folder, trials):
+def by_joblib(folder, trials, **options):
     import joblib
 
     calls = [joblib.delayed(train)("add", seed) for seed in range(trials)]
     with joblib.parallel_config(backend="loky", inner_max_num_threads=share_threads(WORKERS)):  # as addcat's workers
-        return len(joblib.Parallel(n_jobs=WORKERS, batch_size=1)(calls))
+        return len(joblib.Parallel(n_jobs=WORKERS, **options)(calls))
+
+
+def by_joblib_singly(folder, trials):
+    return by_joblib(folder, trials, batch_size=1)
 
 
 def by_optuna(folder, trials):
@@ -89,6 +95,7 @@ TOOLS = {
     "addcat, unkept": unkept,
     ALONE: here,
     "plain joblib": by_joblib,
+    "joblib, singly": by_joblib_singly,
     "Optuna": by_optuna,
     SLOW: by_ray_tune,
 }

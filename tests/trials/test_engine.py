@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 from scripted import Scripted
 
-from addcat.errors import OptionError
+from addcat.errors import DataError, OptionError
+from addcat.trials import engine
 from addcat.trials.engine import run_trials
 from addcat.trials.functions import FunctionTrial
 from addcat.trials.store import Store
@@ -111,6 +112,71 @@ def test_a_process_that_dies_while_it_waits_is_replaced():
     assert [trial.key for trial in sorted(after, key=lambda trial: KEYS.index(trial.key))] == KEYS
 
 
+def test_what_waited_behind_a_trial_that_kills_its_process_runs_once(tmp_path):
+    log = tmp_path / "log"
+    keys = [Key("add", seed) for seed in range(30)]
+    found = list(run_trials(keys, Scripted(log=str(log), kills=(keys[17],)), workers=Workers(2)))
+    assert sorted(trial.key for trial in found) == keys
+    assert [trial.key for trial in found if trial.status != "done"] == [keys[17]]
+    ran = log.read_text().split("\n")[:-1]
+    assert sorted(ran) == sorted([f"add {seed}" for seed in range(30)] + ["add 17"])  # once more, with nothing beside
+
+
+class Closed(Scripted):
+    """Cannot be opened in another process."""
+
+    def __reduce__(self):
+        return refused, ()
+
+
+def refused():
+    raise DataError("it does not open here")
+
+
+def test_an_error_of_the_task_is_raised_here_each_time():
+    assert losses(run_trials(KEYS, Scripted(), workers=Workers(2))) == EXPECTED
+    for _ in range(2):
+        with pytest.raises(DataError, match="it does not open here"):
+            list(run_trials(KEYS, Closed(), workers=Workers(2)))
+    assert losses(run_trials(KEYS, Scripted(), workers=Workers(2))) == EXPECTED
+
+
+UNFINISHED = """
+import os, sys, time
+sys.path[:0] = {path!r}
+from addcat.trials import engine
+from addcat.trials.engine import run_trials
+from addcat.trials.functions import FunctionTrial
+from addcat.trials.trial import Key
+from addcat.trials.workers import Workers
+def train(arm, seed):
+    if seed > 2:
+        time.sleep({seconds})
+    return {{"loss": 1.0, "process": os.getpid()}}
+trials = run_trials([Key("add", seed) for seed in range(1, 9)], FunctionTrial(lambda arm, seed: arm, train),
+                    workers=Workers(2))
+for _ in range(2):
+    print(int(next(trials).metrics["process"]), flush=True)
+if {stay}:
+    time.sleep(60)
+"""
+
+
+@pytest.mark.parametrize("stay", [True, False])
+def test_workers_end_with_the_process_that_asked_however_it_ends(stay):
+    code = textwrap.dedent(UNFINISHED).format(path=sys.path, seconds=2 if stay else 60, stay=stay)
+    asking = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)  # noqa: S603
+    workers = {int(asking.stdout.readline()) for _ in range(2)}
+    if stay:
+        asking.kill()
+    assert asking.wait(30) == (-signal.SIGKILL if stay else 0)
+    asking.stdout.close()
+    end = time.monotonic() + 30
+    while any(Path(f"/proc/{worker}").exists() for worker in workers) and time.monotonic() < end:
+        time.sleep(0.05)
+    assert not any(Path(f"/proc/{worker}").exists() for worker in workers)
+
+
 def test_stopping_early_ends_what_runs_and_another_comparison_goes_on(tmp_path):
     store = Store(tmp_path / "trials.db")
     slow = Scripted(seconds=30.0)
@@ -131,6 +197,7 @@ SCRIPT = """
 import sys
 sys.path[:0] = {path!r}
 from scripted import Scripted
+from addcat.trials import engine
 from addcat.trials.engine import run_trials
 from addcat.trials.functions import FunctionTrial
 from addcat.trials.store import Store
@@ -248,3 +315,21 @@ def test_as_many_workers_as_a_machine_or_a_cluster_takes(monkeypatch):
     with pytest.raises(OptionError, match="Expected 160 or fewer"):
         Workers(161)
     assert Workers(100_000, "ray", "head:6379").count == 100_000
+
+
+def test_a_claim_is_kept_alive_while_its_trial_runs(tmp_path, monkeypatch):
+    monkeypatch.setattr(engine, "BEAT", 0.05)
+    store = Store(tmp_path / "trials.db")
+    seen = []
+
+    def look(arm, seed):
+        for _ in range(2):
+            with Store(store.path)._connected() as connection:
+                seen.extend(connection.execute("SELECT seen FROM claims").fetchone())
+            time.sleep(0.5)
+        return 1.0
+
+    list(run_trials(KEYS[:1], FunctionTrial(lambda arm, seed: arm, look), store=store))
+    assert seen[0] < seen[1]
+    with store._connected() as connection:
+        assert connection.execute("SELECT count(*) FROM claims").fetchone() == (0,)

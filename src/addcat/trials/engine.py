@@ -2,6 +2,7 @@
 
 import threading
 import time
+from _thread import start_new_thread
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 
@@ -44,7 +45,7 @@ def run_trials(
         return
     with _claiming(store):
         while waiting:
-            taken = _Claims(store, execute.units(waiting, workers.count))
+            taken = _Claims(store, execute.units(waiting, workers.count), ahead=not workers.here)
             for trial in workers.run(taken.units(), execute):
                 store.put(trial)
                 yield trial
@@ -52,10 +53,13 @@ def run_trials(
 
 
 class _Claims:
-    """Units as far as nobody else has taken them; the trials that somebody has."""
+    """Units as far as nobody else has taken them; the trials that somebody has.
 
-    def __init__(self, store: Store, units: Sequence[Unit]) -> None:
-        self._store, self._units = store, units
+    Where they are drawn ahead, the last ones run while the store is settled.
+    """
+
+    def __init__(self, store: Store, units: Sequence[Unit], *, ahead: bool) -> None:
+        self._store, self._units, self._ahead = store, units, ahead
         self.others: list[Key] = []
 
     def units(self) -> Iterator[Unit]:
@@ -64,6 +68,8 @@ class _Claims:
             self.others += [key for key in unit if key not in mine]
             if mine:
                 yield mine
+        if self._ahead:
+            self._store.settle()
 
 
 def _from_others(store: Store, others: Sequence[Key]) -> Generator[Trial, None, list[Key]]:
@@ -85,18 +91,19 @@ def _from_others(store: Store, others: Sequence[Key]) -> Generator[Trial, None, 
 @contextmanager
 def _claiming(store: Store) -> Generator[None]:
     """Signs of life while trials run; afterwards nothing stays claimed."""
-    ended = threading.Event()
+    ended, beating = threading.Event(), threading.Lock()
 
     def beat() -> None:
         while not ended.wait(BEAT):
-            store.beat()
-        store.close()
+            with beating:
+                if not ended.is_set():
+                    store.beat()
+                    store.close()
 
-    thread = threading.Thread(target=beat, daemon=True)
-    thread.start()
+    start_new_thread(beat, ())  # `threading` waits until it runs, which a short comparison would notice
     try:
         yield
     finally:
         ended.set()
-        thread.join()
-        store.release()
+        with beating:
+            store.release()

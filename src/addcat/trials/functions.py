@@ -123,6 +123,9 @@ def trial_of(key: Key, result: Any, *, metric: str, lower: bool) -> Trial:
         DataError: if the result is something else, or a dict without the entry that decides.
     """
     metrics: dict[str, float] = {}
+    sign = 1.0 if lower else -1.0
+    if isinstance(result, float | int):  # without a detour over arrays
+        return of_value(key, sign * result)
     if isinstance(result, Mapping):
         entries = {str(name): value for name, value in cast("Mapping[Any, Any]", result).items()}
         name = metric or ("loss" if "loss" in entries or len(entries) != 1 else next(iter(entries)))
@@ -133,7 +136,6 @@ def trial_of(key: Key, result: Any, *, metric: str, lower: bool) -> Trial:
             )
         metrics = {other: _number(value, other) for other, value in entries.items() if other != name}
         result = entries[name]
-    sign = 1.0 if lower else -1.0
     array = _array(result)
     if array.ndim == 0:
         return with_metrics(of_value(key, sign * float(array)), metrics)

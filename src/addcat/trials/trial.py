@@ -1,11 +1,12 @@
 """One training run, and what it gave."""
 
+import math
 import platform
 import sys
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -76,9 +77,22 @@ class Trial:
         """Whether it speaks of its arm, so that it is never run again."""
         return self.status in FINISHED
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """By place: by name, and with an array that is empty, a short trial would notice its way between processes."""
+        parts = (self.arm, self.seed, self.status, self.loss, self.losses, self.curve if self.curve.size else None)
+        return _of_parts, (*parts, self.metrics, self.seconds, self.host, self.versions, self.detail)
+
     def stamped(self, seconds: float) -> "Trial":
         """The trial with its time, its place and what was loaded there."""
-        return replace(self, seconds=seconds, host=platform.node(), versions=loaded_versions())
+        place = platform.node(), loaded_versions()  # `replace` would go through every field by name
+        parts = self.arm, self.seed, self.status, self.loss, self.losses, self.curve, self.metrics
+        return Trial(*parts, seconds, *place, self.detail)
+
+
+def _of_parts(
+    arm: str, seed: int, status: Status, loss: float, losses: Losses | None, curve: Losses | None, *others: Any
+) -> Trial:
+    return Trial(arm, seed, status, loss, losses, np.empty(0) if curve is None else curve, *others)
 
 
 def of_curve(key: Key, curve: Losses, metrics: dict[str, float] | None = None) -> Trial:
@@ -103,7 +117,7 @@ def of_curve(key: Key, curve: Losses, metrics: dict[str, float] | None = None) -
 
 def of_value(key: Key, value: float, metrics: dict[str, float] | None = None) -> Trial:
     """A trial from the one figure that it gave, lower is better."""
-    status: Status = "done" if np.isfinite(value) else "diverged"
+    status: Status = "done" if math.isfinite(value) else "diverged"
     return Trial(*key, status, float(value), metrics=metrics or {})
 
 

@@ -2,7 +2,7 @@
 
 What runs a trial is sent once a process, as bytes, and opened only after that process has been held to its share of the
 cores and given its GPU: frameworks read such settings when they load. A worker that dies takes down only the trial that
-killed it: what was in flight with it is run again, one at a time.
+killed it; on this machine that trial is run once more, with nothing beside it.
 """
 
 import contextlib
