@@ -60,38 +60,6 @@ def resized(**attrs: object) -> Graph:
     return graph.edit(put=[graph.nodes["up"].edit(attrs=attrs)])
 
 
-def _cut_again(s: Sketch) -> None:
-    s.node("split", s.concat(s.input(4, name="x"), s.input(2, name="y")), name="cut", axis=1, sizes=(4, 2))
-
-
-def _function_of_both(s: Sketch) -> None:
-    s.relu(s.concat(s.input(4, name="x"), s.input(2, name="y")))
-
-
-def unknown_branch(draw: Draw) -> Graph:
-    """A graph whose input "x" has an unknown number of channels."""
-    graph = drawn(draw)
-    shape = (2, None, *graph.nodes["x"].shape[2:])
-    return graph.edit(put=[replace(graph.nodes["x"], outputs=(Tensor(shape, "float64"),))])
-
-
-def _late_stride(s: Sketch) -> None:
-    early = s.conv(s.input(4, (6, 6)), 4, 3, name="early")
-    for name in ("late", "again"):
-        s.conv(early, 4, 1, strides=(2, 2), name=name)
-
-
-def late_stride_shared() -> Graph:
-    """Both readers that stride are one layer."""
-    graph = drawn(_late_stride)
-    return graph.edit(put=[replace(graph.nodes[name], layer="late") for name in ("late", "again")])
-
-
-def transposed_in_groups() -> Graph:
-    graph = drawn(lambda s: s.conv(s.input(4), 4, 4, name="up", op="conv_transpose", strides=(2, 2)))
-    return graph.edit(put=[graph.nodes["up"].edit(attrs={"groups": 2})])
-
-
 def drawn(draw: Draw) -> Graph:
     sketch = Sketch(first=True)
     draw(sketch)
@@ -107,15 +75,6 @@ def drawn(draw: Draw) -> Graph:
         ("exchange-resize", resized(factor=None), "the sizes of 'up' are unknown"),
         ("resize-product", resized(centres="tf_half_pixel"), "'up' places its samples by 'tf_half_pixel'"),
         ("nearest-conv", on_another_axis(_enlarged, "up"), "'up' and 'conv' have their channels on different axes"),
-        ("cancel", unknown_branch(_cut_again), "the channels of 'x' are unknown"),
-        ("over-concat", unknown_branch(_function_of_both), "the channels of 'x' are unknown"),
-        (
-            "early-stride",
-            late_stride_shared(),
-            "'late' shares its weights between 'late', 'again', so they cannot change for one of them",
-        ),
-        ("phases-each", transposed_in_groups(), "'up' is a grouped convolution"),
-        ("phases-one", transposed_in_groups(), "'up' is a grouped convolution"),
         (
             "transposed-compose",
             on_another_axis(_transposed, "inner"),
