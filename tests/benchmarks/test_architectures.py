@@ -50,7 +50,10 @@ def test_what_is_measured_is_added_to_what_is_there(tmp_path):
 
 
 def test_no_network_is_slower_or_wrong(stored):
-    """A result that is not faster is the input itself; what is measured again lies within the noise."""
+    """A result that is not faster is the input itself; what is measured again lies within the noise.
+
+    Where a network differs from itself, with the runtime's optimisations and without, its result may differ twice that.
+    """
     from architectures_figure import gain
 
     for name, record in stored.items():
@@ -58,7 +61,7 @@ def test_no_network_is_slower_or_wrong(stored):
             search = record.get(runtime, {})
             if "ratio" in search:
                 assert search["wrong"] == 0, name
-                assert search["difference"] < 1e-4, name
+                assert search["difference"] < max(1e-4, 1e-5 + 2 * search.get("noise", 0.0)), name
                 assert not search["changed"] or search["own_ratio"][2] < 1.0, name
                 assert (gain(record, runtime) or 0.0) > -0.05, name
 
