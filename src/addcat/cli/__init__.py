@@ -4,8 +4,12 @@ Exit codes: 0 done; 1 refused, or something was found; 2 bad input. A user's mis
 and never a traceback.
 """
 
+import signal
 import sys
-from collections.abc import Sequence
+from _thread import interrupt_main
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
+from threading import Timer, main_thread
 from typing import Annotated
 
 import typer
@@ -58,6 +62,38 @@ app.command("optimize", short_help="The same outputs in less time or memory.")(o
 app.command("demo", short_help="All of it on handwritten digits, in a minute or two.")(demo_verb)
 
 
+def _interrupt() -> None:
+    """What Ctrl-C does, from another thread."""
+    number = main_thread().ident
+    if hasattr(signal, "pthread_kill") and number is not None:
+        signal.pthread_kill(number, signal.SIGINT)  # ends a wait as well
+    else:
+        interrupt_main()
+
+
+@contextmanager
+def _heard() -> Generator[None]:
+    """Within, Ctrl-C ends the work even where it arrives in a callback whose errors Python drops.
+
+    JAX has one in the garbage collector, which runs all the time: without this the work went on.
+    """
+    before = sys.unraisablehook
+
+    def again(dropped: "sys.UnraisableHookArgs") -> None:
+        if issubclass(dropped.exc_type, KeyboardInterrupt):
+            later = Timer(0.01, _interrupt)  # here it would be dropped as well
+            later.daemon = True
+            later.start()
+        else:
+            before(dropped)
+
+    sys.unraisablehook = again
+    try:
+        yield
+    finally:
+        sys.unraisablehook = before
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command line.
 
@@ -73,7 +109,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             stream.reconfigure(errors="replace")  # pyright: ignore[reportAttributeAccessIssue, reportUnknownMemberType]
     try:
         WORDS.set(tuple(sys.argv[1:] if arguments is None else arguments))
-        app(args=arguments, prog_name="addcat")
+        with _heard():
+            app(args=arguments, prog_name="addcat")
     except SystemExit as stop:
         return stop.code if isinstance(stop.code, int) else 0
     except RefusedError as refused:
