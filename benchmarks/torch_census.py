@@ -5,7 +5,7 @@ whether torch.fx.symbolic_trace, torch.export.export and addcat capture it; proc
 to inspect it; its Adds and Concatenates, and of these how many are switched exactly to the other one and back, all at
 once, else one by one (a merge in a module that is called several times is one), and how many are refused, with the
 codes of the reasons.
-Run: python benchmarks/torch_census.py [library ...]
+Run: python benchmarks/torch_census.py [library or network ...]
 """
 
 import argparse
@@ -154,16 +154,21 @@ def networks(libraries):
 
         return build
 
-    if not libraries or "own" in libraries:
-        yield from ((name, own(name)) for name in modules.NETWORKS)
+    for name in modules.NETWORKS:
+        if not libraries or {"own", name} & set(libraries):
+            yield name, own(name)
     for name, (library, build) in torch_networks.NETWORKS.items():
-        if not libraries or library in libraries:
+        if not libraries or {library, name} & set(libraries):
             yield name, build
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("libraries", nargs="*", help="own, monai, transformers, diffusers, timm, smp; all if left out")
+    parser.add_argument(
+        "libraries",
+        nargs="*",
+        help="own, monai, transformers, diffusers, timm, smp, or networks by name; all if left out",
+    )
     warnings.filterwarnings("ignore")
     logging.disable(logging.CRITICAL)
     torch.set_num_threads(1)

@@ -108,7 +108,7 @@ TIMM = {
 }
 """Of timm by the side of their images."""
 SMP = (
-    *("Unet", "UnetPlusPlus", "FPN", "Linknet", "MAnet", "PSPNet", "PAN", "DeepLabV3", "DeepLabV3Plus", "UPerNet"),
+    *("Unet", "UnetPlusPlus", "FPN", "Linknet", "MAnet", "PSPNet", "DeepLabV3", "DeepLabV3Plus", "UPerNet"),
     "Segformer",
 )
 
@@ -269,5 +269,6 @@ NETWORKS = {
     "swin_tiny": ("timm", lambda: timm_model("swin_tiny_patch4_window7_224", 224, depths=(1, 1, 1, 1))),
     **{name: ("timm", lambda name=name, size=size: timm_model(name, size)) for name, size in TIMM.items()},
     **{f"{cls} (smp)": ("smp", lambda cls=cls: smp_model(cls)) for cls in SMP},
+    "PAN (smp)": ("smp", lambda: smp_model("PAN", size=128)),
     "DPT (smp)": ("smp", lambda: smp_model("DPT", "tu-vit_tiny_patch16_224", 224, dynamic_img_size=True)),
 }

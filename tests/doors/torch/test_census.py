@@ -16,7 +16,11 @@ SOME = {
     "ViT": ("transformers", 4, 4),
     "resnet18": ("timm", 8, 8),
     "T5": ("transformers", 10, 10),
+    "DynUNet": ("monai", 5, 3),
+    "FPN (smp)": ("smp", 12, 12),
+    "MAnet (smp)": ("smp", 17, 13),
 }
+PACKAGES = {"smp": "segmentation_models_pytorch"}
 """Library, merges, and how many of them are switched there and back; the others have no exact Add."""
 
 
@@ -33,7 +37,7 @@ def census(monkeypatch):
 @pytest.mark.parametrize("name", SOME)
 def test_networks_of_libraries_are_captured_and_switched_there_and_back(census, name):
     library, merges, switched = SOME[name]
-    if importlib.util.find_spec(library) is None:
+    if importlib.util.find_spec(PACKAGES.get(library, library)) is None:
         pytest.skip(f"{library} is not installed: pip install 'addcat[census]'")
     module, networks = census
     torch.set_num_threads(1)

@@ -482,6 +482,22 @@ def test_8_shared_modules_keep_the_order_of_their_calls():
     torch.testing.assert_close(done.norm.running_var, model.norm.running_var)
 
 
+class LowRank(nn.Module):
+    """LoRA as a parametrization: W + U V."""
+
+    def __init__(self, outputs, inputs):
+        super().__init__()
+        self.down, self.up = nn.Parameter(torch.randn(1, inputs)), nn.Parameter(torch.randn(outputs, 1))
+
+    def forward(self, weight):
+        return weight + self.up @ self.down
+
+
+def adapted(layer):
+    nn.utils.parametrize.register_parametrization(layer, "weight", LowRank(*layer.weight.shape))
+    return layer
+
+
 def detached(layer):
     """What a forward pass without gradients leaves: torch copies no computed tensor that has a history."""
     layer.weight = layer.weight.detach()
@@ -493,6 +509,7 @@ def detached(layer):
     [
         (nn.utils.parametrizations.weight_norm, "computes its 'weight' anew at each call (a parametrization)"),
         (nn.utils.parametrizations.spectral_norm, "computes its 'weight' anew at each call (a parametrization)"),
+        (adapted, "computes its 'weight' anew at each call (a parametrization)"),
         (
             lambda layer: detached(prune.l1_unstructured(layer, "weight", 0.5)),
             "computes its 'weight' anew at each call (weight norm, spectral norm or pruning)",

@@ -1,6 +1,7 @@
 """Training in torch's own words: the user's optimiser, schedule and loader; arms of one seed see the same batches."""
 
 import random
+import threading
 
 import modules
 import numpy as np
@@ -192,6 +193,23 @@ def test_outputs_are_kept_of_the_evaluation_that_judges():
         target = torch.from_numpy(task(40, seed=1).targets[0])
         again = nn.functional.cross_entropy(torch.from_numpy(outputs), target, reduction="none")
         np.testing.assert_allclose(again, cross_fitted(one.curve), rtol=1e-5)
+
+
+def test_arms_that_two_threads_train_do_not_disturb_each_other():
+    alone = [trainer(network(dropout=0.5)).run(seed) for seed in (1, 2)]
+    together = {}
+
+    def run(seed):
+        together[seed] = trainer(network_of_a_thread[seed]).run(seed)
+
+    network_of_a_thread = {seed: network(dropout=0.5) for seed in (1, 2)}
+    threads = [threading.Thread(target=run, args=(seed,)) for seed in (1, 2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for seed, want in zip((1, 2), alone, strict=True):
+        np.testing.assert_array_equal(together[seed], want)
 
 
 def test_training_leaves_the_callers_generators_alone():
