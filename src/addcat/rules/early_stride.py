@@ -13,7 +13,7 @@ from collections.abc import Mapping
 
 from addcat.graph import Blocked, Edge, Graph, Node
 from addcat.graph.operations import elementwise
-from addcat.graph.windows import Pairs, every, pads, settings, spatial, taps
+from addcat.graph.windows import Pairs, every, pads, reach, settings, spatial, taps
 from addcat.rules import building, guards
 from addcat.rules.base import Plan, Rule
 
@@ -118,9 +118,13 @@ def _change(graph: Graph, thinned: list[str], strides: tuple[int, ...]) -> Graph
 
 
 def _strided(graph: Graph, node: Node, zeros: Pairs) -> Node:
-    """A node with new strides and the padding that it had: in its own word where that still says the same."""
+    """A node with new strides and the padding that it had: in its own word where that still says the same.
+
+    Where windows do not touch, runtimes differ in what "same" means: ONNX Runtime pads by less than nothing.
+    """
+    apart = any(stride > window for stride, window in zip(settings(node, "strides"), reach(node), strict=True))
     try:
-        return node if pads(graph, node) == zeros else node.edit(attrs={"padding": zeros})
+        return node if pads(graph, node) == zeros and not apart else node.edit(attrs={"padding": zeros})
     except Blocked:  # with a stride, the word depends on a size that is unknown
         return node.edit(attrs={"padding": zeros})
 

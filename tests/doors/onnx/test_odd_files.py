@@ -8,7 +8,10 @@ import pytest
 from addcat.doors.onnx.bench import bench_of
 from addcat.doors.onnx.read import read
 from addcat.doors.onnx.running.reference import run_float64
+from addcat.doors.onnx.write import to_proto, write
 from addcat.errors import ModelError
+from addcat.rules import Proposal
+from addcat.rules.early_stride import EARLY_STRIDE
 from addcat.verbs.inspect import inspect
 from addcat.verbs.optimize import GOALS, optimize
 from tests.doors.onnx.models import MODELS, model
@@ -119,6 +122,35 @@ def test_an_output_that_declares_another_rank(name, axes):
     assert (node.op == "opaque") == (axes != 4)
     for goal in GOALS:  # a ConvTranspose, once, ended in a traceback for latency
         assert not optimize(proto, goal=goal, measure=False).record.steps or axes == 4
+
+
+def test_windows_that_do_not_touch_are_padded_in_numbers():
+    """ONNX Runtime takes "same" for a padding below nothing there, so that the first position is another one."""
+    rng = np.random.default_rng(0)
+    weights = {"w": rng.standard_normal((6, 4, 2, 1)).astype("f"), "v": rng.standard_normal((12, 1, 1, 1)).astype("f")}
+    proto = model(
+        """g (float[2,4,8,8] x) => (float[2,12,8,2] y) {
+            a = Conv<auto_pad="SAME_UPPER", strides=[1,2]>(x, w)
+            y = Conv<auto_pad="SAME_UPPER", strides=[1,2], group=6>(a, v)
+        }""",
+        **weights,
+    )
+    (found,) = [one for one in EARLY_STRIDE.find(read(proto)) if isinstance(one, Proposal)]
+    rewritten = to_proto(write(EARLY_STRIDE.apply(read(proto), found)))
+    data = inputs_of(proto)
+    np.testing.assert_allclose(run(rewritten, data)[0], run(proto, data)[0], rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize(("stride", "op"), [(1, "conv"), (2, "conv"), (3, "opaque")])
+def test_padding_below_nothing_is_not_looked_into(stride, op):
+    proto = model(
+        f"""g (float[1,1,6,6] x) => (float[1,1,A,B] y) {{
+            y = Conv<auto_pad="SAME_UPPER", strides=[1,{stride}]>(x, w)
+        }}""",
+        w=np.ones((1, 1, 2, 1), "f"),
+    )
+    (node,) = [node for node in read(proto).nodes.values() if node.op != "input"]
+    assert node.op == op
 
 
 def test_minus_one_is_an_open_size():

@@ -9,7 +9,7 @@
 | BatchNormalization | scale, B, input_mean, input_var | scale, offset, mean, variance |
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from math import prod
 from typing import Any
 
@@ -37,13 +37,15 @@ def weight(
     return Weight(shape or constant.shape, read, constant.key)
 
 
-def padding(look: Look, spatial: int) -> Any:
+def padding(look: Look, taps: Sequence[int]) -> Any:
     """Canonical padding of a convolution or a pooling; None where it depends on sizes in a way we have no word for."""
-    auto = look.attr("auto_pad", "NOTSET")
+    auto, spatial = look.attr("auto_pad", "NOTSET"), len(taps)
     if auto == "VALID":
         return "valid"
     if auto == "SAME_UPPER":
-        return "same"
+        steps = zip(look.attr("strides", (1,) * spatial), look.attr("dilations", (1,) * spatial), taps, strict=False)
+        # ONNX Runtime begins behind the border where that would pad by less than nothing, other runtimes do not
+        return None if any(s - (d * (k - 1) + 1) > 1 for s, d, k in steps) else "same"
     if auto == "SAME_LOWER":
         return None
     pads = look.attr("pads", (0,) * 2 * spatial)
@@ -58,7 +60,7 @@ def conv(look: Look) -> Found:
     if kernel is None or (look.has_input(2) and bias is None) or kernel.dtype not in FLOATS:
         return OPAQUE
     spatial, groups = len(kernel.shape) - 2, look.attr("group", 1)
-    pads = padding(look, spatial)
+    pads = padding(look, kernel.shape[2:])
     if spatial < 1 or pads is None:
         return OPAQUE
     attrs = {
@@ -85,7 +87,7 @@ def conv_transpose(look: Look) -> Found:
     spatial = len(kernel.shape) - 2
     attrs = {
         "strides": look.attr("strides", (1,) * spatial),
-        "padding": padding(look, spatial),
+        "padding": padding(look, kernel.shape[2:]),
         "dilation": look.attr("dilations", (1,) * spatial),
         "output_padding": look.attr("output_padding", (0,) * spatial),
         "channels_first": True,

@@ -16,7 +16,7 @@ def pool(look: Look) -> Found:
     """AveragePool and MaxPool that round their sizes down."""
     size = look.attr("kernel_shape")
     spatial = len(size)
-    pads = padding(look, spatial)
+    pads = padding(look, size)
     dilated = any(step != 1 for step in look.attr("dilations", (1,) * spatial))
     if pads is None or dilated or look.attr("ceil_mode", 0) or len(look.node.outputs) != 1 or not look.is_float:
         return OPAQUE
