@@ -19,7 +19,9 @@ from readings import calibration_error
 def main():
     with (Path(__file__).parent / "held_out.csv").open() as file:
         rows = list(csv.DictReader(file))
-    print("tasks          budget   answers  regret  always Concatenate  always Add  right  said  calibration error")
+    print(
+        "tasks                  budget   answers  regret  always Concatenate  always Add  right  said  calibration error"
+    )
     for kind, budget in dict.fromkeys((row["kind"], row["budget"]) for row in rows):
         mine = [row for row in rows if (row["kind"], row["budget"]) == (kind, budget)]
         gains = np.array([float(row["gain"]) for row in mine])
@@ -28,7 +30,7 @@ def main():
         lost = np.maximum(np.where(concat, -gains, gains), 0)
         right = concat == (gains > 0)
         print(
-            f"{kind:14s} {budget:7s} {len(mine):8d} {lost.mean():7.4f} {np.maximum(-gains, 0).mean():19.4f} "
+            f"{kind:22s} {budget:7s} {len(mine):8d} {lost.mean():7.4f} {np.maximum(-gains, 0).mean():19.4f} "
             f"{np.maximum(gains, 0).mean():11.4f} {right.mean():6.2f} {said.mean():5.2f} "
             f"{calibration_error(said, right):18.3f}"
         )

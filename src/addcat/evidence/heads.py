@@ -8,7 +8,6 @@ anew would. And they tell it where other short cuts cannot: "are the two alike?"
 the loss is level in W1 - W2 around W1 = W2, and runs that start tied stay there for long. Heads start apart.
 """
 
-from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -19,6 +18,7 @@ from addcat.evidence.arms import untrained_arms
 from addcat.evidence.meter import Meter, relative_cost
 from addcat.evidence.pairs import CAREFUL, Pairs, Stage
 from addcat.evidence.problem import Problem
+from addcat.evidence.starts import Kind
 from addcat.evidence.suffix import Suffix, before_merge, cut, suffix_of
 from addcat.graph import Graph, Refusal
 from addcat.trials.race import Race, race
@@ -98,6 +98,6 @@ class Heads(Pairs):
         if not door.freeze(model, graph, before_merge(graph, self._whole.merge.node)):
             raise DataError(f"Nothing behind {self._whole.merge.site!r} has weights to be trained.")
 
-    def _starts(self, kind: str, seeds: list[int]) -> Mapping[str, list[Arrays]]:
+    def _starts(self, kind: Kind, seeds: list[int]) -> dict[str, list[Arrays]]:
         """Branches as they are; what follows is drawn for each arm by itself."""
         return super()._starts("fresh" if self._suffix is not None else "loose", seeds)
