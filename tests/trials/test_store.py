@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from addcat.errors import DataError, OptionError
+from addcat.trials import store
 from addcat.trials.store import Store
 from addcat.trials.trial import Key, Trial, failed, of_curve, of_value
 
@@ -189,3 +190,29 @@ def test_a_full_disk_keeps_what_is_there(tmp_path):
     assert list(store.trials()) == [KEY]
     store.put(big)
     assert len(store.trials()) == 2
+
+
+class Locked:
+    """A connection whose log another turns to meanwhile: SQLite refuses at once, however long one would wait."""
+
+    def __init__(self, *refusals):
+        self.left = list(refusals)
+
+    def execute(self, words):
+        assert words == "PRAGMA journal_mode = WAL"
+        if self.left:
+            raise sqlite3.OperationalError(self.left.pop(0))
+
+
+def test_turning_to_a_log_is_tried_again_while_another_does():
+    busy = Locked(*["database is locked"] * 3)
+    store._log_ahead(busy)
+    assert busy.left == []
+
+
+def test_what_is_no_lock_or_never_ends_is_said(monkeypatch):
+    with pytest.raises(sqlite3.OperationalError, match="disk I/O error"):
+        store._log_ahead(Locked("disk I/O error"))
+    monkeypatch.setattr(store, "WAIT", 0.02)
+    with pytest.raises(sqlite3.OperationalError, match="locked"):
+        store._log_ahead(Locked(*["database is locked"] * 10_000))

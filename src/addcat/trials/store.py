@@ -33,6 +33,8 @@ from addcat.trials.trial import FINISHED, Key, Losses, Status, Trial
 VERSION = "1"
 STALE = 60.0
 """Seconds without a heartbeat after which a claim from another machine is free; on this one, the process is asked."""
+AGAIN = 0.005
+"""Seconds after which a lock that another holds is tried again."""
 WAIT = 30.0
 """Seconds to wait for another process that is writing."""
 TABLES = """
@@ -239,7 +241,7 @@ class Store:
                 tables = {str(name) for (name,) in connection.execute("SELECT name FROM sqlite_master")}
                 if tables and not tables >= {"comparison", "trials", "claims"}:
                     raise sqlite3.DatabaseError("it is a database of another program")
-                connection.execute("PRAGMA journal_mode = WAL")
+                _log_ahead(connection)
                 if not tables:
                     connection.executescript(TABLES)
                 connection.execute("PRAGMA synchronous = NORMAL")
@@ -273,6 +275,20 @@ def _alive(host: str, pid: int, seen: float) -> bool:
     except PermissionError:
         return True
     return True
+
+
+def _log_ahead(connection: sqlite3.Connection) -> None:
+    """Turn to a log (WAL), as everybody does who opens a new file: SQLite asks again for every lock but this one."""
+    until = time.monotonic() + WAIT
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError as error:
+            if "locked" not in str(error) or time.monotonic() > until:
+                raise
+            time.sleep(AGAIN)
+        else:
+            return
 
 
 def _short(parts: Mapping[str, str], name: str) -> str:
