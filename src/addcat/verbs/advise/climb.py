@@ -1,8 +1,8 @@
 """Climb the ladder of evidence for one question, only as far as the expected regret is worth it.
 
-Structure costs nothing. From an Add the untying score comes first, and before it, where branches share their weights,
-what their order tells of its errors; from a Concatenate, what tying it by regression loses, and what exchanging such
-branches does. Then pairs are trained: in full, as many as
+Structure costs nothing. From an Add the untying score comes first; from a Concatenate, what tying it by regression
+loses. Where branches share their weights, what the order of them tells, or an exchange of them, comes first, and then
+heads on the branches as they are, in the place of score and tie. Then pairs are trained: in full, as many as
 4, 8, 16 and 32, where four of them can be paid; else for a share of the steps, from the start that says most for what
 is left. Each method's figure is a reading of the true gain (`evidence.readings`); the belief after all of them
 recommends.
