@@ -64,6 +64,14 @@ def test_what_only_a_concatenate_can_tell_is_told_although_it_is_symmetric(merge
     assert_untouched(net, before)
 
 
+def test_a_concatenate_starts_apart_from_an_add():
+    """From W1 = W2 the loss of a symmetric target is level in W1 - W2, and a short run would stay there."""
+    trained, _ = heads(asked(towers("add"), apart))
+    (start,) = trained._starts("heads", [1])["concat"]
+    (kernel,) = [array for array in start if array.shape == (6, 8)]
+    assert abs(kernel[:3] - kernel[3:]).min() > 0
+
+
 def test_where_add_holds_all_heads_gain_nothing():
     found = heads(asked(towers("add"), together))[0].run(FULL)
     assert found.gain < 0.1
