@@ -3,6 +3,7 @@
 import sqlite3
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -171,7 +172,18 @@ def test_a_store_that_is_not_there_and_one_that_is_empty(tmp_path):
     assert str(caught.value) == f"{str(tmp_path / 'x.db')!r} holds no comparison yet."
 
 
-def test_a_full_disk_keeps_what_is_there(tmp_path):
+FULL = (
+    "{}: {}. 3.0 KiB are free in {!r}. Make room there and give the same command again: "
+    "trials that ended before are kept."
+)
+
+
+@pytest.fixture
+def nearly_full(monkeypatch):
+    monkeypatch.setattr(store.shutil, "disk_usage", lambda _: SimpleNamespace(free=3 * 1024))
+
+
+def test_a_full_disk_keeps_what_is_there(tmp_path, nearly_full):
     """SQLite is held to a few pages, as a full disk would."""
     store = Store(tmp_path / "trials.db")
     store.put(of_value(KEY, 1.0))
@@ -185,11 +197,39 @@ def test_a_full_disk_keeps_what_is_there(tmp_path):
     big = Trial("add", 9, "done", 1.0, losses=np.zeros(100_000))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("addcat.trials.store.sqlite3.connect", small)
-        with pytest.raises(OptionError, match="database or disk is full"):
+        with pytest.raises(OptionError) as caught:
             Store(store.path).put(big)
+    what = f"Trial add 9 cannot be written to the store {str(store.path)!r}"
+    assert str(caught.value) == FULL.format(what, "database or disk is full", str(tmp_path))
     assert list(store.trials()) == [KEY]
     store.put(big)
     assert len(store.trials()) == 2
+
+
+@pytest.fixture
+def files_held_to():
+    resource = pytest.importorskip("resource")
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    yield lambda size: resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def test_a_disk_that_takes_no_more(tmp_path, nearly_full, files_held_to):
+    """No file may grow beyond some size: SQLite calls what the system then says an I/O error."""
+    path, other = tmp_path / "trials.db", tmp_path / "other.db"
+    store = Store(path)
+    store.put(of_value(KEY, 1.0))
+    files_held_to(60_000)
+    with pytest.raises(OptionError) as caught:
+        store.put(Trial("concat", 9, "done", 1.0, losses=np.zeros(100_000)))
+    what = f"Trial concat 9 cannot be written to the store {str(path)!r}"
+    assert str(caught.value) == FULL.format(what, "disk I/O error", str(tmp_path))
+    files_held_to(1_000)
+    with pytest.raises(OptionError) as caught:
+        Store(other)
+    assert str(caught.value) == FULL.format(f"The store {str(other)!r} cannot be used", "disk I/O error", str(tmp_path))
+    files_held_to(10**9)
+    assert list(Store(path).trials()) == [KEY]
 
 
 class Locked:

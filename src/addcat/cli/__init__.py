@@ -1,7 +1,7 @@
 """The command line: each verb of the library, with the same words, fields and errors.
 
-Exit codes: 0 done; 1 refused, or something was found; 2 bad input. A user's mistake is one message on the error stream
-and never a traceback.
+Exit codes: 0 done; 1 refused, or something was found; 2 bad input; 130 stopped by Ctrl-C. A user's mistake is one
+message on the error stream and never a traceback.
 """
 
 import signal
@@ -16,7 +16,7 @@ import typer
 
 from addcat import __version__
 from addcat.cli.advise import advise as advise_verb
-from addcat.cli.common import BAD_INPUT, REFUSED, WORDS, say_error
+from addcat.cli.common import BAD_INPUT, REFUSED, STOPPED, WORDS, say_error
 from addcat.cli.compare import compare as compare_verb
 from addcat.cli.demo import demo as demo_verb
 from addcat.cli.explain import explain as explain_verb
@@ -111,7 +111,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         WORDS.set(tuple(sys.argv[1:] if arguments is None else arguments))
         with _heard():
             app(args=arguments, prog_name="addcat")
+    except KeyboardInterrupt:
+        return _stopped()
     except SystemExit as stop:
+        if stop.code == STOPPED:
+            return _stopped()  # Typer's way to say that it was Ctrl-C
         return stop.code if isinstance(stop.code, int) else 0
     except RefusedError as refused:
         more = f" `addcat explain {refused.refusals[0].code}` says more." if refused.refusals else ""
@@ -125,3 +129,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         say_error(f"{error.strerror or error}{named}.")
         return BAD_INPUT
     return 0
+
+
+def _stopped() -> int:
+    sys.stderr.write("Stopped.\n")
+    return STOPPED

@@ -19,6 +19,8 @@ from addcat.report.text import render, show
 
 REFUSED = 1
 BAD_INPUT = 2
+STOPPED = 130
+"""By Ctrl-C, as a shell says it."""
 
 _CODE = "package.module:function, or package.module:Class(arg=literal)."
 WORDS: ContextVar[tuple[str, ...]] = ContextVar("the words after `addcat` of the command line that runs", default=())

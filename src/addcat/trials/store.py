@@ -17,6 +17,7 @@ import json
 import os
 import platform
 import secrets
+import shutil
 import sqlite3
 import threading
 import time
@@ -28,6 +29,7 @@ from typing import Any, cast
 import numpy as np
 
 from addcat.errors import DataError, OptionError
+from addcat.report import rows
 from addcat.trials.trial import FINISHED, Key, Losses, Status, Trial
 
 VERSION = "1"
@@ -37,6 +39,8 @@ AGAIN = 0.005
 """Seconds after which a lock that another holds is tried again."""
 WAIT = 30.0
 """Seconds to wait for another process that is writing."""
+OF_THE_DISK = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR)
+"""Errors that are no fault of the file; SQLite says "disk I/O error" of many a disk that is full."""
 TABLES = """
 BEGIN IMMEDIATE;
 CREATE TABLE IF NOT EXISTS comparison (name TEXT PRIMARY KEY, value TEXT NOT NULL);
@@ -117,8 +121,8 @@ class Store:
                     f"{str(self.path)!r} holds trials of another comparison. What differs:{lines}\n"
                     "Give another --store, or repeat that comparison as it was."
                 )
-            rows = {"version": VERSION, "spec": json.dumps(dict(spec)), "settings": json.dumps(dict(settings))}
-            connection.executemany("INSERT OR REPLACE INTO comparison VALUES (?, ?)", rows.items())
+            kept = {"version": VERSION, "spec": json.dumps(dict(spec)), "settings": json.dumps(dict(settings))}
+            connection.executemany("INSERT OR REPLACE INTO comparison VALUES (?, ?)", kept.items())
 
     def settings(self) -> dict[str, Any]:
         """What is needed to show the comparison.
@@ -143,8 +147,8 @@ class Store:
     def running(self) -> tuple[Key, ...]:
         """Trials that a living process has claimed."""
         with self._connected() as connection:
-            rows = connection.execute("SELECT arm, seed, host, pid, seen FROM claims").fetchall()
-        return tuple(Key(arm, seed) for arm, seed, host, pid, seen in rows if _alive(host, pid, seen))
+            claims = connection.execute("SELECT arm, seed, host, pid, seen FROM claims").fetchall()
+        return tuple(Key(arm, seed) for arm, seed, host, pid, seen in claims if _alive(host, pid, seen))
 
     def claim(self, key: Key) -> bool:
         """Take a trial for this process.
@@ -198,7 +202,7 @@ class Store:
             trial.detail,
             time.time(),
         )
-        with self._writing() as connection:
+        with self._writing(f"Trial {trial.arm} {trial.seed} cannot be written to the store") as connection:
             connection.execute(f"INSERT OR REPLACE INTO trials VALUES ({', '.join('?' * len(row))})", row)  # noqa: S608
             connection.execute("DELETE FROM claims WHERE arm = ? AND seed = ?", trial.key)
         self._claimed.discard(trial.key)
@@ -231,7 +235,7 @@ class Store:
             del self._local.connection
 
     @contextmanager
-    def _connected(self) -> Generator[sqlite3.Connection]:
+    def _connected(self, failing: str = "") -> Generator[sqlite3.Connection]:
         try:
             if not hasattr(self._local, "connection"):
                 # opening and closing the last connection moves the whole log, which costs more than a short trial
@@ -248,13 +252,22 @@ class Store:
             yield self._local.connection
         except sqlite3.DatabaseError as error:
             self.close()
-            raise OptionError(
-                f"The store {str(self.path)!r} cannot be used: {error}. What it holds is left as it is."
-            ) from error
+            raise OptionError(self._said(error, failing)) from error
+
+    def _said(self, error: sqlite3.DatabaseError, failing: str) -> str:
+        path, folder = repr(str(self.path)), self.path.absolute().parent
+        if getattr(error, "sqlite_errorcode", 0) & 0xFF not in OF_THE_DISK:  # the rest of the code says which of a kind
+            return f"The store {path} cannot be used: {error}. What it holds is left as it is."
+        free = rows.bytes_text(shutil.disk_usage(folder).free)
+        what = f"{failing} {path}" if failing else f"The store {path} cannot be used"
+        return (
+            f"{what}: {error}. {free} are free in {str(folder)!r}. Make room there and give the same command again: "
+            "trials that ended before are kept."
+        )
 
     @contextmanager
-    def _writing(self) -> Generator[sqlite3.Connection]:
-        with self._connected() as connection:
+    def _writing(self, failing: str = "") -> Generator[sqlite3.Connection]:
+        with self._connected(failing) as connection:
             connection.execute("BEGIN IMMEDIATE")
             try:
                 yield connection
