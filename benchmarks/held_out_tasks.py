@@ -1,11 +1,12 @@
 """Tasks that judge `advise`: drawn by seed, their truth from training both arms in pairs through `compare`.
 
-    python benchmarks/held_out_tasks.py FOLDER [--seed 8] [--dense 60] [--convolutional 20] [--pairs 32] [--only TEXT]
+    python benchmarks/held_out_tasks.py FOLDER [--seed 8] [--dense 60] [--convolutional 20] [--pairs 32] [--matched]
 
 Each task is a folder with the networks of both arms (add.keras, concat.keras), the data that they were trained on and
-held-out data (train.npz, calibration.npz); truth.json beside them has the gain of each on 3,000 further examples. What
-is there already is not made again. Dense tasks have targets made of digits or of random teachers; convolutional ones
-are U-Nets, residual links, Inception modules and towers on digits of 8 pixels and patches of photographs of 16.
+held-out data (train.npz, calibration.npz); truth.json beside them has the gain of each on 3,000 further examples, with
+`--matched` at equal parameters as well. What is there already is not made again. Dense tasks have targets made of
+digits or of random teachers; convolutional ones are U-Nets, residual links, Inception modules and towers on digits of
+8 pixels and patches of photographs of 16.
 """
 
 import argparse
@@ -321,7 +322,7 @@ def compiled(task, arm, xs):
     return model
 
 
-def made(task, folder, pairs):
+def made(task, folder, pairs, budgets):
     """Train the networks that `advise` is to judge, and the pairs that judge it; returns the task's truth."""
     (xs, y), (cal, cal_y), (test, test_y) = (
         data_of(task, part, count) for part, count in enumerate((task.examples, 1000, TEST))
@@ -338,14 +339,15 @@ def made(task, folder, pairs):
         kept.save(place / f"{arm}.keras")
     found = addcat.compare(
         compiled(task, "add", xs), (xs, y), validation=(test, test_y), sites="merge", pairs=pairs, seed=task.seed,
-        epochs=epochs, batch_size=task.batch,
+        epochs=epochs, batch_size=task.batch, budgets=budgets,
     )  # fmt: skip
-    add, concat = ([one.loss for one in found.trials if one.arm == arm] for arm in ("add", "concat"))
-    gain = t_interval(np.subtract(add, concat))
+    losses = {arm: [one.loss for one in found.trials if one.arm == arm] for arm in {one.arm for one in found.trials}}
+    gains = {arm: t_interval(np.subtract(losses["add"], losses[arm])) for arm in losses if arm != "add"}
+    keys = {"concat": "gain", "concat, same parameters": "gain_matched"}
     return {
-        "loss": {"add": add, "concat": concat},
-        "gain": {"mean": gain.estimate, "low": gain.low, "high": gain.high},
-        "reference": float(np.mean(add)),
+        "loss": losses,
+        **{keys[arm]: {"mean": one.estimate, "low": one.low, "high": one.high} for arm, one in gains.items()},
+        "reference": float(np.mean(losses["add"])),
     }
 
 
@@ -364,17 +366,19 @@ def main():
     parser.add_argument("--convolutional", type=int, default=20)
     parser.add_argument("--only", default="", help="what a task's name must contain")
     parser.add_argument("--pairs", type=int, default=32, help="of dense tasks; of convolutional ones a third")
+    parser.add_argument("--matched", action="store_true", help="train Concatenates of as many parameters, too")
     args = parser.parse_args()
     args.folder.mkdir(parents=True, exist_ok=True)
     path = args.folder / "truth.json"
     table = json.loads(path.read_text()) if path.exists() else {}
     tasks = [*dense_tasks(args.seed, args.dense), *convolutional_tasks(args.seed, args.convolutional)]
+    budgets = ("widths", "parameters")
     for task in tasks:
         if task.name in table or args.only not in task.name:
             continue
         pairs = math.ceil(args.pairs / 3) if task.network.startswith("conv") else args.pairs
         start = time.perf_counter()
-        table[task.name] = row = made(task, args.folder, pairs)
+        table[task.name] = row = made(task, args.folder, pairs, budgets[: 1 + args.matched])
         gain, share = row["gain"], row["reference"]
         low, mean, high = (f"{gain[end] / share:+.4f}" for end in ("low", "mean", "high"))
         print(f"{task.name:48s} {mean} [{low}, {high}]  {time.perf_counter() - start:.0f} s", flush=True)

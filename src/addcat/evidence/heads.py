@@ -56,6 +56,11 @@ class Heads(Pairs):
         self.relative = {name: self._relative(graph) for name, graph in arms.items()}
 
     @property
+    def whole(self) -> Problem:
+        """The question, with the held-out examples that judge the pairs; not what follows the merge alone."""
+        return self._whole
+
+    @property
     def before(self) -> float:
         """Trainings that it costs to run what comes before the merge, once."""
         if self._suffix is None or self._race is not None:

@@ -95,6 +95,11 @@ class Pairs:
         self._distinct = problem.held.distinct()
         self._slower = 1.0
 
+    @property
+    def whole(self) -> Problem:
+        """The question, with the held-out examples that judge the pairs."""
+        return self._problem
+
     def plan(self, share: float) -> Plan:
         """Steps and evaluations of a run of a share of the steps."""
         return plan_of(self._problem, share)

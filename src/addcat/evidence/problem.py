@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -100,6 +100,12 @@ class Problem:
                 f"The loss has one value for a batch and none for an example, so {method!r} has no interval. Trained "
                 "pairs have one, of their seeds."
             )
+
+    def judged_by(self, count: int) -> "Problem":
+        """The same question, judged by the first held-out examples, at most so many."""
+        given = self.given
+        cut = given if given is None else replace(given, constant=given.constant[:count])
+        return replace(self, held=self.held.first(count), given=cut)
 
     def losses_on(self, some: Examples) -> NDArray[np.float64]:
         """Loss of each of some examples by the network as it is, of shape (examples,)."""

@@ -17,11 +17,12 @@ from addcat.report import rows
 from addcat.statistics import t_interval
 
 
-def swap(problem: Problem) -> Evidence:
+def swap(problem: Problem, *, most: int | None = None) -> Evidence:
     """Exchange the branches of a Concatenate and measure the rise of the held-out loss.
 
     Args:
         problem: A Concatenate whose branches share their weights.
+        most: Held-out examples to take at most; all where left out.
 
     Returns:
         Evidence whose estimate is the rise of the loss, with its paired 95 % interval. Of three branches or more, each
@@ -40,7 +41,7 @@ def swap(problem: Problem) -> Evidence:
     node = problem.graph.nodes[problem.merge.node]
     turned = node.edit(inputs=(*node.inputs[1:], node.inputs[0]))
     changed = with_subgraph(problem.root, problem.merge.site, problem.graph.edit(put=[turned]))
-    door, held = problem.door, problem.held
+    door, held = problem.door, problem.held if most is None else problem.held.first(most)
     before = problem.losses_on(held)
     try:
         exchanged = door.write(changed)

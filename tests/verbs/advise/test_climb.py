@@ -32,7 +32,7 @@ class Course:
     gain, seeds, step, ran = 0.0, 0.04**2, 1e-4, ()
 
     def __init__(self, problem, arms, meter, first_pass):
-        self.meter, self.held = meter, problem.held.count
+        self.meter, self.held, self.whole = meter, problem.held.count, problem
         type(self).ran = []
 
     def cost(self, stage):
@@ -91,7 +91,9 @@ def instant(monkeypatch):
         monkeypatch.setattr(module, name, stand_in(name))
         monkeypatch.setattr(rungs, name, stand_in(name))
     monkeypatch.setattr(module, "Pairs", type("One", (Course,), {}))
-    monkeypatch.setattr(module, "Heads", type("Headed", (Headed,), {}))
+    heads = type("Headed", (Headed,), {})
+    for one in (module, rungs):
+        monkeypatch.setattr(one, "Heads", heads)
     return says
 
 
@@ -143,11 +145,20 @@ def test_where_heads_cannot_be_paid_one_network_is_asked(instant):
     assert [stage.pairs for stage in module.Heads.ran] == [1]
 
 
+@pytest.mark.parametrize("merge", ["add", "concat"])
+def test_what_comes_before_heads_leaves_what_a_pair_costs(instant, merge):
+    cheapest = 0.2
+    made, meter = climb(encoded_pair(merge), trainings=cheapest + 0.01)
+    assert methods(made) == ["structure", "order" if merge == "add" else "swap", "heads"]
+    assert meter.spent == pytest.approx(cheapest + 0.01)  # of the 60 examples 48, twice
+    assert methods(climb(encoded_pair(merge), trainings=cheapest + 0.001)[0]) == ["structure", "heads"]
+
+
 def test_heads_that_are_refused_leave_their_sentence(instant, monkeypatch):
     def refused(*_):
         raise DataError("Heads cannot be had.")
 
-    monkeypatch.setattr(module, "Heads", refused)
+    monkeypatch.setattr(rungs, "Heads", refused)
     made, _ = climb(encoded_pair("add"))
     assert methods(made)[:4] == ["structure", "order", "score", "warm"]
     assert "Heads cannot be had." in made.path

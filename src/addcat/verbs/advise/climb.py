@@ -41,7 +41,18 @@ from addcat.report import rows
 from addcat.statistics.belief import Reading
 from addcat.verbs.advise.climbed import Climb, Wanted, lean
 from addcat.verbs.advise.result import Look
-from addcat.verbs.advise.rungs import FULL, HEADS, LOOSER, METHOD, PLANS, heads_within, probes_of, stages_within
+from addcat.verbs.advise.rungs import (
+    FULL,
+    HEADS,
+    LOOSER,
+    METHOD,
+    PLANS,
+    heads_of,
+    heads_within,
+    probes_of,
+    put_by_for,
+    stages_within,
+)
 
 EFFORTS = ("auto", *METHODS)
 
@@ -166,21 +177,31 @@ class Climber:
             shared: Whether the branches share their weights.
         """
         problem = self._problem
-        for probe in probes_of(problem, self._meter, relative, self._first_pass, shared=shared, headed=self._heads):
+        heads = self._heads_of() if shared else None
+        headed, put_by = partial(self._headed, heads), put_by_for(heads, self._meter)
+        probes = probes_of(
+            problem, self._meter, relative, self._first_pass, shared=shared, put_by=put_by, headed=headed
+        )
+        for probe in probes:
             if isinstance(probe, str):
                 self.made.path.append(probe)
             else:
                 problem.tell(f"{problem.merge.site}: {probe.name}")
                 self._try(probe.name, partial(probe.ask, problem), probe.cost)
 
-    def _heads(self) -> bool:
-        """Train what follows the merge on the branches as they are, as far as the budget goes; whether it did."""
-        if self._small_enough() or len(self._problem.merges) > 1:
-            return False
+    def _heads_of(self) -> Heads | None:
+        """What follows the merge, on the branches as they are; None where it cannot be trained alone."""
+        if len(self._problem.merges) > 1:
+            return None
         try:
-            heads = Heads(self._problem, self._meter, self._first_pass)
+            return heads_of(self._problem, self._meter, self._first_pass)
         except (DataError, RefusedError) as refused:
             self.made.path.append(str(refused))
+            return None
+
+    def _headed(self, heads: Heads | None) -> bool:
+        """Train heads as far as the budget goes; whether it did."""
+        if heads is None or self._small_enough():
             return False
         stage = heads_within(heads, self._meter)
         if stage is not None:
@@ -252,13 +273,13 @@ class Climber:
         if full or all(stage.share >= one.share_of_steps for one in made.metrics):
             made.metrics = pairs.metrics(stage)
         losses = pairs.losses(stage)
-        constant = constant_losses(problem)
+        constant = constant_losses(pairs.whole)
         taught = learnt(losses, constant)
         side = "undecided"
         if full:
             made.seeds = found.seeds
             if taught:
-                add, concat = (collapsed(one, problem.held.distinct()) for one in losses)
+                add, concat = (collapsed(one, pairs.whole.held.distinct()) for one in losses)
                 side = choose(add, concat, self._wanted.margin, redrawn=problem.redrawn)
             made.proved = "add" if side == "add" else "concat" if side == "concat" else None
         if taught or (full and min(found.add, found.concat) < float(constant.mean())):

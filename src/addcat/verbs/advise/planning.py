@@ -3,6 +3,7 @@
 import math
 import time
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from typing import Any
 
 from addcat.errors import DataError, OptionError, RefusedError
@@ -22,7 +23,7 @@ from addcat.report.plans import plan_page
 from addcat.report.printed import Printed
 from addcat.statistics.belief import Belief
 from addcat.verbs.advise.prepared import Prepared
-from addcat.verbs.advise.rungs import FULL, Probe, heads_within, probes_of, stages_within
+from addcat.verbs.advise.rungs import FULL, Probe, heads_of, heads_within, probes_of, put_by_for, stages_within
 from addcat.verbs.advise.verdict import question_of
 
 READS = {"order": of_order, "score": of_score, "tie": of_tie, "swap": of_swap}
@@ -218,7 +219,11 @@ class _Reckoning:
             relative: Cost of a pass of the Concatenate arm.
         """
         share, first = self._share, self._ready.first
-        for found in probes_of(self._problem, share, relative, first.seconds, shared=self._shared, headed=self._heads):
+        heads = self._heads_of() if self._shared else None
+        headed, put_by = partial(self._heads, heads), put_by_for(heads, share)
+        for found in probes_of(
+            self._problem, share, relative, first.seconds, shared=self._shared, put_by=put_by, headed=headed
+        ):
             if isinstance(found, str):
                 self.why = f"{found[0].lower()}{found[1:]}"
             else:
@@ -256,15 +261,18 @@ class _Reckoning:
             self._seconds += sum(map(pairs.running_seconds, before))
         self._chain(pairs, FULL, added=False, timed=timed)
 
-    def _heads(self) -> bool:
+    def _heads_of(self) -> Heads | None:
+        """What follows the merge, on the branches as they are; None where it cannot be trained alone."""
+        try:
+            return heads_of(self._problem, self._share, self._ready.first.seconds)
+        except (DataError, RefusedError):
+            return None
+
+    def _heads(self, heads: Heads | None) -> bool:
         """Heads on the branches as they are; whether the climb would train them."""
         share, first = self._share, self._ready.first
-        try:
-            heads = Heads(self._problem, share, first.seconds)
-        except (DataError, RefusedError):
-            return False
-        stage = heads_within(heads, share)
-        if stage is None:
+        stage = None if heads is None else heads_within(heads, share)
+        if heads is None or stage is None:
             return False
         training = self.training_seconds or first.training(self._problem.recipe)
         cost, seconds = heads.cost(stage), heads.compiling_seconds() + heads.cost(stage) * training

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from addcat.evidence import order as ordering
+from addcat.evidence.heads import Heads
 from addcat.evidence.meter import Meter
 from addcat.evidence.order import order
 from addcat.evidence.pairs import Pairs, Stage
@@ -31,6 +32,8 @@ PLANS: tuple[tuple[Stage, ...], ...] = (
 """What to run where four full pairs cannot be paid: the first that can."""
 HEADS = tuple(Stage("heads", 0.4, pairs) for pairs in (4, 2, 1))
 """Heads of branches that share their weights: the first that the budget allows."""
+JUDGES = 400
+"""Held-out examples that judge heads where what is left does not pay for a pair judged by all."""
 HEADS_SHARE = 0.6
 """Of what is left, heads may take so much; all of it where it pays for no pairs."""
 PAIRS_FROM, CHEAP = 0.45, 0.1
@@ -72,7 +75,7 @@ class Probe:
             "order": partial(order, most=self.most),
             "score": partial(score, most=self.most),
             "tie": partial(tie, most=self.most, members=self.members),
-            "swap": swap,
+            "swap": partial(swap, most=self.most),
         }
         return methods[self.name](problem)
 
@@ -84,12 +87,13 @@ def probes_of(
     first_pass: float,
     *,
     shared: bool,
+    put_by: float,
     headed: Callable[[], bool],
 ) -> Iterator[Probe | str]:
     """The probes that a question allows, each chosen by what those before it have left: charge it, then ask on.
 
     Of branches that share their weights heads say all that the score and the tie would, and more, so after them these
-    are left out.
+    are left out; and what comes before them leaves them what one pair costs.
 
     Args:
         problem: The merges.
@@ -97,6 +101,7 @@ def probes_of(
         relative: Cost of a pass of the Concatenate arm.
         first_pass: Seconds that the first forward pass of the network took.
         shared: Whether the branches share their weights.
+        put_by: Trainings that a pair of heads costs; 0 where what is left does not pay for one.
         headed: Trains heads of such branches where the budget allows it; whether it did.
 
     Yields:
@@ -104,8 +109,9 @@ def probes_of(
     """
     add, held = problem.now == "add", problem.held.count
     if shared:
-        most = min(held, meter.examples_for(_allowance(meter), ordering.PASSES)) if add else held
-        cost = meter.passes(most, ordering.PASSES if add else SWAPPED)
+        passes = ordering.PASSES if add else SWAPPED
+        most = min(held, meter.examples_for(min(_allowance(meter), meter.left - put_by), passes))
+        cost = meter.passes(most, passes)
         if most >= FEWEST and meter.affords(cost, 2 * first_pass):
             yield Probe("order" if add else "swap", most, cost, 2)
     if not (shared and headed()):
@@ -140,6 +146,29 @@ def _members(merges: int, meter: Meter, first_pass: float) -> int:
         return MOST_SITES
     passes = LARGE * meter.seconds_left / max(first_pass, 1e-3)
     return max(0, min(MOST_SITES, int((passes - JUDGED) / PREFIX)))
+
+
+def heads_of(problem: Problem, meter: Meter, first_pass: float) -> Heads:
+    """Heads judged by all held-out examples, or by as many as are enough where the budget does not pay for all.
+
+    Args:
+        problem: The question.
+        meter: What may be spent.
+        first_pass: Seconds that the first forward pass of the network took.
+
+    Raises:
+        DataError: if the merge has none, see `Heads`.
+    """
+    heads = Heads(problem, meter, first_pass)
+    if heads.cost(HEADS[-1]) <= meter.left or problem.held.count <= JUDGES:
+        return heads
+    return Heads(problem.judged_by(JUDGES), meter, first_pass)
+
+
+def put_by_for(heads: Heads | None, meter: Meter) -> float:
+    """Trainings that a pair of heads costs; 0 where what is left does not pay for one."""
+    cost = 0.0 if heads is None else heads.cost(HEADS[-1])
+    return cost if cost <= meter.left else 0.0
 
 
 def heads_within(heads: Pairs, meter: Meter) -> Stage | None:

@@ -1,0 +1,57 @@
+"""Which examples judge what a budget hardly pays for."""
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from problems import encoded_pair, problem, two_inputs
+
+from addcat.evidence.meter import Meter
+from addcat.evidence.problem import Given
+from addcat.evidence.swap import swap
+from addcat.verbs.advise.rungs import HEADS, JUDGES, heads_of, heads_within, put_by_for
+
+
+def target(x, y):
+    return x[:, 0] - y[:, 0]
+
+
+def asked(merge="concat", held=2 * JUDGES):
+    return problem(encoded_pair(merge), two_inputs(60, target), two_inputs(held, target, seed=1), steps=100)
+
+
+def cost(count, one):
+    return heads_of(one.judged_by(count), Meter(one.recipe, math.inf, math.inf), 0.01).cost(HEADS[-1])
+
+
+@pytest.mark.parametrize("spare", [1e-6, -1e-6])
+def test_fewer_examples_judge_heads_where_the_budget_does_not_pay_for_all(spare):
+    one = asked()
+    meter = Meter(one.recipe, cost(2 * JUDGES, one) + spare, math.inf)
+    heads = heads_of(one, meter, 0.01)
+    assert heads.whole.held.count == (2 * JUDGES if spare > 0 else JUDGES)
+    assert heads_within(heads, meter) == HEADS[-1]
+    assert put_by_for(heads, meter) == pytest.approx(cost(heads.whole.held.count, one))
+
+
+def test_nothing_is_put_by_for_what_cannot_be_paid():
+    one = asked()
+    meter = Meter(one.recipe, cost(JUDGES, one) - 1e-6, math.inf)
+    heads = heads_of(one, meter, 0.01)
+    assert (put_by_for(heads, meter), heads_within(heads, meter)) == (0.0, None)
+    assert put_by_for(None, meter) == 0.0
+
+
+def test_fewer_examples_have_their_own_losses_of_a_constant():
+    given = Given(None, 1.0, 0.5, np.arange(9.0))
+    assert asked(held=9).judged_by(4).given is None
+    one = problem(encoded_pair("add"), two_inputs(9, target), two_inputs(9, target), steps=5)
+    some = replace(one, given=given).judged_by(4)
+    assert (some.held.count, some.given.constant.tolist()) == (4, [0.0, 1.0, 2.0, 3.0])
+
+
+def test_an_exchange_of_some_examples():
+    one = asked()
+    whole, some = swap(one), swap(one, most=50)
+    assert (whole.n, some.n) == (2 * JUDGES, 50)
