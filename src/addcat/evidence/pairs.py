@@ -37,6 +37,8 @@ CAREFUL = 1.5
 """Predicted seconds are stretched so much before they are held against a deadline."""
 SLOW = 0.5
 """Pairs that take longer than so many seconds are trained one by one, with a look at the clock before each."""
+WORTHWHILE = 2.0
+"""A program that trains many at once is compiled for pairs that would take so many times as long one by one."""
 COMPILING = 8.0
 """Seconds to compile the training of a network, in seconds that its first forward pass took."""
 SEEDS = 1000
@@ -93,7 +95,7 @@ class Pairs:
         self._found: dict[tuple[Kind, float], dict[str, list[Losses]]] = {}
         self._metrics: dict[tuple[Kind, float], dict[str, list[Mapping[str, float]]]] = {}
         self._distinct = problem.held.distinct()
-        self._slower = 1.0
+        self._slower, self._took_to_compile = 1.0, 0.0
 
     @property
     def whole(self) -> Problem:
@@ -125,8 +127,8 @@ class Pairs:
         return CAREFUL * self.running_seconds(stage) + fresh
 
     def compiling_seconds(self) -> float:
-        """What it is reckoned to take to compile the training of one arm."""
-        return COMPILING * max(self._first_pass, 0.1)
+        """What it is reckoned to take to compile the training of one arm; what it took, once it was done."""
+        return self._took_to_compile or COMPILING * max(self._first_pass, 0.1)
 
     def running_seconds(self, stage: Stage) -> float:
         """What the stage's missing pairs take to run, once all is compiled and a step was timed."""
@@ -154,11 +156,27 @@ class Pairs:
         while (missing := stage.pairs - self.pairs(stage)) > 0:
             one = replace(stage, pairs=self.pairs(stage) + 1)
             self._ready()
-            slow = self.running_seconds(one) > SLOW
-            if found["add"] and slow and CAREFUL * self.running_seconds(one) > self._meter.seconds_left:
+            alone = self.one_by_one(stage)
+            if found["add"] and alone and CAREFUL * self.running_seconds(one) > self._meter.seconds_left:
                 break  # the clock ran faster than was reckoned
-            self._train(one if slow else stage, 1 if slow else missing)
+            self._train(one if alone else stage, 1 if alone else missing)
         return self.contrast(stage)
+
+    def one_by_one(self, stage: Stage) -> bool:
+        """Whether to train the stage's missing pairs one after the other.
+
+        So the clock is looked at between slow ones. Where one program trains many at once, it is compiled for what
+        takes longer than compiling it, as there is time.
+        """
+        running = self.running_seconds(stage)
+        slow = self.running_seconds(replace(stage, pairs=self.pairs(stage) + 1)) > SLOW
+        if self._ready().at_once == 1:
+            return slow
+        if CAREFUL * running > self._meter.seconds_left:
+            return True
+        if True in self._compiled:
+            return False
+        return (slow or False in self._compiled) and running <= WORTHWHILE * self.compiling_seconds()
 
     def _train(self, stage: Stage, missing: int) -> None:
         """Train the last `missing` pairs of a stage by one call."""
@@ -170,9 +188,11 @@ class Pairs:
         reckoned = BOTH * len(seeds) * run.steps * sum(self._step.values())
         curves = self._curves(ready, stage, seeds, starts)
         took = time.monotonic() - began
-        if (len(seeds) > 2) in self._compiled and reckoned > 0:
+        if (many := len(seeds) > 2) not in self._compiled:
+            self._took_to_compile = max(took - reckoned, 0.0)
+        elif reckoned > 0:
             self._slower = max(took / reckoned, 0.05)
-        self._compiled.add(len(seeds) > 2)
+        self._compiled.add(many)
         self._meter.spent += cost
         for name, runs in curves.items():
             losses = [cross_fitted(curve) for curve in runs]

@@ -36,6 +36,11 @@ class Race:
     trainers: Mapping[str, ArmTrainer]
     plan: Plan
 
+    @property
+    def at_once(self) -> int:
+        """How many runs of an arm one program trains together; 1 where an arm trains one by one."""
+        return min(trainer.at_once for trainer in self.trainers.values())
+
     def run(self, seed: int) -> dict[str, Curve]:
         """Train every arm once.
 

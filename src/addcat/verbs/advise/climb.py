@@ -51,6 +51,7 @@ from addcat.verbs.advise.rungs import (
     heads_within,
     probes_of,
     put_by_for,
+    quickly,
     stages_within,
 )
 
@@ -82,7 +83,7 @@ class Climber:
         self._problem, self._meter, self._wanted = problem, meter, wanted
         self._first_pass, self._given = first_pass, given
         self._readings: dict[str, Reading] = {}
-        self._idle = 0.0
+        self._idle, self._quick = 0.0, False
         self._arms: dict[str, Graph] | Refusal = {}
         self.made = Climb(readings=self._readings)
 
@@ -113,6 +114,8 @@ class Climber:
             self._idle = UNTAUGHT[self._problem.now]
         self._look("structure")
         self._arms = arms = untrained_arms(self._problem)
+        wanted = self._wanted.certainty > self._meter.seconds and not isinstance(arms, Refusal)
+        self._quick = wanted and quickly(self._problem, self._meter, self._first_pass)
         relative = 1.0 if isinstance(arms, Refusal) else relative_cost(arms["concat"], self._problem.root)
         self._cheap(relative, shared=bool(found.shared_branches))
         return made
@@ -177,7 +180,7 @@ class Climber:
             shared: Whether the branches share their weights.
         """
         problem = self._problem
-        heads = self._heads_of() if shared else None
+        heads = self._heads_of() if shared and not self._quick else None
         headed, put_by = partial(self._headed, heads), put_by_for(heads, self._meter)
         probes = probes_of(
             problem, self._meter, relative, self._first_pass, shared=shared, put_by=put_by, headed=headed
@@ -200,7 +203,9 @@ class Climber:
             return None
 
     def _headed(self, heads: Heads | None) -> bool:
-        """Train heads as far as the budget goes; whether it did."""
+        """Train heads as far as the budget goes; whether they, or full pairs, leave no need of more."""
+        if self._quick:
+            return True
         if heads is None or self._small_enough():
             return False
         stage = heads_within(heads, self._meter)
@@ -226,7 +231,7 @@ class Climber:
             return
         pairs.training_seconds()
         made.pair_seconds = pairs.running_seconds(full)
-        stages = stages_within(pairs, meter, heads=made.get("heads") is not None)
+        stages = stages_within(pairs, meter, heads=made.get("heads") is not None, quick=self._quick)
         if stages:
             self._stages(pairs, stages, self._enough)
             return

@@ -7,9 +7,9 @@ from functools import partial
 
 from addcat.evidence import order as ordering
 from addcat.evidence.heads import Heads
-from addcat.evidence.meter import Meter
+from addcat.evidence.meter import STEP, Meter
 from addcat.evidence.order import order
-from addcat.evidence.pairs import Pairs, Stage
+from addcat.evidence.pairs import BOTH, COMPILING, Pairs, Stage
 from addcat.evidence.problem import Problem
 from addcat.evidence.result import Evidence
 from addcat.evidence.score import FEWEST, PASSES, score
@@ -38,6 +38,8 @@ HEADS_SHARE = 0.6
 """Of what is left, heads may take so much; all of it where it pays for no pairs."""
 PAIRS_FROM, CHEAP = 0.45, 0.1
 """From so many trainings on pairs can be paid, and what is cheap may take this share of the budget; all of it below."""
+QUICK = 0.15
+"""Share of the time in which eight full pairs are quick."""
 LARGE = 0.5
 """Share of the time that tying some members of a large family may take."""
 JUDGED, PREFIX = 1.5, 1.0
@@ -180,16 +182,38 @@ def heads_within(heads: Pairs, meter: Meter) -> Stage | None:
     return None
 
 
-def stages_within(pairs: Pairs, meter: Meter, *, heads: bool = False) -> tuple[Stage, ...]:
+def quickly(problem: Problem, meter: Meter, first_pass: float) -> bool:
+    """Whether eight full pairs take a small share of the time: where the truth is cheap, short cuts to it are dear.
+
+    Each short cut compiles programs of its own, which takes longer than training small networks in full.
+
+    Args:
+        problem: The question.
+        meter: What may be spent; a budget in trainings does not count what compiling costs, so it is spent as it was.
+        first_pass: Seconds that the first forward pass of the network took.
+    """
+    if problem.given is None or not math.isinf(meter.trainings):
+        return False
+    recipe = problem.recipe
+    training = STEP * recipe.steps * recipe.batch * problem.given.again
+    eight = BOTH * 2 * FULL[1].pairs * training + COMPILING * max(first_pass, 0.1)
+    return eight <= QUICK * meter.seconds_left
+
+
+def stages_within(pairs: Pairs, meter: Meter, *, heads: bool = False, quick: bool = False) -> tuple[Stage, ...]:
     """The stages of pairs to run with what is left: short ones, then full ones, tied where four cannot be paid.
 
     Args:
         pairs: Reckon their cost.
         meter: What may be spent.
         heads: Whether heads were trained, which say more of branches that share their weights than short runs do.
+        quick: Whether full pairs are there sooner than short ones.
     """
+    full = FULL[1:] if quick and not pairs.one_by_one(FULL[1]) else FULL  # one program trains four no sooner than eight
+    if (heads or quick) and meter.affords(pairs.cost(full[0]), pairs.seconds(full[0])):
+        return full
     if heads:
-        return FULL if meter.affords(pairs.cost(FULL[0]), pairs.seconds(FULL[0])) else ()
+        return ()
     first = (WARM, FULL[0])
     if meter.affords(sum(map(pairs.cost, first)), sum(map(pairs.seconds, first))):
         return (WARM, *FULL)

@@ -137,8 +137,8 @@ class JaxTrainer:
         self, program: Any, part: list[int], seeds: Sequence[int], weights: Sequence[Arrays] | None, plan: Plan
     ) -> tuple[Any, list[Any]]:
         """Train the runs at some places of `seeds` by one call of the program; curves with room, and outputs."""
-        states = [self._state(None if weights is None else weights[place]) for place in part]
-        state = self._jax.tree.map(_stacked, *states)
+        states = [self._state(None if weights is None else weights[place], np.asarray) for place in part]
+        state = self._jax.tree.map(lambda *values: np.stack(values), *states)
         orders = np.stack([plan.order(self._data.count, seeds[place]) for place in part])
         orders = orders.reshape(len(part), plan.steps, -1).astype(np.int32)
         room = np.zeros((len(part), self._plan.steps - plan.steps, orders.shape[2]), np.int32)
@@ -174,14 +174,21 @@ class JaxTrainer:
         self._jax.block_until_ready(state)
         return (time.perf_counter() - start) / 3
 
-    def _state(self, weights: Arrays | None) -> tuple[list[Any], list[Any], list[Any]]:
-        """Trainable and other variables, and the optimiser's; copies, because a step may reuse their memory."""
-        jnp, model = self._jax.numpy, self._model
+    def _state(
+        self, weights: Arrays | None, array: Callable[[Any], Any] | None = None
+    ) -> tuple[list[Any], list[Any], list[Any]]:
+        """Trainable and other variables, and the optimiser's.
+
+        Args:
+            weights: Of the network; its own where left out.
+            array: Makes the arrays; on the device and copied where left out, because a step may reuse their memory.
+        """
+        array, model = array or self._jax.numpy.array, self._model
         values = [variable.value for variable in model.variables] if weights is None else weights
-        by_id = {id(variable): jnp.array(value) for variable, value in zip(model.variables, values, strict=True)}
+        by_id = {id(variable): array(value) for variable, value in zip(model.variables, values, strict=True)}
         trainable = [by_id[id(variable)] for variable in model.trainable_variables]
         other = [by_id[id(variable)] for variable in model.non_trainable_variables]
-        return trainable, other, [jnp.array(slot) for slot in self._slots]
+        return trainable, other, [array(slot) for slot in self._slots]
 
     def _program(self, name: str) -> Any:
         """One of the programs, made once; JAX compiles it when it is first called."""
@@ -277,10 +284,6 @@ def packed_inputs(model: Any, inputs: Any) -> Any:
     """Flat inputs in the structure that a model takes."""
     structure = model.inputs[0] if isinstance(model, keras().Sequential) else model.input
     return keras().tree.pack_sequence_as(structure, list(inputs))
-
-
-def _stacked(*values: Any) -> Any:
-    return load("jax", extra="keras").numpy.stack(values)
 
 
 def _parts(runs: int, size: int) -> list[list[int]]:
