@@ -1,6 +1,7 @@
 """Pairs: known answers, starts, what they cost, and that they add up."""
 
 import math
+import time
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -210,3 +211,55 @@ def test_slow_pairs_stop_where_the_clock_ran_faster_than_was_reckoned(monkeypatc
     meter.deadline = math.inf
     monkeypatch.setattr(pairs, "_slower", 1.0)
     assert pairs.run(Stage("fresh", 1.0, 3)).pairs == 3
+
+
+@pytest.fixture
+def reckoned(monkeypatch):
+    """Pairs of which one takes a second, compiling as long, and as many as are wanted train together."""
+    pairs, meter = pairs_of(ordered_pair(steps=2))
+    race = SimpleNamespace(at_once=8)
+    monkeypatch.setattr(pairs, "_ready", lambda: race)
+    monkeypatch.setattr(pairs, "running_seconds", lambda stage: pairs.each * stage.pairs)
+    pairs.each, pairs._took_to_compile = 1.0, 1.0
+    return pairs, meter, race
+
+
+@pytest.mark.parametrize(
+    ("each", "pairs", "compiled", "alone"),
+    [
+        (0.1, 8, set(), False),  # quick: together
+        (1.0, 2, set(), True),  # as long as compiling both programs takes
+        (1.0, 3, set(), False),
+        (0.1, 8, {False}, True),  # another program is not compiled for what takes less
+        (0.1, 30, {False}, False),
+        (1.0, 2, {True}, False),  # what is compiled serves
+        (1.0, 200, {True}, True),  # but the clock is looked at
+    ],
+)
+def test_a_program_for_many_is_compiled_where_it_saves_more(reckoned, each, pairs, compiled, alone):
+    made, meter, _ = reckoned
+    made.each, made._compiled, meter.deadline = each, compiled, time.monotonic() + 100
+    assert made.one_by_one(Stage("fresh", 1.0, pairs)) is alone
+
+
+@pytest.mark.parametrize(("each", "alone"), [(0.4, False), (0.6, True)])
+def test_slow_pairs_that_train_one_by_one_look_at_the_clock(reckoned, each, alone):
+    made, _, race = reckoned
+    made.each, race.at_once = each, 1
+    assert made.one_by_one(Stage("fresh", 1.0, 8)) is alone
+
+
+def test_what_compiling_took_is_what_it_is_reckoned_to_take(monkeypatch):
+    def run_many(race, seeds, starts, shortened):
+        time.sleep(0.3 if len(found) < 1 else 0.0)
+        found.append(seeds)
+        return {name: [np.random.default_rng(seed).normal(1, 0.1, (1, 100)) for seed in seeds] for name in race.arms}
+
+    found = []
+    monkeypatch.setattr("addcat.trials.race.Race.run_many", run_many)
+    pairs, _ = pairs_of(ordered_pair(steps=2))
+    assert pairs.compiling_seconds() == 0.8
+    pairs.run(Stage("fresh", 1.0, 8))
+    assert 0.29 < pairs.compiling_seconds() != 0.8
+    assert pairs.seconds(Stage("fresh", 1.0, 16)) < 0.29  # nothing is left to compile
+    assert pairs.seconds(Stage("fresh", 1.0, 9)) > 0.29  # of one alone there is

@@ -52,6 +52,9 @@ class Course:
         add = math.exp(self.gain)
         return Contrast(self.gain, self.seeds, 1e-8, stage.pairs, 0.1 * add, 0.1)
 
+    def one_by_one(self, stage):
+        return False
+
     def metrics(self, stage):
         return ()
 
@@ -162,6 +165,22 @@ def test_heads_that_are_refused_leave_their_sentence(instant, monkeypatch):
     made, _ = climb(encoded_pair("add"))
     assert methods(made)[:4] == ["structure", "order", "score", "warm"]
     assert "Heads cannot be had." in made.path
+
+
+@pytest.mark.parametrize("merge", ["add", "concat"])
+def test_where_full_pairs_are_quick_no_short_cut_is_taken_beside_one_probe(instant, monkeypatch, merge):
+    monkeypatch.setattr(module, "quickly", lambda *_: True)
+    module.Pairs.gain = 0.3
+    probe = {"add": "order", "concat": "swap"}[merge]
+    made, _ = climb(encoded_pair(merge), seconds=60, wanted=Wanted(certainty=20))
+    assert (methods(made), module.Pairs.ran) == (["structure", probe, "retrain"], [FULL[1]])
+    climb(linear_pair(merge, 4), seconds=60, wanted=Wanted(certainty=20))
+    assert module.Pairs.ran == [FULL[1]]
+    monkeypatch.setattr(module.Pairs, "one_by_one", lambda *_: True)  # four are there sooner than eight
+    climb(linear_pair(merge, 4), seconds=60, wanted=Wanted(certainty=20))
+    assert module.Pairs.ran == [FULL[0]]
+    climb(linear_pair(merge, 4), seconds=60)  # where certainty is not wanted
+    assert module.Pairs.ran[0] == WARM
 
 
 def test_a_small_budget_asks_for_the_order_first_and_says_what_is_left_out(instant):

@@ -1,6 +1,7 @@
 """Which examples judge what a budget hardly pays for."""
 
 import math
+import time
 from dataclasses import replace
 
 import numpy as np
@@ -10,7 +11,7 @@ from problems import encoded_pair, problem, two_inputs
 from addcat.evidence.meter import Meter
 from addcat.evidence.problem import Given
 from addcat.evidence.swap import swap
-from addcat.verbs.advise.rungs import HEADS, JUDGES, heads_of, heads_within, put_by_for
+from addcat.verbs.advise.rungs import HEADS, JUDGES, heads_of, heads_within, put_by_for, quickly
 
 
 def target(x, y):
@@ -55,3 +56,13 @@ def test_an_exchange_of_some_examples():
     one = asked()
     whole, some = swap(one), swap(one, most=50)
     assert (whole.n, some.n) == (2 * JUDGES, 50)
+
+
+@pytest.mark.parametrize(("seconds", "again", "quick"), [(60, 1e-5, True), (60, 1e-3, False), (20, 1e-5, False)])
+def test_eight_full_pairs_are_quick_where_they_take_a_small_share_of_the_time(seconds, again, quick):
+    """Eight pairs take twelve trainings of 100 steps of 32 examples, 9,600 passes each, and eight passes to compile."""
+    one = replace(asked(), given=Given(None, 0.5, again, np.zeros(1)))
+    deadline = time.monotonic() + seconds
+    assert quickly(one, Meter(one.recipe, math.inf, deadline), 0.5) is quick
+    assert not quickly(one, Meter(one.recipe, 1.0, deadline), 0.5)
+    assert not quickly(replace(one, given=None), Meter(one.recipe, math.inf, deadline), 0.5)
