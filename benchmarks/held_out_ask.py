@@ -21,14 +21,12 @@ from advise import load
 
 import addcat
 
-COLUMNS = ("kind", "task", "network", "budget", "gain", "low", "high", "said", "certain", "probability", "trainings",
-           "seconds", "estimate")  # fmt: skip
+COLUMNS = ("kind", "task", "network", "budget", "gain", "low", "high", "said", "certain", "probability", "trainings")
 
 
 def asked(folder, arm, budget, match):
     """One row, without what is known of the task."""
     model = keras.saving.load_model(folder / f"{arm}.keras")
-    start = time.perf_counter()
     advice = addcat.advise(
         model, load(folder / "train.npz"), validation=load(folder / "calibration.npz"), match=match,
         budget=None if budget == "default" else budget,
@@ -37,8 +35,6 @@ def asked(folder, arm, budget, match):
     return {
         "network": arm, "budget": budget, "said": one.choice, "certain": int(one.certain),
         "probability": f"{one.probability:.4f}", "trainings": f"{advice.trainings:.3f}",
-        "seconds": f"{time.perf_counter() - start:.1f}",
-        "estimate": "" if one.gain is None else f"{one.gain.estimate:.5f}",
     }  # fmt: skip
 
 
@@ -66,6 +62,7 @@ def main():
         for arm in ("add", "concat"):
             if (kind, name, arm, args.budget) in known:
                 continue
+            start = time.perf_counter()
             found = asked(args.folder / name, arm, args.budget, args.match) | {
                 "kind": kind, "task": name, "gain": f"{gain['mean'] / whole:.6f}",
                 "low": f"{gain['low'] / whole:.6f}", "high": f"{gain['high'] / whole:.6f}",
@@ -76,7 +73,7 @@ def main():
                 if fresh:
                     writer.writeheader()
                 writer.writerow(found)
-            print(*(found[column] for column in COLUMNS), flush=True)
+            print(*(found[column] for column in COLUMNS), f"{time.perf_counter() - start:.1f} s", flush=True)
             keras.utils.clear_session()
             jax.clear_caches()
             gc.collect()
