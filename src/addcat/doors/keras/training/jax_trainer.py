@@ -138,7 +138,7 @@ class JaxTrainer:
     ) -> tuple[Any, list[Any]]:
         """Train the runs at some places of `seeds` by one call of the program; curves with room, and outputs."""
         states = [self._state(None if weights is None else weights[place], np.asarray) for place in part]
-        state = self._jax.tree.map(lambda *values: np.stack(values), *states)
+        state = self._jax.tree.map(_stacked, *states)
         orders = np.stack([plan.order(self._data.count, seeds[place]) for place in part])
         orders = orders.reshape(len(part), plan.steps, -1).astype(np.int32)
         room = np.zeros((len(part), self._plan.steps - plan.steps, orders.shape[2]), np.int32)
@@ -183,12 +183,13 @@ class JaxTrainer:
             weights: Of the network; its own where left out.
             array: Makes the arrays; on the device and copied where left out, because a step may reuse their memory.
         """
-        array, model = array or self._jax.numpy.array, self._model
+        model = self._model
+        made: Callable[[Any], Any] = array or self._jax.numpy.array
         values = [variable.value for variable in model.variables] if weights is None else weights
-        by_id = {id(variable): array(value) for variable, value in zip(model.variables, values, strict=True)}
+        by_id = {id(variable): made(value) for variable, value in zip(model.variables, values, strict=True)}
         trainable = [by_id[id(variable)] for variable in model.trainable_variables]
         other = [by_id[id(variable)] for variable in model.non_trainable_variables]
-        return trainable, other, [array(slot) for slot in self._slots]
+        return trainable, other, [made(slot) for slot in self._slots]
 
     def _program(self, name: str) -> Any:
         """One of the programs, made once; JAX compiles it when it is first called."""
@@ -284,6 +285,10 @@ def packed_inputs(model: Any, inputs: Any) -> Any:
     """Flat inputs in the structure that a model takes."""
     structure = model.inputs[0] if isinstance(model, keras().Sequential) else model.input
     return keras().tree.pack_sequence_as(structure, list(inputs))
+
+
+def _stacked(*values: NDArray[Any]) -> NDArray[Any]:
+    return np.stack(values)
 
 
 def _parts(runs: int, size: int) -> list[list[int]]:
