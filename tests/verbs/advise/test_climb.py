@@ -16,7 +16,7 @@ from addcat.evidence.meter import Meter
 from addcat.graph import Refusal
 from addcat.verbs.advise.climb import EFFORTS, Climber
 from addcat.verbs.advise.climbed import Wanted
-from addcat.verbs.advise.rungs import FULL, PLANS, WARM
+from addcat.verbs.advise.rungs import FULL, PLANS, SHORT, WARM
 
 module, rungs = (sys.modules[f"addcat.verbs.advise.{name}"] for name in ("climb", "rungs"))
 DATA = two_inputs(60, lambda x, y: x[:, 0] - y[:, 0])
@@ -157,6 +157,16 @@ def test_what_comes_before_heads_leaves_what_a_pair_costs(instant, merge):
     assert methods(climb(encoded_pair(merge), trainings=cheapest + 0.001)[0]) == ["structure", "heads"]
 
 
+def test_behind_heads_what_is_left_trains_short_pairs_drawn_anew(instant):
+    """Each short pair costs 0.66, and the probe and four pairs of heads 0.83; heads gain nothing, so doubt is left."""
+    for trainings, ran in ((1.4, []), (1.6, [SHORT[1]]), (2.3, [SHORT[0]]), (9.0, [FULL[0]])):
+        made, _ = climb(encoded_pair("concat"), trainings=trainings, wanted=Wanted(regret=1e-5))
+        assert module.Pairs.ran == ran
+        assert ("short" in methods(made)) == (ran in ([SHORT[0]], [SHORT[1]]))
+    climb(encoded_pair("concat"), trainings=9.0, wanted=Wanted(regret=0.5))
+    assert module.Pairs.ran == []
+
+
 def test_heads_that_are_refused_leave_their_sentence(instant, monkeypatch):
     def refused(*_):
         raise DataError("Heads cannot be had.")
@@ -290,7 +300,7 @@ def test_an_order_that_tells_says_that_there_is_something_to_learn(instant, monk
 
 def test_short_runs_that_fail_as_the_given_network_does_speak_for_add(instant, monkeypatch):
     monkeypatch.setattr(module, "learnt", lambda *_: False)
-    made, _ = climb(encoded_pair("add"), trainings=2.0, given=1e9)
+    made, _ = climb(encoded_pair("add"), trainings=1.4, given=1e9)
     assert methods(made)[-1] == "heads"
     assert made.looks[-1].choice == "add"
     assert made.looks[-2].choice == "concat"

@@ -217,7 +217,7 @@ class Climber:
         made, meter = self.made, self._meter
         full = Stage("fresh", 1.0, 1)
         made.pair_cost = pairs.cost(full)
-        if self._small_enough():
+        if self._small_enough() or (made.get("heads") is not None and self._enough()):
             made.path.append(f"The expected regret, {rows.percent(self._regret())} of the loss, is small enough.")
             return
         if not meter.affords(0.0, pairs.seconds(full)):

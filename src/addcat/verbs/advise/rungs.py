@@ -30,6 +30,8 @@ PLANS: tuple[tuple[Stage, ...], ...] = (
     (Stage("warm", 0.2, 1),),
 )
 """What to run where four full pairs cannot be paid: the first that can."""
+SHORT = tuple(Stage("fresh", 0.33, pairs) for pairs in (2, 1))
+"""What is left after heads where four full pairs cannot be paid: branches may learn what these have not."""
 HEADS = tuple(Stage("heads", 0.4, pairs) for pairs in (4, 2, 1))
 """Heads of branches that share their weights: the first that the budget allows."""
 JUDGES = 400
@@ -203,6 +205,8 @@ def quickly(problem: Problem, meter: Meter, first_pass: float) -> bool:
 def stages_within(pairs: Pairs, meter: Meter, *, heads: bool = False, quick: bool = False) -> tuple[Stage, ...]:
     """The stages of pairs to run with what is left: short ones, then full ones, tied where four cannot be paid.
 
+    Behind heads, which are trained on branches as they are, short ones are drawn anew.
+
     Args:
         pairs: Reckon their cost.
         meter: What may be spent.
@@ -213,7 +217,7 @@ def stages_within(pairs: Pairs, meter: Meter, *, heads: bool = False, quick: boo
     if (heads or quick) and meter.affords(pairs.cost(full[0]), pairs.seconds(full[0])):
         return full
     if heads:
-        return ()
+        return next(((short,) for short in SHORT if meter.affords(pairs.cost(short), pairs.seconds(short))), ())
     first = (WARM, FULL[0])
     if meter.affords(sum(map(pairs.cost, first)), sum(map(pairs.seconds, first))):
         return (WARM, *FULL)
