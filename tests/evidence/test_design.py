@@ -9,6 +9,7 @@ import pytest
 from networks import Input, keras, layers
 from problems import problem, two_inputs
 
+from addcat.data.metrics import metrics_of
 from addcat.errors import DataError
 from addcat.evidence.design import Design, findings
 from addcat.evidence.meter import Meter
@@ -54,6 +55,17 @@ def test_the_merge_that_minds_is_told_from_the_one_that_does_not(kind):
     assert first.contrast.gain > 2 * abs(second.contrast.gain)
     assert first.learnt
     assert first.constant > 1
+
+
+def test_what_is_to_be_reported_beside_the_loss_is_measured_of_the_same_pairs():
+    made = site()
+    names = made.door.outputs_of(made.door.write(made.root))
+    made = replace(made, metrics=metrics_of(["mse", "mae"], outputs=names, named=made.door.metric_named))
+    first, second = Design(made, WARM).run(meter(made), 1.0)
+    assert [one.metric for one in first.metrics] == [one.metric for one in second.metrics] == ["mse", "mae"]
+    assert first.metrics[0].difference.estimate < -0.1
+    both = first.metrics[0].add + first.metrics[0].concat  # every arm, whichever merge is asked
+    assert second.metrics[0].add + second.metrics[0].concat == pytest.approx(both)
 
 
 def test_the_effects_have_the_coverage_of_their_noise():

@@ -10,19 +10,21 @@ An arm is made, trained and given up again, so that no more than one pair of net
 
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from addcat.data.examples import Arrays
+from addcat.data.metrics import measured
 from addcat.doors.recipe import Plan
 from addcat.errors import DataError
 from addcat.evidence.arms import opened_anew
 from addcat.evidence.baseline import constant_losses, learnt
 from addcat.evidence.contrast import Contrast, collapsed
 from addcat.evidence.decision import require_trained
+from addcat.evidence.measures import MetricGain, metric_gains
 from addcat.evidence.meter import Meter, relative_cost, run_cost
 from addcat.evidence.pairs import CAREFUL, COMPILING, SEEDS, Stage, plan_of
 from addcat.evidence.problem import Problem
@@ -32,7 +34,7 @@ from addcat.statistics import balanced_design, main_effects
 from addcat.statistics.factorial import Signs
 from addcat.statistics.interval import overlapping
 from addcat.trials.arms import arm_graph
-from addcat.trials.race import race
+from addcat.trials.race import Race, race
 from addcat.trials.trial import cross_fitted
 
 Losses = NDArray[np.float64]
@@ -49,12 +51,14 @@ class Found:
         way: Log loss that the runs still had to go, on average over all arms.
         learnt: Whether the arms do better than a constant, beyond noise.
         constant: Held-out loss of the best constant output.
+        metrics: What was asked for beside the loss.
     """
 
     contrast: Contrast
     way: float
     learnt: bool = True
     constant: float | None = None
+    metrics: tuple[MetricGain, ...] = ()
 
 
 class Design:
@@ -79,6 +83,7 @@ class Design:
         self.plan: Plan = plan_of(problem, stage.share)
         rungs = {merge.site: "add" for merge in problem.merges}
         self._add = arm_graph(problem.door, problem.root, rungs, seed=problem.seed)
+        self._measured: list[tuple[Mapping[str, float], ...]] = []
         self._extremes = self._add, self._opened(abs(self.rows[0]), self._add)
 
     @staticmethod
@@ -133,6 +138,7 @@ class Design:
             DataError: if an arm does not start or train, or the clock allows too few pairs to tell the merges apart.
         """
         each, losses, signs = self.cost() / self.pairs, list[tuple[Losses, Losses]](), list[NDArray[np.int64]]()
+        self._measured.clear()
         for number in range(self.pairs):
             began = time.monotonic()
             row = self.rows[number % len(self.rows)]
@@ -150,7 +156,20 @@ class Design:
         constant = constant_losses(self._problem)
         taught = learnt(_sides(rows, losses), constant)
         found = findings(rows, losses, self._problem.held.distinct(), given, redrawn=self._problem.redrawn)
-        return tuple(replace(one, learnt=taught, constant=float(constant.mean())) for one in found)
+        metrics = self._metrics(rows)
+        return tuple(
+            replace(one, learnt=taught, constant=float(constant.mean()), metrics=told)
+            for one, told in zip(found, metrics, strict=True)
+        )
+
+    def _metrics(self, rows: Signs) -> list[tuple[MetricGain, ...]]:
+        """What the pairs say of each metric, for each merge."""
+        found, drawn = list[tuple[MetricGain, ...]](), self._problem.redrawn
+        for metric in self._problem.metrics:
+            values = np.array([[side[metric.name] for side in pair] for pair in self._measured], np.float64).T
+            told = metric_gains(metric.name, rows, values, self._stage.share, redrawn=drawn)
+            found += [] if told is None else [told]
+        return [tuple(told[place] for told in found) for place in range(rows.shape[1])]
 
     def _pair(self, row: NDArray[np.int64], seed: int) -> tuple[Losses, Losses]:
         """Held-out losses of the mirror and of the row, each of shape (examples,)."""
@@ -158,11 +177,21 @@ class Design:
         arms = {name: self._opened(signs, self._add) for name, signs in (("mirror", -row), ("row", row))}
         ready = race(p.door, arms, p.recipe, plan_of(p, 1.0), p.data, p.held, p.losses, seed=p.seed)
         starts = {"mirror": [self._start(arms["mirror"], -row, seed)], "row": [self._start(arms["row"], row, seed)]}
-        curves = ready.run_many([seed], starts, self.plan)
-        mirror, own = (cross_fitted(curves[name][0]) for name in arms)
+        mirror, own = (cross_fitted(curve) for curve in self._curves(ready, seed, starts))
         for one in (mirror, own):
             require_trained(one, p.merge.site)
         return mirror, own
+
+    def _curves(self, ready: Race, seed: int, starts: dict[str, list[Arrays]]) -> list[Losses]:
+        """Of the mirror and of the row; what is to be reported beside the loss is measured."""
+        p = self._problem
+        if not p.metrics:
+            runs = ready.run_many([seed], starts, self.plan)
+            return [runs[name][0] for name in ("mirror", "row")]
+        judged, forms = ready.run_judged([seed], starts, self.plan), p.door.forms(p.losses)
+        both = [judged[name][0] for name in ("mirror", "row")]
+        self._measured.append(tuple(measured(p.metrics, p.held.targets, one.outputs, forms)[0] for one in both))
+        return [one.curve for one in both]
 
     def _start(self, arm: Graph, row: NDArray[np.int64], seed: int) -> Arrays:
         """Weights of an arm: drawn anew; or the trained branches, what follows drawn anew and tied in every arm."""

@@ -10,7 +10,8 @@ from problems import encoded_pair, set_weights, two_inputs
 import addcat
 from addcat.doors import keras as door
 from addcat.errors import DataError, OptionError
-from addcat.evidence.measures import metric_gain
+from addcat.evidence.measures import metric_gain, metric_gains
+from addcat.statistics import balanced_design, main_effects
 from addcat.report.text import render
 from addcat.verbs.advise.html.document import report_html
 
@@ -124,3 +125,38 @@ def test_the_interval_of_a_metric_holds_the_draws():
     values = np.array([[0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9], [0.5] * 9])
     one, other = metric_gain("auc", values, 1.0).difference, metric_gain("auc", values, 1.0, redrawn=0.9).difference
     assert other.high - other.low == pytest.approx(2**0.5 * (one.high - one.low))
+
+
+ROWS = np.tile(balanced_design(2), (2, 1))
+
+
+def drawn(seed=0):
+    """Of mirror and row: 0.1 at the first merge, none at the second, and noise."""
+    rng = np.random.default_rng(seed)
+    return 0.7 + 0.05 * np.array([-ROWS[:, 0], ROWS[:, 0]]) + 0.01 * rng.standard_normal((2, len(ROWS)))
+
+
+def test_a_design_gives_each_merge_its_main_effect():
+    values = drawn()
+    first, second = metric_gains("auc", ROWS, values, 0.2)
+    effects = main_effects(ROWS, values[1] - values[0])
+    for one, effect in zip((first, second), effects, strict=True):
+        assert one.difference.estimate == pytest.approx(effect.gain.estimate)
+        assert (one.difference.low, one.difference.high) == pytest.approx((effect.gain.low, effect.gain.high))
+        assert one.concat - one.add == pytest.approx(effect.gain.estimate)
+        assert (one.metric, one.pairs, one.share_of_steps) == ("auc", 8, 0.2)
+    assert first.difference.low > 0.08
+    assert abs(second.difference.estimate) < 0.02
+
+
+def test_pairs_of_a_design_without_a_value_are_left_out_as_long_as_the_rest_tell_the_merges_apart():
+    values = drawn()
+    values[0, 3] = np.nan
+    assert metric_gains("auc", ROWS, values, 0.2)[0].pairs == 7
+    values[0, 2:] = np.inf
+    assert metric_gains("auc", ROWS, values, 0.2) is None
+
+
+def test_the_interval_of_a_design_holds_the_draws():
+    one, other = (metric_gains("auc", ROWS, drawn(), 1.0, redrawn=share)[0].difference for share in (0.0, 0.9))
+    assert other.high - other.low == pytest.approx((1 + 8 / 9) ** 0.5 * (one.high - one.low))

@@ -32,7 +32,7 @@ def net():
 
 @pytest.mark.slow
 def test_every_merge_from_one_design(net):
-    found = addcat.advise(net, ARRAYS, validation=ARRAYS, sites="each", budget="4x")
+    found = addcat.advise(net, ARRAYS, validation=ARRAYS, sites="each", budget="4x", metric="mse")
     assert [verdict.site for verdict in found.verdicts] == ["first", "second"]
     first, second = found.verdicts
     assert (first.choice, first.averaged, second.averaged) == ("concat", ("second",), ("first",))
@@ -46,6 +46,9 @@ def test_every_merge_from_one_design(net):
     )
     assert found.trainings <= 4
     assert first.gain.estimate > 5 * abs(second.gain.estimate)
+    (squares,) = first.metrics
+    assert (squares.pairs, squares.share_of_steps) == (4, 0.2)
+    assert squares.difference.high < 0 < second.metrics[0].difference.high
 
 
 def test_where_a_design_cannot_be_paid_each_has_a_ladder(net):

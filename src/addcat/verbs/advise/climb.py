@@ -22,6 +22,7 @@ from addcat.evidence.decision import beyond, choose
 from addcat.evidence.finetune import finetune
 from addcat.evidence.forward import forward
 from addcat.evidence.heads import Heads
+from addcat.evidence.measures import MetricGain
 from addcat.evidence.meter import Meter, relative_cost
 from addcat.evidence.order import order
 from addcat.evidence.pairs import Pairs, Stage
@@ -120,7 +121,9 @@ class Climber:
         self._cheap(relative, shared=bool(found.shared_branches))
         return made
 
-    def told(self, name: str, reading: Reading, evidence: Evidence, loss: float) -> Climb:
+    def told(
+        self, name: str, reading: Reading, evidence: Evidence, loss: float, metrics: tuple[MetricGain, ...] = ()
+    ) -> Climb:
         """What was measured elsewhere, for this question among others.
 
         Args:
@@ -128,10 +131,11 @@ class Climber:
             reading: What it says of the gain.
             evidence: What is shown.
             loss: Held-out loss of Add.
+            metrics: Measured beside it.
         """
         self._readings[name] = reading
         self.made.evidence.append(evidence)
-        self.made.loss = loss
+        self.made.loss, self.made.metrics = loss, metrics
         self._look(name)
         return self.made
 

@@ -153,6 +153,6 @@ def _verdict(
         learnt=found.learnt,
         facts={"pairs": pairs, "merges": len(merges), "share_of_steps": stage.share, "way": found.way},
     )
-    made = climber.told("factorial", reading, evidence, found.contrast.add)
+    made = climber.told("factorial", reading, evidence, found.contrast.add, found.metrics)
     verdict = verdict_of(problem, made, ready.asked.wanted.margin, ready.first.loss)
     return replace(verdict, averaged=others, question=f"{verdict.question}, the others either way")
