@@ -11,8 +11,8 @@ import addcat
 from addcat.doors import keras as door
 from addcat.errors import DataError, OptionError
 from addcat.evidence.measures import metric_gain, metric_gains
-from addcat.statistics import balanced_design, main_effects
 from addcat.report.text import render
+from addcat.statistics import balanced_design, main_effects
 from addcat.verbs.advise.html.document import report_html
 
 ENCODER = (np.eye(4)[:, :3], np.zeros(3))
