@@ -2,8 +2,9 @@
 
 The Add network is trained once, by the recipe of the comparison at the learning rate that tuning chose for it, and
 `addcat.advise` may spend as much again; what it believed after each of its methods is kept, with what had been spent.
-The proxies see both networks at fresh weights: more parameters,
-the norm of the gradient, SNIP (Lee et al. 2019) and synflow (Tanaka et al. 2020).
+The proxies see both networks at fresh weights: more parameters, the norm of the gradient, SNIP (Lee et al. 2019) and
+synflow (Tanaka et al. 2020). Their heads are drawn, as Keras draws them: behind the zeros with which heads of
+regressions start (`networks.at_the_mean`) there is no gradient yet.
 
     python -m study.evidence --part 1/2
 """
@@ -49,14 +50,22 @@ def gathered(task: Task, folder: Path) -> Json | None:
 def _evidence(task: Task, model: Any, fit: Data, held: Data, rate: float) -> Json:
     sites = questions_of(door_for(model, needs="write").read(model), task.site)[0].sites
     keras().utils.set_random_seed(SEED)
-    arms = {rung: _arm(model, sites, rung) for rung in ("add", "concat")}
+    arms = {rung: _arm(_with_head_drawn(task.build(fit)), sites, rung) for rung in ("add", "concat")}
     proxies = {"parameters": {rung: arm.count_params() for rung, arm in arms.items()}}
     for name, score in PROXIES.items():
         proxies[name] = {rung: score(arm, model, fit.pair) for rung, arm in arms.items()}
-    trained(arms["add"], model, fit, task, rate)
+    add = _arm(model, sites, "add")
+    trained(add, model, fit, task, rate)
     named = list(sites) if len(sites) == 1 else None
-    advice = addcat.advise(arms["add"], batches(fit, task.batch), validation=held.pair, sites=named, budget=BUDGET)
+    advice = addcat.advise(add, batches(fit, task.batch), validation=held.pair, sites=named, budget=BUDGET)
     return {"proxies": proxies, "advise": _said(advice, sites)}
+
+
+def _with_head_drawn(model: Any) -> Any:
+    """The same network, its head to be drawn as Keras draws one that nothing is said of."""
+    head, usual = model.get_layer("head"), keras().layers.Dense(1)
+    head.kernel_initializer, head.bias_initializer = usual.kernel_initializer, usual.bias_initializer
+    return model
 
 
 def _arm(model: Any, sites: Sequence[str], rung: str) -> Any:

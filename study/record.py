@@ -19,11 +19,13 @@ from addcat.frameworks import keras
 from addcat.verbs.compare import Comparison, Finding
 from addcat.verbs.compare.prepared import digest_of_graph
 from study.data import Data, split
+from study.networks import mean_of_targets
 from study.task import Task
 from study.tasks import TASKS
 
 PAIRS, RATES, BUDGETS = 8, (0.5, 1, 2), ("widths", "parameters")
 FORMAT = 1
+HEAD = ("kernel", "bias")
 Json = dict[str, Any]
 
 
@@ -46,6 +48,8 @@ def measured(name: str, folder: Path) -> Json:
     start = time.perf_counter()
     comparison = compared(task, model, fit, held, folder / f"{stem}-{digest}.db")
     record = record_of(task, comparison, fit, held)
+    if not fit.classes:
+        record["starts_at"] = mean_of_targets(fit)
     record |= {"digest": digest, "seconds": round(time.perf_counter() - start, 1)}
     write(path, record)
     return record
@@ -93,6 +97,10 @@ def digest_of(task: Task, model: Any, fit: Data, held: Data) -> str:
     network = digest_of_graph(door_for(model, needs="write").read(model))
     asked = (FORMAT, task.site, task.metric, task.steps, task.batch, PAIRS, RATES, BUDGETS, model.loss, recipe, network)
     found = hashlib.sha256(repr(asked).encode())
+    if not fit.classes:  # classifiers start as Keras starts them
+        head = model.get_layer("head")
+        drawn = [getattr(head, f"{weight}_initializer") for weight in HEAD]
+        found.update(repr([(type(one).__name__, one.get_config()) for one in drawn]).encode())
     for data in (fit, held):
         for values in (*data.inputs, data.targets):
             found.update(values.tobytes())

@@ -12,7 +12,7 @@ import numpy as np
 from addcat.frameworks import keras
 from study.data import Data, Source, digits, series
 from study.data.text import letters
-from study.networks import RATE, classified, compiled
+from study.networks import RATE, at_the_mean, classified, compiled
 from study.task import Task
 
 HIDDEN_LETTER, STEPS = 27, 300
@@ -39,7 +39,7 @@ def bidirectional(data: Data, *, cell: str, width: int = 12, steps: bool = False
     z = layers.Dense(width, activation="relu", name="reader")(layers.Add(name="merge")([forward, backward]))
     if not steps:
         return classified(x, z, data, name="bidirectional")
-    answers = layers.Dense(data.targets.shape[-1], name="head")(z)
+    answers = layers.Dense(data.targets.shape[-1], name="head", **at_the_mean(data))(z)
     return compiled(keras().Model(x, answers, name="bidirectional"), "mean_squared_error", RATE)
 
 

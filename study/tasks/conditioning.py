@@ -10,7 +10,7 @@ from typing import Any
 
 from addcat.frameworks import keras
 from study.data import Data, changes, digits, photograph, textures
-from study.networks import classified, compiled, inputs_like
+from study.networks import at_the_mean, classified, compiled, inputs_like
 from study.task import Task
 
 
@@ -30,7 +30,7 @@ def conditioned(data: Data, *, width: int) -> Any:
     if data.classes:
         z = layers.GlobalAveragePooling2D(name="pool")(z)
         return classified([x, condition], z, data, name="conditioned")
-    outputs = layers.Conv2D(data.targets.shape[-1], 3, padding="same", name="head")(z)
+    outputs = layers.Conv2D(data.targets.shape[-1], 3, padding="same", name="head", **at_the_mean(data))(z)
     return compiled(keras().Model([x, condition], outputs, name="conditioned"), "mean_squared_error")
 
 

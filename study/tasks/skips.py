@@ -9,7 +9,7 @@ from typing import Any
 
 from addcat.frameworks import keras
 from study.data import Data, changes, digits, photograph
-from study.networks import compiled, inputs_like
+from study.networks import at_the_mean, compiled, inputs_like
 from study.task import Task
 
 
@@ -35,7 +35,7 @@ def unet(data: Data, *, width: int, levels: int) -> Any:
     if data.classes:
         outputs = layers.Conv2D(data.classes, 1, activation="softmax", name="head")(z)
         return compiled(keras().Model(x, outputs, name="unet"), "sparse_categorical_crossentropy")
-    outputs = layers.Conv2D(data.targets.shape[-1], 1, name="head")(z)
+    outputs = layers.Conv2D(data.targets.shape[-1], 1, name="head", **at_the_mean(data))(z)
     return compiled(keras().Model(x, outputs, name="unet"), "mean_squared_error")
 
 

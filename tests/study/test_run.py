@@ -8,6 +8,7 @@ from study_installed import MISSING
 if MISSING:
     pytest.skip(f"the extra `study` is not installed: {MISSING}", allow_module_level=True)
 
+from addcat.frameworks import keras
 from study import record, run
 from study.data import split
 from study.tasks import TASKS
@@ -59,3 +60,12 @@ def test_a_digest_is_of_the_task_alone():
     assert once == again
     fewer = fit.rows(slice(0, 290))
     assert record.digest_of(task, task.build(fit), fewer, held) != once
+
+
+def test_a_digest_tells_how_the_head_of_a_regression_starts():
+    task = TASKS["residual/diabetes"]
+    fit, held = split(task.data())
+    model = task.build(fit)
+    before = record.digest_of(task, model, fit, held)
+    model.get_layer("head").bias_initializer = keras().initializers.Constant(0.5)
+    assert record.digest_of(task, model, fit, held) != before
