@@ -16,6 +16,7 @@ from typing import Any
 
 import jinja2
 
+from study.again import again, silenced
 from study.analysis import BUDGETS, Outcome, Scored, foretold, left_out, outcomes, rules_scored, select, signs
 from study.cases import CASES, answer, shrinks
 from study.drawing import percent
@@ -27,10 +28,6 @@ from study.sayings import figure_words, mean_share, told
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "study" / "results.json"
 TEMPLATE = ROOT / "study" / "answer.md.jinja"
-STARTS = Path(__file__).with_name("starts.json")
-"""Losses of one network for further starts, at two factors of the learning rate."""
-SILENT = 10
-"""Times the largest loss of the pairs, from which on a network has fallen silent."""
 MARKS = ("<!-- study -->", "<!-- end of study -->")
 
 
@@ -92,7 +89,9 @@ def page(results: Mapping[str, Any], found: Sequence[Outcome], ways: Sequence[Sc
         diverged=sum(arm["diverged"] for record in results["tasks"] for arm in record["arms"].values()),
         trainings=sum(len(arm["losses"]) for record in results["tasks"] for arm in record["arms"].values()),
         edge=_highest_rate(results["tasks"]),
-        silent=silent_starts(results["tasks"]),
+        judged=_tuned_by_what_judges(results["tasks"]),
+        silent=silenced(),
+        again=again(results, found),
         hours=sum(record["seconds"] for record in results["tasks"]) / 3600,
         pairs=len(results["tasks"][0]["seeds"]) if results["tasks"] else 0,
     )
@@ -106,24 +105,9 @@ def _highest_rate(tasks: Sequence[Mapping[str, Any]]) -> float:
     return sum(rate == max(known) for rate in known) / len(known) if known else 0.0
 
 
-def silent_starts(tasks: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
-    """What further starts of one network gave at two learning rates; those that fell silent are the same at both.
-
-    Raises:
-        ValueError: if they are not, so that the guide would have to say something else.
-    """
-    held = json.loads(STARTS.read_text(encoding="utf-8"))
-    arm = next((task["arms"][held["arm"]] for task in tasks if task["name"] == held["task"]), None)
-    if arm is None:
-        return {"task": held["task"], "found": "?", "starts": "?", "pairs": "?"}
-    chosen, half = (held["losses"][f"{rate:g}"] for rate in (arm["learning_rate"], arm["learning_rate"] / 2))
-    silent, again = (
-        {seed for seed, loss in one.items() if loss > SILENT * max(arm["losses"])} for one in (chosen, half)
-    )
-    if silent & set(half) != again:
-        raise ValueError(f"The starts that fall silent depend on the learning rate: {silent} and {again}.")
-    name = held["task"].split("/")[1].replace("-", " ")
-    return {"task": name, "found": len(silent), "starts": len(chosen), "pairs": len(arm["losses"])}
+def _tuned_by_what_judges(tasks: Sequence[Mapping[str, Any]]) -> int:
+    """Tasks whose learning rates were not chosen by a part of the examples to train on, as their notes say it."""
+    return sum(not any("of the examples to train on" in note for note in task["notes"]) for task in tasks)
 
 
 def summary(found: Sequence[Outcome]) -> str:

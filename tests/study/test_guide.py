@@ -25,17 +25,6 @@ def test_another_result_gives_another_page():
     assert guide.page(results, guide.outcomes(results), ()) != before
 
 
-def test_a_start_that_falls_silent_at_one_rate_alone_is_not_what_the_guide_says(tmp_path, monkeypatch):
-    tasks = json.loads(guide.RESULTS.read_text("utf-8"))["tasks"]
-    assert guide.silent_starts(tasks) == {"task": "deblur coffee", "found": 5, "starts": 48, "pairs": 8}
-    held = json.loads(guide.STARTS.read_text("utf-8"))
-    held["losses"]["1"]["20"] = 0.002
-    monkeypatch.setattr(guide, "STARTS", tmp_path / "starts.json")
-    guide.STARTS.write_text(json.dumps(held))
-    with pytest.raises(ValueError, match="depend on the learning rate"):
-        guide.silent_starts(tasks)
-
-
 def test_only_the_lines_between_the_marks_are_written():
     begin, end = guide.MARKS
     assert guide.with_lines(f"a\n{begin}\nold\n{end}\nb", r"new \1") == f"a\n{begin}\nnew \\1\n{end}\nb"
