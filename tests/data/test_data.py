@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from addcat.data import Batch, Dataset, as_dataset, load_data, materialise, split
 from addcat.data.dataset import Outputs
 from addcat.data.examples import Examples
+from addcat.data.held import require_enough
 from addcat.errors import DataError, OptionError
 from addcat.frameworks import keras
 
@@ -664,4 +665,13 @@ def test_npz_by_the_names_of_the_outputs(tmp_path):
     assert str(caught.value) == (
         f"{str(tmp_path / 'e.npz')!r} holds 'x', 'b', 'c'. Expected x (for several inputs x0, x1, ..., or 'x') and y "
         "(for several targets y0, y1, ..., or 'a', 'b'), and nothing else."
+    )
+
+
+@pytest.mark.parametrize(("count", "these"), [(1, "1 example to judge on is"), (2, "2 examples to judge on are")])
+def test_too_few_examples_are_counted(count, these):
+    with pytest.raises(DataError) as caught:
+        require_enough(Examples((np.zeros((count, 3)),), ()), "to judge on", 10)
+    assert str(caught.value) == (
+        f"{these} too few; 10 are needed at least, and some hundred to decide anything but large gains."
     )

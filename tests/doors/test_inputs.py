@@ -110,7 +110,7 @@ def test_size_that_is_not_known():
 def test_shapes_that_do_not_fit():
     unsized("Input 'size' has the shape (2,), which (3,) does not fit.", {"image": (1, 3, 2, 2), "size": (3,)})
     unsized("The model has no input 'x'. Its inputs are 'image', 'size', 'flag', 'words'.", {"x": (1,)})
-    unsized("The model has 4 inputs, got 1 shapes. Give one for each.", [(1,)])
+    unsized("The model has 4 inputs, got 1 shape. Give one for each.", [(1,)])
     unsized(
         "Input 'size' is to have the shape (3,), and the array given for it has (2,). Leave out one of them.",
         {"size": (3,)},

@@ -96,7 +96,7 @@ def test_a_clock_that_runs_out_is_said():
     made = site()
     with pytest.raises(DataError) as caught:
         Design(made, WARM).run(meter(made, seconds=0.0), 1.0)
-    assert str(caught.value) == "The time ended after 1 pairs, which do not tell 2 merges apart. Give more time."
+    assert str(caught.value) == "The time ended after 1 pair, and that does not tell 2 merges apart. Give more time."
 
 
 def test_pairs_of_a_design():

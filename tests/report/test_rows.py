@@ -154,3 +154,17 @@ def test_shapes_and_sizes():
 
 def test_integer():
     assert (rows.integer(36_928), rows.integer(None), rows.integer(0)) == ("36,928", "?", "0")
+
+
+@pytest.mark.parametrize(
+    ("given", "text"),
+    [
+        ((0, "pair"), "0 pairs"),
+        ((1, "pair"), "1 pair"),
+        ((1_000, "pair"), "1,000 pairs"),
+        ((1, "axis", "axes"), "1 axis"),
+        ((0, "axis", "axes"), "0 axes"),
+    ],
+)
+def test_one_thing_is_not_several(given, text):
+    assert rows.counted(*given) == text

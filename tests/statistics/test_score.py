@@ -101,14 +101,14 @@ def test_scores_refuse():
     refused(ShapeError, "scores must have shape (n, p), one row per example. Got shape (3,).", score_test, np.ones(3))
     refused(
         DataError,
-        "A test of 2 independent directions needs more than 2 examples. Got 2. "
+        "A test of rank 2 needs 3 examples or more. Got 2. "
         "Give more examples, or test one direction (see direction_test).",
         score_test,
         np.eye(2),
     )
     refused(
         DataError,
-        "A test of 0 independent directions needs more than 1 examples. Got 1. "
+        "A test of rank 0 needs 2 examples or more. Got 1. "
         "Give more examples, or test one direction (see direction_test).",
         score_test,
         np.zeros((1, 2)),

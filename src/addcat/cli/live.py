@@ -67,7 +67,7 @@ def table(found: "Comparison", ended: "list[Trial]", seconds: float) -> Group:
             rows.seconds_text(trial.seconds),
         )
     lines = [_line(finding) for finding in found.findings[:LAST]]
-    head = Text(f"{found.settings.question}  {rows.integer(len(ended))} of {rows.integer(total)} trials, {left} left")
+    head = Text(f"{found.settings.question}  {rows.integer(len(ended))} of {rows.counted(total, 'trial')}, {left} left")
     bar = Table.grid()  # a bar alone does not end its line
     bar.add_row(ProgressBar(total=total, completed=len(ended), width=40))
     return Group(head, bar, grid, *lines)
@@ -79,4 +79,4 @@ def _line(finding: "Finding") -> Text:
     if gain is None or not math.isfinite(gain.high):
         return Text(f"{finding.name}: no interval yet")
     interval = rows.interval_text(gain.low, gain.high)
-    return Text(f"{finding.name}: {rows.signed(gain.estimate)} {interval} after {rows.integer(gain.n)} pairs")
+    return Text(f"{finding.name}: {rows.signed(gain.estimate)} {interval} after {rows.counted(gain.n, 'pair')}")

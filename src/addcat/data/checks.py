@@ -11,6 +11,7 @@ import numpy as np
 from addcat.data.dataset import Batch, Inputs, Outputs
 from addcat.errors import DataError
 from addcat.graph import Array, Shape
+from addcat.report.rows import counted
 
 CHUNK = 1 << 22
 """Values looked at in one go: mapped files are not read whole."""
@@ -63,8 +64,8 @@ def fitted(arrays: Sequence[Array], inputs: Inputs) -> tuple[Array, ...]:
         DataError: if there are too many or too few, or a shape does not fit.
     """
     if len(arrays) != len(inputs):
-        few = "1 input" if len(inputs) == 1 else f"{len(inputs)} inputs"
-        many = "1 array" if len(arrays) == 1 else f"{len(arrays)} arrays"
+        few = counted(len(inputs), "input")
+        many = counted(len(arrays), "array")
         targets = " If the last one holds targets, pass (x, y) as a tuple." if len(arrays) == len(inputs) + 1 else ""
         raise DataError(
             f"The model has {few}, the data have {many} for them.\n{_table(inputs, arrays)}\n"
@@ -87,7 +88,7 @@ def _ranked(array: Array, shape: Shape) -> Array:
 def _misfit(got: tuple[int, ...], expected: Shape) -> str:
     """What is wrong with a shape, the batch left out; "" where it fits."""
     if len(got) != len(expected):
-        return f"{len(got)} axes, expected {len(expected)}"
+        return f"{counted(len(got), 'axis', 'axes')}, expected {len(expected)}"
     pairs = enumerate(zip(got[1:], expected[1:], strict=True), 1)
     return "; ".join(f"axis {axis} is {g}, expected {e}" for axis, (g, e) in pairs if e not in (None, g))
 

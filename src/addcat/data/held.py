@@ -7,6 +7,7 @@ from addcat.data.examples import Examples
 from addcat.data.sources import as_dataset
 from addcat.data.stored import materialise, split
 from addcat.errors import DataError
+from addcat.report.rows import counted
 
 HELD_SHARE = 0.3
 FEWEST_FIT, FEWEST_HELD = 20, 10
@@ -62,7 +63,7 @@ def require_enough(examples: Examples, words: str, fewest: int) -> None:
         DataError: if they are.
     """
     if examples.count < fewest:
+        these, few = counted(examples.count, "example"), "is too few" if examples.count == 1 else "are too few"
         raise DataError(
-            f"{examples.count} examples {words} are too few; {fewest} are needed at least, and some hundred to decide "
-            "anything but large gains."
+            f"{these} {words} {few}; {fewest} are needed at least, and some hundred to decide anything but large gains."
         )

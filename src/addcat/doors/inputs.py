@@ -11,6 +11,7 @@ import numpy as np
 from addcat.errors import DataError, OptionError, nearest
 from addcat.graph import Array, Shape
 from addcat.merges.shapes import example_shape, format_shape
+from addcat.report.rows import counted
 
 DRAWN_BYTES = 8
 """Bytes of an element while it is drawn, whatever its type is then."""
@@ -108,7 +109,8 @@ def sizes_of_run(
         named.update(shapes)
     elif shapes is not None:
         if len(shapes) != len(names):
-            raise OptionError(f"The model has {len(names)} inputs, got {len(shapes)} shapes. Give one for each.")
+            few, many = counted(len(names), "input"), counted(len(shapes), "shape")
+            raise OptionError(f"The model has {few}, got {many}. Give one for each.")
         named.update(zip(names, shapes, strict=True))
     unknown = [name for name in named if name not in wanted]
     if unknown:

@@ -30,6 +30,7 @@ from addcat.evidence.pairs import CAREFUL, COMPILING, SEEDS, Stage, plan_of
 from addcat.evidence.problem import Problem
 from addcat.evidence.starts import warmed
 from addcat.graph import Graph, Refusal
+from addcat.report.rows import counted
 from addcat.statistics import balanced_design, main_effects
 from addcat.statistics.factorial import Signs
 from addcat.statistics.interval import overlapping
@@ -150,8 +151,8 @@ class Design:
         rows = np.array(signs)
         if len(rows) <= rows.shape[1] or np.linalg.matrix_rank(rows) < rows.shape[1]:
             raise DataError(
-                f"The time ended after {len(rows)} pairs, which do not tell {rows.shape[1]} merges apart. "
-                "Give more time."
+                f"The time ended after {counted(len(rows), 'pair')}, and that does not tell {rows.shape[1]} merges "
+                "apart. Give more time."
             )
         constant = constant_losses(self._problem)
         taught = learnt(_sides(rows, losses), constant)

@@ -25,14 +25,14 @@ def integer(value: int | None) -> str:
     return UNKNOWN if value is None else f"{value:,}"
 
 
-def counted(number: int, noun: str) -> str:
-    """A number of things.
+def counted(number: int, noun: str, many: str = "") -> str:
+    """A number of things; `many` is what several are called, where that is not the noun with an s.
 
     Examples:
-        >>> counted(1, "epoch"), counted(1500, "step")
-        ('1 epoch', '1,500 steps')
+        >>> counted(1, "epoch"), counted(1500, "step"), counted(3, "axis", "axes")
+        ('1 epoch', '1,500 steps', '3 axes')
     """
-    return f"{integer(number)} {noun}{'' if number == 1 else 's'}"
+    return f"{integer(number)} {noun if number == 1 else many or f'{noun}s'}"
 
 
 def count(value: int | None) -> str:

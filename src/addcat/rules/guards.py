@@ -9,6 +9,7 @@ from addcat.algebra import Affine, Linear, batch_norm
 from addcat.graph import Blocked, Edge, Graph, Node
 from addcat.graph.operations import elementwise
 from addcat.graph.windows import settings, taps
+from addcat.report.rows import counted
 
 LINEAR = ("dense", "conv", "conv_transpose", "depthwise_conv", "separable_conv")
 AFFINE = ("batch_norm", "shift", "gain")
@@ -108,7 +109,7 @@ def known_channels(graph: Graph, node: Node, axis: int, edge: Edge) -> int:
     """
     shape = graph.tensor(edge).shape
     if len(shape) != len(node.shape):
-        raise Blocked(f"{edge.node!r} has {len(shape)} axes, {node.name!r} {len(node.shape)}")
+        raise Blocked(f"{edge.node!r} has {counted(len(shape), 'axis', 'axes')}, {node.name!r} {len(node.shape)}")
     size = shape[axis]
     if size is None:
         raise Blocked(f"the channels of {edge.node!r} are unknown")

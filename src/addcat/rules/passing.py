@@ -1,6 +1,7 @@
 """Nothing to do: a merge of one input, an identity, dropout at inference, a window of one element are all f(x) = x."""
 
 from addcat.graph import Blocked, Edge, Graph, Node
+from addcat.report.rows import counted
 from addcat.rules import guards
 from addcat.rules.base import Plan, Role, Rule
 
@@ -15,7 +16,8 @@ def plan(graph: Graph, node: Node) -> Plan | None:
     source = node.inputs[0]
     before, after = graph.tensor(source), node.outputs[0]
     if before.dtype != after.dtype or len(before.shape) != len(after.shape):
-        raise Blocked(f"{node.name!r} turns {before.dtype} of {len(before.shape)} axes into another kind of tensor")
+        axes = counted(len(before.shape), "axis", "axes")
+        raise Blocked(f"{node.name!r} turns {before.dtype} of {axes} into another kind of tensor")
     guards.can_stand_for(graph, source, Edge(node.name))
     return Plan(
         (node.name,),

@@ -70,7 +70,7 @@ def score_test(scores: Float64) -> ScoreTest:
     rank = int(np.sum(singular**2 > TOLERANCE * np.max(singular, initial=0.0) ** 2))
     if n <= rank or n < 2:
         raise DataError(
-            f"A test of {rank} independent directions needs more than {max(rank, 1)} examples. Got {n}. "
+            f"A test of rank {rank} needs {max(rank, 1) + 1} examples or more. Got {n}. "
             "Give more examples, or test one direction (see direction_test)."
         )
     if rank == 0:

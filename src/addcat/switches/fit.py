@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from addcat.covariance.moments import Moments
 from addcat.errors import DataError
 from addcat.graph import Array, Graph, Node, windows
+from addcat.report.rows import counted
 
 Probe = Callable[[list[Array]], tuple[Array, Array]]
 """Takes one batch of model inputs; gives what the consumer read before, and what it reads now."""
@@ -84,8 +85,9 @@ def fit_kernel(old: Node, new: Node, probe: Probe, batches: Iterable[list[Array]
         )
     if fitted.count <= inputs:
         raise DataError(
-            f"{fitted.count} rows cannot fit the kernel of {new.name!r}, which has {inputs} inputs. "
-            f"Give data of more than {inputs} positions."
+            f"{counted(fitted.count, 'row')} cannot fit the kernel of {new.name!r}, which has "
+            f"{counted(inputs, 'input')}. "
+            f"Give data of more than {counted(inputs, 'position')}."
         )
     kernel = _least_squares(fitted, inputs)
     bias = fitted.mean[inputs:] - kernel @ fitted.mean[:inputs]

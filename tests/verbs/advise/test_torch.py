@@ -150,7 +150,7 @@ def test_what_is_asked_of_data_and_options(model):
         (
             lambda: addcat.advise(model, ([x[0]], y), example_inputs=tuple(map(torch.from_numpy, x)), **HOW),
             DataError,
-            "The data have 1 inputs, the model is called with 2 tensors.",
+            "The data have 1 input, the model is called with 2 tensors.",
         ),
     ]
     for call, kind, text in cases:

@@ -282,7 +282,7 @@ def test_keras_is_not_timed():
         ({"time_limit": float("nan")}, "time_limit must be 0 or more. Got nan."),
         ({"runtime": "tensorrt"}, "runtime must be one of 'onnxruntime', 'openvino'. Got 'tensorrt'."),
         ({"shapes": {"z": (1, 4)}}, "The model has no input 'z'. Its inputs are 'x'."),
-        ({"shapes": [(1, 4), (2, 4)]}, "The model has 1 inputs, got 2 shapes. Give one for each."),
+        ({"shapes": [(1, 4), (2, 4)]}, "The model has 1 input, got 2 shapes. Give one for each."),
         ({"shapes": {"x": (1, 5)}}, "Input 'x' has the shape (None, 4), which (1, 5) does not fit."),
     ],
 )

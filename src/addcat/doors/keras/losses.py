@@ -13,6 +13,7 @@ from addcat.data.scores import Form
 from addcat.errors import DataError, OptionError, nearest
 from addcat.frameworks import keras, load
 from addcat.graph import Array
+from addcat.report.rows import counted
 
 PROBABILITIES = {
     *("binarycrossentropy", "binaryfocalcrossentropy", "categoricalcrossentropy", "categoricalfocalcrossentropy"),
@@ -102,8 +103,8 @@ def resolve_loss(model: Any, loss: Any, targets: tuple[Array, ...]) -> tuple[Los
     """
     outputs = keras().tree.flatten(model.outputs)
     if len(targets) != len(outputs):
-        many = "1 output" if len(outputs) == 1 else f"{len(outputs)} outputs"
-        got = "1 target" if len(targets) == 1 else f"{len(targets)} targets"
+        many = counted(len(outputs), "output")
+        got = counted(len(targets), "target")
         raise DataError(f"{model.name!r} has {many}, the data have {got}. Give one target for each output.")
     weights: list[Any] = [None] * len(outputs)
     given, source = loss, "given"
@@ -162,7 +163,7 @@ def _for_each(given: Any, model: Any, what: str) -> list[Any]:
     nested = isinstance(given, list | tuple | dict)
     listed: list[Any] = keras().tree.flatten(given) if nested else [given] * len(outputs)
     if len(listed) != len(outputs):
-        many = "1 output" if len(outputs) == 1 else f"{len(outputs)} outputs"
+        many = counted(len(outputs), "output")
         raise OptionError(f"{len(listed)} {what} were given for {many}. Give one, or one for each.")
     return listed
 

@@ -10,6 +10,7 @@ from addcat.errors import ModelError
 from addcat.frameworks import keras
 from addcat.graph import Edge, Graph, Node, Shape, Tensor
 from addcat.graph.channels import with_channel_axes
+from addcat.report.rows import counted
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,7 +211,7 @@ def reshape_inputs(graph: Graph, shapes: tuple[Shape, ...]) -> Graph:
     """
     if len(shapes) != len(graph.inputs):
         raise ModelError(
-            f"{graph.name!r} has {_counted(len(graph.inputs), 'input')}, got {_counted(len(shapes), 'shape')}. "
+            f"{graph.name!r} has {counted(len(graph.inputs), 'input')}, got {counted(len(shapes), 'shape')}. "
             "Give one shape for each input."
         )
     tensors: dict[Edge, Any] = {}
@@ -225,10 +226,6 @@ def reshape_inputs(graph: Graph, shapes: tuple[Shape, ...]) -> Graph:
         body = node.body and reshape_inputs(node.body, tuple(tuple(tensors[e].shape) for e in node.inputs))
         nodes.append(node.edit(outputs=outputs, body=body))
     return Graph.of(nodes, inputs=graph.inputs, outputs=graph.outputs, name=graph.name, native=graph.native)
-
-
-def _counted(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def _specs(node: Node, inputs: list[Any]) -> list[Any]:

@@ -16,6 +16,7 @@ from addcat.doors.torch.stream import Generators, default_unpack, fetched, itera
 from addcat.errors import DataError
 from addcat.frameworks import torch
 from addcat.graph import Array
+from addcat.report.rows import counted
 
 _torch: Any = torch()
 
@@ -130,7 +131,8 @@ def examples_of(data: Any, example: Example) -> Examples:
     arrays = [array_of(_torch.as_tensor(leaf)) for leaf in _leaves(x)]
     targets = [array_of(_torch.as_tensor(leaf)) for leaf in _leaves(y)]
     if len(arrays) != len(example.tensors):
-        raise DataError(f"The data have {len(arrays)} inputs, the model is called with {len(example.tensors)} tensors.")
+        few, many = counted(len(arrays), "input"), counted(len(example.tensors), "tensor")
+        raise DataError(f"The data have {few}, the model is called with {many}.")
     return Examples(tuple(arrays), tuple(targets))
 
 

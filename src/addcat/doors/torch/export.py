@@ -14,6 +14,7 @@ from addcat.doors.torch.raised import first_line
 from addcat.doors.torch.watching import in_mode, tensors_in, untouched
 from addcat.errors import AddcatError, ModelError
 from addcat.frameworks import load, torch
+from addcat.report.rows import counted
 
 _torch: Any = torch()
 TOLERANCE = {"torch.float16": 2e-2, "torch.bfloat16": 5e-2}
@@ -74,7 +75,9 @@ def _checked(module: Any, example: Example, *, is_open: bool) -> tuple[Any, dict
     model = program.model
     inputs = list(model.graph.inputs)
     if len(inputs) != len(example.tensors):
-        raise ModelError(f"it takes {len(example.tensors)} tensors, and what is exported takes {len(inputs)}")
+        raise ModelError(
+            f"it takes {counted(len(example.tensors), 'tensor')}, and what is exported takes {len(inputs)}"
+        )
     run = start(model)
     batches = [1, 2] if all(value.shape and not isinstance(value.shape[0], int) for value in inputs) else [1]
     for times in batches:
@@ -107,7 +110,7 @@ def _drawn(tensor: Any, times: int) -> Any:
 
 def _require_same(wanted: list[Any], found: list[Any]) -> None:
     if len(wanted) != len(found):
-        raise ModelError(f"it gives {len(wanted)} tensors, and what is exported gives {len(found)}")
+        raise ModelError(f"it gives {counted(len(wanted), 'tensor')}, and what is exported gives {len(found)}")
     for place, (tensor, array) in enumerate(zip(wanted, found, strict=True)):
         expected, got = tensor.double(), _torch.as_tensor(array).double()
         finite = expected[expected.isfinite()]

@@ -20,6 +20,7 @@ from addcat.doors.torch.record import Recording
 from addcat.doors.torch.unnested import unnested
 from addcat.errors import ModelError
 from addcat.graph import Edge, Graph, Node
+from addcat.report.rows import counted
 
 
 @dataclass(slots=True)
@@ -115,7 +116,7 @@ class _Planner:
         ]
         for before, after, name in [*readers, (self.old.outputs, self.new.outputs, "the output")]:
             if len(before) != len(after):
-                raise ModelError(f"{name!r} would read {len(after)} tensors in the place of {len(before)}.")
+                raise ModelError(f"{name!r} would read {counted(len(after), 'tensor')} in the place of {len(before)}.")
             for was, now in zip(before, after, strict=True):
                 if moved.setdefault(was, now) != now:
                     raise ModelError(f"Readers of {was.node!r} would read several tensors in its place.")

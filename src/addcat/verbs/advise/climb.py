@@ -251,7 +251,7 @@ class Climber:
             if not meter.affords(pairs.cost(stage), pairs.seconds(stage)):
                 made.path.append("The budget does not allow more pairs.")
                 return
-            self._problem.tell(f"{self._problem.merge.site}: training {stage.pairs} pairs")
+            self._problem.tell(f"{self._problem.merge.site}: training {rows.counted(stage.pairs, 'pair')}")
             began = time.perf_counter()
             try:
                 stage, found = self._run(pairs, stage)  # noqa: PLW2901

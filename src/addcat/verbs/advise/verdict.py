@@ -198,4 +198,4 @@ def _saved(problem: Problem, verdict: Verdict) -> str:
     if more <= 0:
         return ""
     words = "Add saves" if problem.now == "concat" else "Concatenate would cost"
-    return f"; {words} {rows.count(more)} parameters"
+    return f"; {words} {rows.count(more)} {'parameter' if more == 1 else 'parameters'}"

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from addcat.report.rows import counted
 from addcat.statistics import Noise, combined_interval, effect_size, holm, odds, satterthwaite, sign_flip
 from addcat.trials.trial import Key, Losses, Trial
 from addcat.verbs.compare.designs import factorial_findings
@@ -160,15 +161,16 @@ def _notes(settings: Settings, trials: Sequence[Trial], pairs: int) -> list[str]
         diverged = sum(trial.status == "diverged" for trial in mine)
         if diverged:
             notes.append(
-                f"{arm} diverged in {diverged} of {len(mine)} trials; each counts against it, as worse than the worst"
+                f"{arm} diverged in {diverged} of {counted(len(mine), 'trial')}; each counts against it, as worse than "
+                "the worst"
                 f"{', and is left out of the metrics' if measured else ''}."
             )
         lost = [trial for trial in mine if not trial.finished]
         if lost:
             ends = ", ".join(dict.fromkeys(trial.status for trial in lost))
             notes.append(
-                f"{arm} gave no figure in {len(lost)} of {len(mine)} trials ({ends}); their pairs are left out, "
-                "and the same command runs them again."
+                f"{arm} gave no figure in {len(lost)} of {counted(len(mine), 'trial')} ({ends}); their pairs are left "
+                "out, and the same command runs them again."
             )
     notes += notes_of_measures(trials)
     if 0 < pairs < FEWEST:

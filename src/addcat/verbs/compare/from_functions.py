@@ -80,7 +80,7 @@ def prepared_functions(
     if execute.judge is not None:
         whole |= spec_of_metrics(execute.judge.metrics)
         whole["validation"] = digest_of_examples(execute.judge.held)
-        where = f"of the trained model, on {rows.count(execute.judge.held.count)} examples"
+        where = f"of the trained model, on {rows.counted(execute.judge.held.count, 'example')}"
         notes.append(words_of_metrics(execute.judge.metrics, where))
     return _prepared(title, "functions", options, execute, whole, costs=costs, notes=tuple(notes))
 

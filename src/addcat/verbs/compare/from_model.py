@@ -313,7 +313,7 @@ def over(options: Options) -> str:
 def _notes(subject: Subject, run: Plan) -> list[str]:
     notes = [
         f"Loss: {subject.loss_words}.",
-        f"Training recipe: {subject.recipe.source}; {rows.integer(run.steps)} steps of {run.batch} a trial, "
+        f"Training recipe: {subject.recipe.source}; {rows.counted(run.steps, 'step')} of {run.batch} a trial, "
         f"{rows.count(subject.data.count)} examples to train on, {rows.count(subject.held.count)} to judge on. "
         f"{subject.recipe.assumed}".rstrip(),
     ]

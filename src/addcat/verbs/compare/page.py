@@ -82,7 +82,9 @@ def answer(settings: Settings, finding: Finding) -> str:
         right = "as it must be" if not finding.differs else "which happens to one self-check in twenty"
         word = "differ" if finding.differs else "do not differ"
         figures = _figures(settings, finding)
-        return f"{finding.name}: the arm and itself {word}, {right}: {figures} over {finding.pairs} pairs."
+        return (
+            f"{finding.name}: the arm and itself {word}, {right}: {figures} over {rows.counted(finding.pairs, 'pair')}."
+        )
     odds = f"{second} is better with probability {rows.probability(finding.better)}"
     gains = f"{second} gains {_figures(settings, finding)} of {unit} over {first}"
     match finding.verdict:
@@ -96,7 +98,7 @@ def answer(settings: Settings, finding: Finding) -> str:
             rest = f"take {choice}; {odds}"
         case choice:
             rest = f"keep {choice}: the gain is below the margin of {rows.decimal(finding.margin)}; {odds}"
-    return f"{finding.name}: {rest}. Over {finding.pairs} pairs {gains}."
+    return f"{finding.name}: {rest}. Over {rows.counted(finding.pairs, 'pair')} {gains}."
 
 
 def deciding(settings: Settings, finding: Finding) -> Interval | None:
@@ -204,8 +206,8 @@ def metric_row(one: Measured) -> tuple[str, ...]:
 def _ran(found: Comparison) -> str:
     settings = found.settings
     said = (
-        f"{rows.integer(found.pairs)} of {rows.integer(len(settings.seeds))} pairs, "
-        f"{rows.integer(len(found.trials))} trials, {rows.seconds_text(found.seconds)} of training."
+        f"{rows.integer(found.pairs)} of {rows.counted(len(settings.seeds), 'pair')}, "
+        f"{rows.counted(len(found.trials), 'trial')}, {rows.seconds_text(found.seconds)} of training."
     )
     if found.decided and found.pairs < len(settings.seeds):
         said += " The sequence has decided; more pairs are not needed."

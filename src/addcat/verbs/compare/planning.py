@@ -64,10 +64,10 @@ class Planned(Printed):
             )
             for arm in self.settings.arms
         ]
-        pairs = rows.integer(len(self.settings.seeds))
+        pairs = rows.counted(len(self.settings.seeds), "pair")
         cost = "unknown before the first trial" if self.seconds is None else f"about {rows.seconds_text(self.seconds)}"
         sentences = (
-            f"{pairs} pairs, {rows.integer(self.trials)} trials; time: {cost}.",
+            f"{pairs}, {rows.counted(self.trials, 'trial')}; time: {cost}.",
             f"Interval to expect: +-{rows.percent(self.half_width)} of the loss, if pairs vary by "
             f"{rows.percent(NOISE)} of it, as small networks do.",
         )

@@ -171,7 +171,8 @@ class Comparison(Printed):
     def __repr__(self) -> str:
         listed = [f"{f.name}: {f.verdict}, lean {f.lean} {rows.probability(f.probability)}" for f in self.findings[:3]]
         more = [] if len(self.findings) <= len(listed) else [f"{len(self.findings) - len(listed)} more"]
-        done = f"{self.pairs} of {len(self.settings.seeds)} pairs, {len(self.trials)} trials"
+        pairs, trials = rows.counted(len(self.settings.seeds), "pair"), rows.counted(len(self.trials), "trial")
+        done = f"{self.pairs} of {pairs}, {trials}"
         return f"<Comparison of {self.settings.title!r}, {done}; {'; '.join([*listed, *more])}>"
 
     @property

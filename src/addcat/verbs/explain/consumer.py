@@ -13,6 +13,7 @@ from math import prod
 
 from addcat.errors import OptionError
 from addcat.graph import Shape
+from addcat.report.rows import counted
 from addcat.verbs.explain.result import Arm, LayerCost
 
 
@@ -84,7 +85,7 @@ def check_rank(consumer: Consumer, rank: int, axis: int) -> None:
 
 
 def _axes(count: int) -> str:
-    return f"{count} axis" if count == 1 else f"{count} axes"
+    return counted(count, "axis", "axes")
 
 
 def read(consumer: Consumer, shape: Shape, axis: int, projection: LayerCost | None = None) -> Arm:

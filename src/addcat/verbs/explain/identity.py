@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from addcat.graph import Shape
 from addcat.merges.mismatch import join_words
-from addcat.report.rows import integer, ratio, size_text
+from addcat.report.rows import counted, integer, ratio, size_text
 from addcat.verbs.explain.result import Consumers, Outcome
 
 LINEAR = "In front of a linear layer, with nothing nonlinear between,"
@@ -91,7 +91,7 @@ def _other_axis(count: int, axis: int, add: Outcome, consumers: Consumers) -> tu
 def _equal(widths: Sequence[int | None], consumers: Consumers | None) -> tuple[str, ...]:
     stacked, split, summed, tied = _formulas(len(widths))
     known = None not in widths
-    each = f" ({widths[0]} channels each)" if known else ""
+    each = "" if not known or widths[0] is None else f" ({counted(widths[0], 'channel')} each)"
     cost = f"{ratio(len(widths))} the weights of that layer" if known else "more weights in that layer"
     if consumers and consumers.add and consumers.concat and consumers.add.consumer.weights is not None:
         more, less = consumers.concat.consumer.weights, consumers.add.consumer.weights
@@ -106,7 +106,9 @@ def _equal(widths: Sequence[int | None], consumers: Consumers | None) -> tuple[s
 
 def _forgets(widths: Sequence[int | None]) -> str:
     width, names = widths[0], branch_names(len(widths))
-    kept = "the sums" if width is None or None in widths else f"{width} sums for {width * len(widths)} numbers"
+    kept = (
+        "the sums" if width is None or None in widths else f"{counted(width, 'sum')} for {width * len(widths)} numbers"
+    )
     lost = "the difference `x - y`" if len(widths) == 2 else "all differences between the branches"
     return (
         f"At each position Add keeps {kept} and forgets {lost}: right where channel i means the same in every branch, "

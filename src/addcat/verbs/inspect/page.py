@@ -50,9 +50,8 @@ def inspection_page(found: Inspection) -> Page:
     blocks.extend([Heading("Totals, for one example"), _totals(found)])
     if found.totals.uncounted:
         names = ", ".join(found.totals.uncounted[:3]) + (", ..." if len(found.totals.uncounted) > 3 else "")
-        number = len(found.totals.uncounted)
-        counted = "1 layer" if number == 1 else f"{number} layers"
-        words = f"Not in the multiply-adds: {counted} that addcat does not look into ({names})."
+        layers = rows.counted(len(found.totals.uncounted), "layer")
+        words = f"Not in the multiply-adds: {layers} that addcat does not look into ({names})."
         blocks.append(Paragraph(words, "muted"))
     return Page(tuple(blocks))
 
@@ -135,7 +134,7 @@ def _legend(found: Inspection) -> str:
     refusals = {m.switch.code: m.switch for m in found.merges if isinstance(m.switch, Refusal)}
     words.extend(f"{code}, as at {refusals[code].site}: {refusals[code].reason}." for code in sorted(refusals))
     if len(found.merges) > MOST_ROWS:
-        words.append(f"{len(found.merges) - MOST_ROWS} more merges: see --json.")
+        words.append(f"{rows.counted(len(found.merges) - MOST_ROWS, 'more merge')}: see --json.")
     return " ".join(words)
 
 

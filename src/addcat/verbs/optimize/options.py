@@ -2,6 +2,7 @@
 
 from addcat.errors import OptionError, check_seed
 from addcat.machine import check_at_once, cores
+from addcat.report.rows import counted
 from addcat.rules import Goal
 
 GOALS: tuple[Goal, ...] = ("latency", "memory", "parameters")
@@ -28,4 +29,6 @@ def more_threads(threads: int) -> list[str]:
     """What there is to say where more threads are asked for than there are cores."""
     if threads <= cores():
         return []
-    return [f"{threads} threads were asked for, of a process that has {cores()} cores; times say little then."]
+    return [
+        f"{threads} threads were asked for, of a process that has {counted(cores(), 'core')}; times say little then."
+    ]

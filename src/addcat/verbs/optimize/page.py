@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from addcat.doors.timing import Ratio
 from addcat.report.page import Bullets, Cell, Column, Heading, Page, Paragraph, Table, Tone
-from addcat.report.rows import NONE, bytes_text, count, decimal, integer, seconds_text
+from addcat.report.rows import NONE, bytes_text, count, counted, decimal, integer, seconds_text
 from addcat.verbs.optimize.result import (
     KEPT,
     OUTCOMES,
@@ -43,7 +43,7 @@ def page_of(result: Optimized) -> Page:
 
 def _summary(record: OptimizeRecord) -> str:
     kept = sum(step.outcome == KEPT for step in record.steps)
-    tried = f"{kept} of {len(record.steps)} candidates kept in {seconds_text(record.seconds)}."
+    tried = f"{kept} of {counted(len(record.steps), 'candidate')} kept in {seconds_text(record.seconds)}."
     if record.ratio is None:
         where = "Nothing was measured" if not record.runtime else "Under this goal the time is the original's"
         return f"{tried} {where}."

@@ -142,7 +142,7 @@ class Record(Printed):
         found = self.difference
         share = f"{rows.decimal(found.relative)} of the largest output"
         moved = f"differ by at most {rows.decimal(found.largest)} ({share})" if found.largest else "are equal"
-        ran = f"On {found.examples} examples of {found.on} the outputs {moved}."
+        ran = f"On {rows.counted(found.examples, 'example')} of {found.on} the outputs {moved}."
         return ran + (" The function is the same." if self.exact else " The function is not the same: fine-tune it.")
 
 

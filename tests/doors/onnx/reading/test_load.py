@@ -190,7 +190,7 @@ def test_ir_model_is_read_and_not_touched():
 
 
 def test_wrong_shapes():
-    text = "the ONNX model has 1 inputs, got 2 shapes. Give one for each."
+    text = "the ONNX model has 1 input, got 2 shapes. Give one for each."
     with pytest.raises(ModelError, match=re.escape(text)):
         read(MODELS["residual"](), shapes=((1, 8, 16, 16), (1,)))
     text = "input 'x' of the ONNX model has the shape (None, 8, 16, 16), which (1, 4, 16, 16) does not fit."

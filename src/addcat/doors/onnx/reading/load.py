@@ -14,6 +14,7 @@ from addcat.doors.onnx.reading.opsets import CONVERTED_OPSETS, at_oldest_opset, 
 from addcat.doors.onnx.reading.stored import check_tensors, dense, ir, onnx
 from addcat.errors import ModelError
 from addcat.graph import Array, Shape, Tensor
+from addcat.report.rows import counted
 
 STORED_OPSET = "addcat: stored opset"
 """Where a model that was put into the words of another opset keeps, in memory, the one that it was stored with."""
@@ -249,7 +250,8 @@ def dtype_name(data_type: int) -> str:
 def _set_input_shapes(model: Any, small: Any, name: str, shapes: tuple[Shape, ...]) -> None:
     inputs = [value for value in model.graph.inputs if value.name not in model.graph.initializers]
     if len(inputs) != len(shapes):
-        raise ModelError(f"{name} has {len(inputs)} inputs, got {len(shapes)} shapes. Give one for each.")
+        few, many = counted(len(inputs), "input"), counted(len(shapes), "shape")
+        raise ModelError(f"{name} has {few}, got {many}. Give one for each.")
     for value, shape in zip(inputs, shapes, strict=True):
         declared = value.shape
         if declared is not None and (
