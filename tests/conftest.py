@@ -14,6 +14,8 @@ os.environ.setdefault("KERAS_BACKEND", "jax")
 CACHE = Path(__file__).parents[1] / ".pytest_cache" / "jax"
 os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(CACHE))
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
+# where there is a GPU, the processes of a test run share it
+os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
 # a test neither reads nor leaves what was measured for a user
 os.environ["XDG_CACHE_HOME"] = tempfile.mkdtemp(prefix="addcat-tests-")
 settings.register_profile("addcat", deadline=None, derandomize=True, print_blob=True)

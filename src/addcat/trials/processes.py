@@ -11,7 +11,7 @@ import contextlib
 import os
 import pickle
 from collections import deque
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
 from typing import Any, cast
@@ -49,6 +49,7 @@ class Process:
         handle: To end it.
         pipe: To speak with it.
         share: How many processes share the cores, as its libraries were told when they loaded.
+        gpu: The GPU that it sees alone, as CUDA_VISIBLE_DEVICES names it; "" where it sees what this process does.
         task: What it runs, as it was sent last.
         line: Units that it has and has not answered; it runs the first.
     """
@@ -56,6 +57,7 @@ class Process:
     handle: Any
     pipe: Connection
     share: int
+    gpu: str = ""
     task: bytes = b""
     line: deque[Unit] = field(default_factory=deque[Unit])
 
@@ -83,28 +85,29 @@ _all: set[Process] = set()
 _idle: list[Process] = []
 
 
-def _started(count: int) -> Process:
-    """A new process, held to its share of the cores."""
+def _started(count: int, gpu: str = "") -> Process:
+    """A new process, held to its share of the cores and to its GPU: libraries read both when they load."""
     context = load("joblib.externals.loky.backend.context", extra="workers").get_context("loky")
     mine, its = context.Pipe()
-    share = dict.fromkeys(THREADS, str(share_threads(count)))
-    handle = context.Process(target=serve, args=(its,), env=share, daemon=False)  # it may start processes itself
+    held = dict.fromkeys(THREADS, str(share_threads(count)))
+    held |= {"CUDA_VISIBLE_DEVICES": gpu} if gpu else {}
+    handle = context.Process(target=serve, args=(its,), env=held, daemon=False)  # it may start processes itself
     handle.start()
     its.close()
-    process = Process(handle, mine, count)
+    process = Process(handle, mine, count, gpu)
     _all.add(process)
     return process
 
 
-def _hired(count: int) -> Process:
-    """One that idles and shares the cores among so many, or a new one."""
-    for process in [one for one in _idle if one.share == count]:
+def _hired(count: int, gpu: str = "") -> Process:
+    """One that idles, shares the cores among so many and sees this GPU, or a new one."""
+    for process in [one for one in _idle if one.share == count and one.gpu == gpu]:
         with contextlib.suppress(ValueError):  # another thread has just taken it
             _idle.remove(process)
             if process.handle.is_alive():
                 return process
             process.end()
-    return _started(count)
+    return _started(count, gpu)
 
 
 def _forget() -> None:
@@ -126,18 +129,19 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_forget)
 
 
-def on_processes(units: Iterator[Unit], task: Call, count: int) -> Generator[Trial]:
+def on_processes(units: Iterator[Unit], task: Call, count: int, gpus: Sequence[str] = ()) -> Generator[Trial]:
     """Run units in processes of this machine.
 
     Args:
         units: Drawn one by one, as late as can be.
         task: Runs one; it can be pickled.
         count: How many at a time.
+        gpus: One for each at the least, or none, where each sees what this process does.
 
     Yields:
         Every trial, as it ends.
     """
-    crew = Crew(units, pickle.dumps(task), count)
+    crew = Crew(units, pickle.dumps(task), count, gpus)
     try:
         yield from crew.trials()
     finally:
@@ -151,10 +155,11 @@ class Crew:
         units: Drawn one by one, as late as can be.
         task: What runs one, as bytes.
         count: How many at a time.
+        gpus: See `on_processes`.
     """
 
-    def __init__(self, units: Iterator[Unit], task: bytes, count: int) -> None:
-        self._units, self._task, self._count = units, task, count
+    def __init__(self, units: Iterator[Unit], task: bytes, count: int, gpus: Sequence[str] = ()) -> None:
+        self._units, self._task, self._count, self._gpus = units, task, count, gpus
         self._crew: list[Process] = []
         self._again: deque[Unit] = deque()  # waited behind one that died
         self._suspects: deque[Unit] = deque()  # ran when their process died
@@ -183,7 +188,7 @@ class Crew:
         for process in self._crew:
             if process.line:
                 process.end()
-            elif sum(one.share == self._count for one in _idle) < self._count:
+            elif sum((one.share, one.gpu == "") == (self._count, process.gpu == "") for one in _idle) < self._count:
                 process.rest()
             else:
                 _all.discard(process)
@@ -201,8 +206,13 @@ class Crew:
             if unit is None:
                 return
             if more:
-                self._crew.append(_hired(self._count))
+                self._crew.append(_hired(self._count, self._free_gpu()))
             min(self._crew, key=lambda process: len(process.line)).give(self._task, unit)
+
+    def _free_gpu(self) -> str:
+        """A GPU that no process of the crew sees."""
+        taken = {process.gpu for process in self._crew}
+        return next((gpu for gpu in self._gpus if gpu not in taken), "")
 
     def _heard(self, process: Process) -> list[Trial]:
         """The trials of a unit that has ended; none where the process is gone instead."""
@@ -222,7 +232,7 @@ class Crew:
 
     def _alone(self, unit: Unit) -> list[Trial]:
         """Run a unit with nothing beside it, after a process died while it ran."""
-        process = _started(self._count)
+        process = _started(self._count, self._free_gpu())
         self._crew.append(process)
         process.give(self._task, unit)
         try:

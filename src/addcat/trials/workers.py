@@ -28,8 +28,13 @@ Place = Literal["processes", "ray", "dask"]
 PLACES: tuple[Place, ...] = ("processes", "ray", "dask")
 SMALL = 4096
 """Bytes of what runs trials below which it is sent along with each."""
-CARRIED = ("KERAS_BACKEND", "KERAS_HOME", "JAX_PLATFORMS", "JAX_COMPILATION_CACHE_DIR", "XLA_FLAGS")
+CARRIED = (
+    *("KERAS_BACKEND", "KERAS_HOME", "JAX_PLATFORMS", "JAX_COMPILATION_CACHE_DIR", "XLA_FLAGS"),
+    *("XLA_PYTHON_CLIENT_PREALLOCATE", "XLA_PYTHON_CLIENT_MEM_FRACTION", "XLA_PYTHON_CLIENT_ALLOCATOR"),
+)
 """Settings that a worker on another machine takes over."""
+SHARED = {"XLA_PYTHON_CLIENT_PREALLOCATE": "false"}
+"""What a worker is told where nothing was said: JAX would take three quarters of a GPU that others use beside it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +132,7 @@ def _first_done(running: list[Future[list[Trial]]]) -> dict[Any, list[Trial]]:
 
 
 def _on_processes(units: Iterator[Unit], task: "Task", workers: Workers) -> Generator[Trial]:
-    return on_processes(units, task, workers.count)
+    return on_processes(units, task, workers.count, _gpus(workers))
 
 
 def _died(error: Exception) -> bool:
@@ -143,7 +148,8 @@ class Task:
         digest: Of what runs trials.
         source: The bytes themselves, or the file that holds them, on this machine.
         environment: Settings of the worker.
-        gpus: GPUs of this machine that its workers share out among themselves, as CUDA_VISIBLE_DEVICES names them.
+        gpus: GPUs of this machine that workers which know nothing of each other share out among themselves, as
+            CUDA_VISIBLE_DEVICES names them.
         locks: Folder in which a worker marks the GPU that it took.
         path: Where modules of the user are looked for.
     """
@@ -216,10 +222,10 @@ def _take_gpu(gpus: tuple[str, ...], folder: str) -> None:
 def _shipped(execute: Execute, workers: Workers) -> Generator[Task]:
     """What runs trials, ready to be sent; on this machine through a file, unless it is small, read once a process."""
     cloudpickle = load("cloudpickle", extra="workers")
-    gpus = _gpus(workers)
+    gpus = _gpus(workers) if workers.on == "dask" else ()
     written: bytes = cloudpickle.dumps(execute)
     digest = hashlib.sha256(written).hexdigest()
-    environment = {name: os.environ[name] for name in CARRIED if name in os.environ}
+    environment = {**SHARED, **{name: os.environ[name] for name in CARRIED if name in os.environ}}
     if workers.on == "processes":
         environment.update(dict.fromkeys(THREADS, str(share_threads(workers.count))))
     if len(written) < SMALL and not gpus:

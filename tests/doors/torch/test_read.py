@@ -291,3 +291,27 @@ def test_modules_of_their_own_classes_are_opened():
 
 def test_the_door_has_every_capability():
     assert all(isinstance(TorchDoor, capability) for wanted in NEEDS.values() for capability in wanted)
+
+
+class Capturing(nn.Module):
+    """Installs a hook on a part of its own when it first runs, and says so on itself, as transformers' models do."""
+
+    def __init__(self):
+        super().__init__()
+        self.left, self.right, self.seen = nn.Linear(4, 3), nn.Linear(4, 3), []
+
+    def forward(self, x):
+        if not hasattr(self, "installed"):
+            self.left.register_forward_hook(lambda *_: self.seen.append(1))
+            self.installed = True
+        return self.left(x) + self.right(x)
+
+
+def test_hooks_that_a_run_installs_are_not_left_behind():
+    """Else the next run, which does not know of them, would install them again."""
+    model, x = Capturing().eval(), torch.randn(2, 4)
+    for _ in range(2):
+        addcat.inspect(model, example_inputs=(x,))
+    assert not model.left._forward_hooks
+    model(x)
+    assert model.seen == [1]

@@ -4,7 +4,8 @@ A model runs as a user calls it, model(x). `predict` would pass training=False d
 inside the model says: a layer that is called with training=True would be compared as what it is not.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -43,12 +44,27 @@ def predictor(model: Any, edges: Sequence[Edge] = ()) -> Callable[[list[Array]],
     def predict(inputs: list[Array]) -> list[Array]:
         packed = tree.map_structure(keras().ops.convert_to_tensor, tree.pack_sequence_as(structure, list(inputs)))
         try:
-            outputs = called(packed)
+            with full_precision():
+                outputs = called(packed)
         except Exception as error:
             raise ModelError(f"The model does not run: {first_sentence(error)}") from error
         return [np.asarray(keras().ops.convert_to_numpy(out)) for out in tree.flatten(outputs)]
 
     return predict
+
+
+@contextmanager
+def full_precision() -> Generator[None]:
+    """Within, float32 is float32: on GPUs JAX, and torch where it convolves, otherwise round factors to TF32."""
+    backend = keras().backend.backend()
+    if backend == "jax":
+        with load("jax", extra="keras").default_matmul_precision("highest"):
+            yield
+    elif backend == "torch":
+        with load("addcat.doors.torch.devices", extra="torch").full_precision():
+            yield
+    else:
+        yield
 
 
 def as_called(model: Any) -> Callable[[Any], Any]:

@@ -12,7 +12,8 @@ from addcat.doors.bench import Feeds, RunByName
 from addcat.doors.inputs import Inputs, Shapes, Wanted, given_inputs, sizes_of_run
 from addcat.doors.torch import read as reading
 from addcat.doors.torch.build import new_module
-from addcat.doors.torch.examples import Example, array_of, example_of
+from addcat.doors.torch.devices import full_precision, name_of
+from addcat.doors.torch.examples import Example, array_of, device_of, example_of
 from addcat.doors.torch.modules import why_opaque
 from addcat.doors.torch.plan import plan
 from addcat.doors.torch.raised import named
@@ -59,7 +60,7 @@ class ModuleBench:
     timing: TorchTimer = field(init=False)
 
     def __post_init__(self) -> None:
-        self.timing = TorchTimer(self.call, self.write, self.runtime, self.threads)
+        self.timing = TorchTimer(self.call, self.write, self.runtime, self.threads, name_of(device_of(self.original)))
 
     @property
     def framework(self) -> Literal["torch"]:
@@ -116,7 +117,7 @@ class ModuleBench:
 
         def run(feeds: Feeds) -> list[Array]:
             plain = nullcontext() if optimised else _without_fast_kernels()
-            with named(model, *self.example.trouble), on_threads(self.threads), plain:
+            with named(model, *self.example.trouble), on_threads(self.threads), plain, full_precision():
                 out = self.call(made, feeds)()
             return [array_of(tensor) for tensor in tensors_in(out)]
 
@@ -156,13 +157,15 @@ class ModuleBench:
 
 @contextmanager
 def _without_fast_kernels() -> Generator[None]:
-    """Within, sums run in another order on CPUs: what differs then is rounding alone."""
-    before = _torch._C._get_mkldnn_enabled()
+    """Within, sums run in another order, on CPUs and on GPUs: what differs then is rounding alone."""
+    before, cudnn = _torch._C._get_mkldnn_enabled(), _torch.backends.cudnn.enabled
     _torch._C._set_mkldnn_enabled(False)
+    _torch.backends.cudnn.enabled = False
     try:
         yield
     finally:
         _torch._C._set_mkldnn_enabled(before)
+        _torch.backends.cudnn.enabled = cudnn
 
 
 def _drawn(tensor: Any, times: int, generator: np.random.Generator) -> Array:

@@ -12,9 +12,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from addcat.doors.torch.calls import function_word
+from addcat.doors.torch.devices import kept_generators
 from addcat.doors.torch.edits import Apply, Edits, NotRun, Read, Rounds, Site, Unwritable
 from addcat.doors.torch.raised import words_of
 from addcat.doors.torch.recorder import Shell, gives_tensor
+from addcat.doors.torch.resizing import shapes_alone
 from addcat.doors.torch.sizes import Axis, Guard, Sizes, attempts, hint, is_size, symbolic
 from addcat.doors.torch.watching import is_active, tensors_in, untouched, watched
 from addcat.frameworks import load, torch
@@ -257,7 +259,7 @@ def _record(
     recorder.given(tensors)
     args, kwargs = _tree.tree_unflatten(values, structure)
     with (
-        _rng_kept(),
+        kept_generators(),
         untouched(owner) as changed,
         _symbols(mode),
         watched(owner, recorder),
@@ -294,7 +296,7 @@ def _symbols(mode: Any) -> Generator[None]:
         yield
         return
     dispatch: Any = load("torch._dispatch.python", extra="torch")
-    with mode, dispatch.enable_python_dispatcher():
+    with mode, dispatch.enable_python_dispatcher(), shapes_alone():
         yield
 
 
@@ -314,11 +316,6 @@ def writes_in_place(function: Any) -> bool:
     """Whether a torch function is one of those that write into their first argument, by its name."""
     name = str(getattr(function, "__name__", ""))
     return name.startswith("__i") or (name.endswith("_") and not name.endswith("__"))
-
-
-def _rng_kept() -> Any:
-    devices = [_torch.cuda.current_device()] if _torch.cuda.is_available() else []
-    return _torch.random.fork_rng(devices=devices)
 
 
 def _example(leaf: Any, mode: Any, open_axes: Callable[[int], bool] | None) -> Any:

@@ -4,13 +4,11 @@ from typing import Any
 
 from addcat.data.examples import Examples
 from addcat.doors.torch.data import examples_of, first_call, is_loader, sampled
+from addcat.doors.torch.devices import resolve
 from addcat.doors.torch.door import TorchDoor
 from addcat.doors.torch.examples import Example
 from addcat.doors.torch.training import Training
 from addcat.errors import DataError, OptionError
-from addcat.frameworks import torch
-
-_torch: Any = torch()
 
 
 def laboratory(
@@ -58,7 +56,7 @@ def laboratory(
         scheduler=options.get("scheduler"),
         epochs=options.get("epochs"),
         unpack=unpack,
-        device=None if options.get("device") is None else _torch.device(options["device"]),
+        device=resolve(options.get("device")),
         autocast=options.get("autocast"),
         loader=loader,
         batch=size,

@@ -1,7 +1,7 @@
 """Losses, gradients and weights of a torch module, as numpy arrays."""
 
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, TypeVar
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -13,7 +13,7 @@ from addcat.doors.torch.build import put, set_weights
 from addcat.doors.torch.calls import Call
 from addcat.doors.torch.examples import Example, array_of, device_of
 from addcat.doors.torch.losses import TorchLoss, plain
-from addcat.doors.torch.raised import named
+from addcat.doors.torch.raised import is_out_of_memory, named
 from addcat.doors.torch.stream import call_of
 from addcat.doors.torch.unnested import node_at
 from addcat.doors.torch.watching import in_mode, tensors_in
@@ -21,6 +21,7 @@ from addcat.frameworks import torch
 from addcat.graph import Array, Graph, Node
 
 _torch: Any = torch()
+T = TypeVar("T")
 BATCH = 256
 JUDGED = "on examples of the data", "Correct that, or give data that it takes."
 """What is said where a module raises."""
@@ -54,7 +55,7 @@ def losses_of(model: Any, loss: TorchLoss, examples: Examples, example: Example)
     """Loss of every example at inference, of shape (examples,)."""
     found = [
         loss.per_example(output, target, batch.count).detach().double().cpu().numpy()
-        for output, target, batch in _called(model, examples, example)
+        for output, target, batch in _called(model, examples, example, whole=loss.coupled)
     ]
     return np.concatenate(found)
 
@@ -68,20 +69,51 @@ def predictions(model: Any, examples: Examples, example: Example) -> Arrays:
 def judged(model: Any, loss: TorchLoss, examples: Examples, example: Example) -> tuple[NDArray[np.float64], Arrays]:
     """Losses and predictions by one pass."""
     losses, parts = list[NDArray[np.float64]](), list[list[Array]]()
-    for output, target, batch in _called(model, examples, example):
+    for output, target, batch in _called(model, examples, example, whole=loss.coupled):
         losses.append(loss.per_example(output, target, batch.count).detach().double().cpu().numpy())
         parts.append(_arrays(output))
     return np.concatenate(losses), [np.concatenate(arrays) for arrays in zip(*parts, strict=True)]
 
 
-def _called(model: Any, examples: Examples, example: Example) -> Iterator[tuple[Any, Any, Examples]]:
+def _called(
+    model: Any, examples: Examples, example: Example, *, whole: bool = False
+) -> Iterator[tuple[Any, Any, Examples]]:
     """Output, target and examples, batch after batch, at inference."""
     device = device_of(model)
-    for batch in examples.chunks(BATCH):
+
+    def run(batch: Examples) -> tuple[Any, Any]:
         call, target = call_of(batch, example, device)
-        with named(model, *JUDGED), in_mode(model, training=False), _torch.no_grad():
-            output = model(*call.args, **call.kwargs)
+        with in_mode(model, training=False), _torch.no_grad():
+            return model(*call.args, **call.kwargs), target
+
+    for (output, target), batch in _in_parts(model, run, examples, whole=whole):
         yield output, target, batch
+
+
+def _in_parts(
+    model: Any, run: Callable[[Examples], T], examples: Examples, *, whole: bool
+) -> Iterator[tuple[T, Examples]]:
+    """Run on batch after batch; on smaller ones once one does not fit into the memory of the device.
+
+    Args:
+        model: That is run.
+        run: Takes a batch.
+        examples: All of them.
+        whole: Whether results depend on the size of a batch, so that it stays as it is.
+    """
+    size, start = len(next(iter(examples.chunks(BATCH))).inputs[0]) if examples.count else 1, 0
+    while start < examples.count:
+        batch = examples.rows(np.arange(start, min(start + size, examples.count)))
+        with named(model, *JUDGED):
+            try:
+                found = run(batch)
+            except RuntimeError as error:
+                if whole or size == 1 or not is_out_of_memory(error):
+                    raise
+                size = max(1, size // 2)
+                continue
+        yield found, batch
+        start += size
 
 
 def _arrays(output: Any) -> list[Array]:
@@ -99,11 +131,14 @@ def gradient(
     total = {key: np.zeros(tuple(tensor.shape)) for key, (tensor, _) in wanted.items()}
     device = device_of(model)
     tensors = [tensor for tensor, _ in wanted.values()]
-    with named(model, *JUDGED), in_mode(model, training=False), _torch.enable_grad(), thawed(tensors):
-        for batch in examples.chunks(BATCH):
-            call, target = call_of(batch, example, device)
-            mean = loss.per_example(model(*call.args, **call.kwargs), target, batch.count).mean()
-            grads = _torch.autograd.grad(mean, tensors)
+
+    def run(batch: Examples) -> Any:
+        call, target = call_of(batch, example, device)
+        mean = loss.per_example(model(*call.args, **call.kwargs), target, batch.count).mean()
+        return _torch.autograd.grad(mean, tensors)
+
+    with in_mode(model, training=False), _torch.enable_grad(), thawed(tensors):
+        for grads, batch in _in_parts(model, run, examples, whole=loss.coupled):
             for key, grad in zip(wanted, grads, strict=True):
                 total[key] += batch.count / examples.count * grad.double().cpu().numpy()
     return {key: np.swapaxes(total[key], 0, 1) if swapped else total[key] for key, (_, swapped) in wanted.items()}

@@ -1,5 +1,6 @@
 """A user's own code may raise anything: it becomes one error that says which module of theirs raised what, and when."""
 
+import re
 import traceback
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -9,6 +10,8 @@ from addcat.errors import AddcatError, DataError, ModelError
 from addcat.frameworks import torch
 
 _torch: Any = torch()
+LESS = "Take smaller batches, smaller examples, or another device."
+"""What is said where memory did not suffice."""
 
 
 @contextmanager
@@ -28,6 +31,8 @@ def named(model: Any, when: str, advice: str) -> Generator[None]:
     except AddcatError:
         raise
     except Exception as error:
+        if short := out_of_memory(error):
+            raise ModelError(f"{_whose(model, error)} {short} {when}. {LESS}") from _without_tensors(error)
         raise ModelError(f"{words_of(model, error)} {when}. {advice}") from error
 
 
@@ -51,16 +56,42 @@ def data_error(what: str, error: Exception) -> AddcatError:
     """What is raised where a part of the user's data raises: an error of addcat's own as it is."""
     if isinstance(error, AddcatError):
         return error
+    if short := out_of_memory(error):
+        return DataError(f"{what} {short}. {LESS}")
     return DataError(f"{what} raised {said(error)}. Correct that, or the data that it is given.")
 
 
 def words_of(model: Any, error: BaseException) -> str:
     """Which module raised what: the innermost one of the model's whose code was running."""
+    return f"{_whose(model, error)} raised {said(error)}"
+
+
+def _whose(model: Any, error: BaseException) -> str:
     paths: dict[int, str] = {id(module): path for path, module in model.named_modules()}
     held = [frame.f_locals.get("self") for frame, _ in traceback.walk_tb(error.__traceback__)]
     inner: Any = next((one for one in reversed(held) if id(one) in paths and paths[id(one)]), model)
     place = f" {paths[id(inner)]!r}" if paths[id(inner)] else ""
-    return f"{type(inner).__name__}{place} raised {said(error)}"
+    return f"{type(inner).__name__}{place}"
+
+
+def out_of_memory(error: BaseException) -> str:
+    """How the sentence goes on where a device's memory did not suffice, with what was asked for; "" elsewhere."""
+    if not is_out_of_memory(error):
+        return ""
+    asked = re.search(r"ried to allocate [\d.]+ \w+", str(error))
+    return f"does not fit into the memory of the device{f' (t{asked[0]})' if asked else ''}"
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether a device's memory did not suffice; for the CPU's, torch has no class of its own."""
+    plain = isinstance(error, RuntimeError) and "can't allocate memory" in str(error)
+    return plain or isinstance(error, _torch.OutOfMemoryError)
+
+
+def _without_tensors(error: Exception) -> Exception:
+    """The error without what its frames hold: tensors among that would keep the device full."""
+    traceback.clear_frames(error.__traceback__)
+    return error
 
 
 def said(error: BaseException) -> str:

@@ -1,14 +1,17 @@
 """One run of a model, written down: on fake tensors, which cost nothing, else with real numbers."""
 
+import logging
 from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 from addcat.doors.torch.calls import Call, Owner
+from addcat.doors.torch.devices import full_precision, kept_generators
 from addcat.doors.torch.examples import Example, device_of
 from addcat.doors.torch.raised import named, words_of
 from addcat.doors.torch.recorder import Recorder
+from addcat.doors.torch.resizing import shapes_alone
 from addcat.doors.torch.watching import in_mode, untouched, watched
 from addcat.errors import ModelError
 from addcat.frameworks import load, torch
@@ -76,7 +79,7 @@ def values_at(model: Any, example: Example, edges: "list[Edge]") -> tuple[Any, d
     Raises:
         ModelError: if it does not run.
     """
-    with named(model, *example.trouble):
+    with named(model, *example.trouble), full_precision():
         made = _run(model, example, fake=False, wanted=frozenset(edges))
     return made.given, made.values
 
@@ -119,13 +122,17 @@ def _is_wrapper(cls: type) -> bool:
 @contextmanager
 def _mode(fake: bool) -> Generator[Any]:
     if not fake:
-        devices = [_torch.cuda.current_device()] if _torch.cuda.is_available() else []
-        with _torch.random.fork_rng(devices=devices):
+        with kept_generators():
             yield None
         return
     tensors: Any = load("torch._subclasses.fake_tensor", extra="torch")
-    with tensors.FakeTensorMode(allow_non_fake_inputs=True) as made:
-        yield made
+    logger = logging.getLogger("torch._subclasses.fake_tensor")
+    before, logger.disabled = logger.disabled, True  # of what it cannot do, which is then done with real numbers
+    try:
+        with tensors.FakeTensorMode(allow_non_fake_inputs=True) as made, shapes_alone():
+            yield made
+    finally:
+        logger.disabled = before
 
 
 def _fresh(tensor: Any, made: Any, model: Any) -> Any:

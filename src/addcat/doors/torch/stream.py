@@ -15,6 +15,7 @@ import numpy as np
 
 from addcat.data.examples import Examples
 from addcat.doors.recipe import Plan
+from addcat.doors.torch.devices import seed_all, set_states, states
 from addcat.doors.torch.examples import Example, is_dict, is_list
 from addcat.doors.torch.raised import named_data, said
 from addcat.errors import DataError
@@ -37,7 +38,7 @@ class Generators:
         with self._swapped():
             for generator in self._own:
                 generator.manual_seed(seed)
-            _torch.manual_seed(seed)
+            seed_all(seed)
             np.random.seed(seed % 2**32)  # what a user's transforms draw from
             random.seed(seed)
 
@@ -56,12 +57,12 @@ class Generators:
         with self._swapped():
             return function()
 
-    def _now(self) -> tuple[Any, Any, Any, list[Any]]:
+    def _now(self) -> tuple[list[Any], Any, Any, list[Any]]:
         own = [generator.get_state() for generator in self._own]
-        return _torch.get_rng_state(), np.random.get_state(), random.getstate(), own
+        return states(), np.random.get_state(), random.getstate(), own
 
-    def _set(self, state: tuple[Any, Any, Any, list[Any]]) -> None:
-        _torch.set_rng_state(state[0])
+    def _set(self, state: tuple[list[Any], Any, Any, list[Any]]) -> None:
+        set_states(state[0])
         np.random.set_state(state[1])
         random.setstate(state[2])
         for generator, one in zip(self._own, state[3], strict=True):
@@ -70,10 +71,12 @@ class Generators:
 
 BLOCK = 2**24
 """Bytes of arrays that are put in order and moved at once: of small examples one by one would cost more than a step."""
+RESIDENT = 2**30
+"""Bytes of data that are moved to a GPU whole, once for all runs of an arm, and put in order there."""
 
 
 def of_arrays(examples: Examples, plan: Plan, seed: int, example: Example, device: Any) -> Generator[Ready]:
-    """Batches of arrays, in the order that the plan gives for a seed."""
+    """Batches of arrays, or of their copies on the device, in the order that the plan gives for a seed."""
     order = plan.order(examples.count, seed).reshape(plan.steps, -1)
     size = order.shape[1]
     bytes_each = sum(array[:1].nbytes for array in (*examples.inputs, *examples.targets))
@@ -81,17 +84,37 @@ def of_arrays(examples: Examples, plan: Plan, seed: int, example: Example, devic
     for start in range(0, plan.steps, at_once):
         rows = order[start : start + at_once].reshape(-1)
         inputs = [
-            _placed(array[rows], device, tensor.dtype).split(size)
+            _placed(array, rows, device, tensor.dtype).split(size)
             for array, tensor in zip(examples.inputs, example.tensors, strict=True)
         ]
-        targets = [_placed(array[rows], device).split(size) for array in examples.targets]
+        targets = [_placed(array, rows, device).split(size) for array in examples.targets]
         for parts, target in zip(zip(*inputs, strict=True), zip(*targets, strict=True), strict=True):
             yield example.filled([*parts]), target[0] if len(target) == 1 else target
 
 
-def _placed(array: Array, device: Any, dtype: Any = None) -> Any:
-    """An array of nobody else's, where the model lies."""
-    return _torch.from_numpy(np.asarray(array)).to(device=device, dtype=dtype)
+def _placed(array: Any, rows: Any, device: Any, dtype: Any = None) -> Any:
+    """Rows of an array, or of its copy on the device, as a tensor of nobody else's, where the model lies."""
+    if isinstance(array, _torch.Tensor):
+        return array[_torch.from_numpy(rows).to(device)].to(dtype=dtype)
+    return _torch.from_numpy(np.asarray(array[rows])).to(device=device, dtype=dtype)
+
+
+def at_hand(examples: Examples, device: Any) -> Examples:
+    """The examples, their arrays on the device where that has a memory of its own and they take little of it."""
+    if not fits(sum(array.nbytes for array in (*examples.inputs, *examples.targets)), device):
+        return examples
+
+    def moved(array: Array) -> Any:
+        return _torch.from_numpy(np.array(array)).to(device)
+
+    return Examples(tuple(map(moved, examples.inputs)), tuple(map(moved, examples.targets)))
+
+
+def fits(size: int, device: Any) -> bool:
+    """Whether so many bytes are little beside what is free on a GPU; never on the CPU, where arrays are as they are."""
+    if device.type != "cuda" or size > RESIDENT:
+        return False
+    return 8 * size <= _torch.cuda.mem_get_info(device)[0]
 
 
 def call_of(batch: Examples, example: Example, device: Any) -> Ready:

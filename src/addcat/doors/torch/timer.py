@@ -3,11 +3,14 @@
 import time
 from collections.abc import Callable, Generator, Hashable
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from addcat.doors.timing import Ratio, interleave
 from addcat.doors.torch.calls import Call
+from addcat.doors.torch.devices import wait
+from addcat.doors.torch.examples import device_of
 from addcat.doors.torch.raised import said
 from addcat.errors import AddcatError, ModelError
 from addcat.frameworks import torch
@@ -28,17 +31,21 @@ class TorchTimer:
         write: Makes a module of a graph.
         runtime: "torch" or "torch.compile".
         threads: How many threads a run may use.
+        device: Where the module lies, as its maker calls it.
     """
 
     call: Callable[[Any], Callable[[], Any]]
     write: Callable[[Graph], Any]
     runtime: str
     threads: int
+    device: str = "cpu"
+    _peaks: WeakKeyDictionary[Any, int] = field(default_factory=WeakKeyDictionary[Any, int])
 
     @property
     def conditions(self) -> str:
         """All that a time depends on beside the model."""
-        return f"{_torch.__version__}, {_torch.__config__.show()}, {self.runtime}, {self.threads} threads"
+        where = f"{self.runtime}, {self.threads} threads, {self.device}"
+        return f"{_torch.__version__}, {_torch.__config__.show()}, {where}"
 
     def compare(self, old: Graph, new: Graph, *, limit: float = 0.8, worth: float = 1.0) -> Ratio:
         """Time the modules of two graphs."""
@@ -54,7 +61,8 @@ class TorchTimer:
         try:
             with on_threads(self.threads):
                 runs = self._run(old), self._run(new)
-                alone = self.threads == 1 and not _on_gpu(old)  # then what else the machine does is not counted
+                # on one thread, what else the machine does is not counted
+                alone = self.threads == 1 and device_of(old).type == "cpu"
                 return interleave(*runs, clock=time.process_time if alone else time.perf_counter, **options)
         except AddcatError:
             raise
@@ -62,13 +70,13 @@ class TorchTimer:
             raise ModelError(f"It does not run under {NAMES[runtime]}: {said(error)}.") from error
 
     def _run(self, model: Any) -> Callable[[], Any]:
-        run = self.call(model)
-        if not _on_gpu(model):
+        run, device = self.call(model), device_of(model)
+        if device.type == "cpu":
             return run
 
         def waited() -> None:
             run()
-            _torch.cuda.synchronize()
+            wait(device)
 
         return waited
 
@@ -88,17 +96,27 @@ class TorchTimer:
         """A key of two graphs: operations, settings and sizes of the whole, no values."""
         return tuple(tuple(_signed(node) for node in graph.nodes.values()) for graph in (old, new))
 
-    def process_peak(self, model: Any) -> None:
-        """A module lives in the process of its user, so its memory is counted alone."""
-        return
+    def process_peak(self, model: Any) -> int | None:
+        """Bytes of a GPU that a module takes when it runs, its weights among them, as torch counts them there.
 
-    def known_peak(self, model: Any) -> None:
-        """See `process_peak`."""
-        return
+        On the CPU a module lives in the process of its user, so its memory is counted alone.
+        """
+        device = device_of(model)
+        if device.type != "cuda":
+            return None
+        run = self._run(compiled(model) if self.runtime == "torch.compile" else model)
+        run()  # what libraries take once is not the module's
+        before = _torch.cuda.memory_allocated(device)
+        _torch.cuda.reset_peak_memory_stats(device)
+        run()
+        weights = {tensor.data_ptr(): tensor.nbytes for tensor in (*model.parameters(), *model.buffers())}
+        grown = int(_torch.cuda.max_memory_allocated(device)) - int(before) + sum(weights.values())
+        self._peaks[model] = min(grown, self._peaks.get(model, grown))
+        return self._peaks[model]
 
-
-def _on_gpu(model: Any) -> bool:
-    return any(tensor.is_cuda for tensor in model.parameters())
+    def known_peak(self, model: Any) -> int | None:
+        """The same, measured once."""
+        return self._peaks[model] if model in self._peaks else self.process_peak(model)
 
 
 def compiled(model: Any) -> Any:

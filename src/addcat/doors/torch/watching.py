@@ -14,7 +14,8 @@ from addcat.frameworks import torch
 
 _torch: Any = torch()
 _nn: Any = _torch.nn
-_LOCK = threading.RLock()
+LOCK = threading.RLock()
+"""Held while torch's own functions are replaced."""
 _ACTIVE: list[Any] = []
 """Watchers, the innermost last: a module that is recorded within a recording is seen by that one alone."""
 
@@ -68,7 +69,7 @@ def watched(root: Any, watcher: Watcher) -> Generator[None]:
         mine = threading.get_ident() == thread and is_active(watcher)
         return watcher.custom_function(run, args) if mine else run(*args)
 
-    with _LOCK:
+    with LOCK:
         original, original_apply = _nn.Module.__call__, _torch.autograd.Function.apply.__func__
         _nn.Module.__call__ = call
         _torch.autograd.Function.apply = classmethod(apply)
@@ -138,8 +139,12 @@ _TABLES = ("_parameters", "_buffers", "_modules")
 
 
 def _held(module: Any) -> dict[str, Any]:
-    """The attributes of a module, its tables copied."""
-    return {name: dict(value) if name in _TABLES else value for name, value in module.__dict__.items()}
+    """The attributes of a module, its tables copied, and those of its hooks: some install them when they first run."""
+    return {name: dict(value) if _is_table(name, value) else value for name, value in module.__dict__.items()}
+
+
+def _is_table(name: str, value: Any) -> bool:
+    return name in _TABLES or ("_hooks" in name and isinstance(value, dict))
 
 
 def _containers(module: Any) -> list[tuple[str, Any, Any]]:
@@ -170,10 +175,12 @@ def _values(now: Any, before: Any) -> bool:
 def _restore(module: Any, before: dict[str, Any]) -> list[str]:
     now: dict[str, Any] = module.__dict__
     changed: list[str] = []
-    for table in _TABLES:
+    tables = [name for name, value in before.items() if _is_table(name, value)]
+    for table in tables:
         held = now.get(table)
-        if held is not None and table in before and not _same(held, before[table]):
-            changed.extend(name for name in {*held, *before[table]} if held.get(name) is not before[table].get(name))
+        if held is not None and not _same(held, before[table]):
+            if table in _TABLES:
+                changed.extend(n for n in {*held, *before[table]} if held.get(n) is not before[table].get(n))
             held.clear()
             held.update(before[table])
     for name in [*now]:
@@ -181,7 +188,7 @@ def _restore(module: Any, before: dict[str, Any]) -> list[str]:
             del now[name]
             changed.append(name)
     for name, value in before.items():
-        if name not in _TABLES and now.get(name) is not value:
+        if name not in tables and now.get(name) is not value:
             now[name] = value
             changed.append(name)
     return sorted(set(changed) - {"training"})

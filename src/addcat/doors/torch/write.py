@@ -2,11 +2,13 @@
 
 import copy
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from typing import Any
 
 from addcat.doors.torch.build import change_module, new_module, put
 from addcat.doors.torch.calls import Call
+from addcat.doors.torch.devices import kept_generators, seed_all
 from addcat.doors.torch.edits import NotRun
 from addcat.doors.torch.examples import Example, array_of, example_of
 from addcat.doors.torch.plan import Plan, plan
@@ -46,7 +48,7 @@ def write(
     """
     recording: Recording = graph.native
     made = _copied(recording.model)
-    with _torch.random.fork_rng(devices=[]):  # constructors draw, on the CPU; the caller's generator is not theirs
+    with kept_generators():  # constructors draw; the caller's generator is not theirs
         old = graph_of(recording)
         todo = plan(old, graph)
         _carry_out(todo, made, recording)
@@ -56,6 +58,9 @@ def write(
         _require_run(made, recording.example, list(dict.fromkeys(opened.sites.get(name, name) for name in changed)))
     if not weights:
         redraw(made, 0 if seed is None else seed, factory)
+    for module in made.modules():
+        if isinstance(module, _torch.nn.RNNBase):
+            module.flatten_parameters()  # a GPU wants them side by side, which a copy does not keep
     return made
 
 
@@ -68,9 +73,8 @@ def _is_changed(node: Node, graph: Graph) -> bool:
 def _require_run(made: Any, example: Example, sites: list[str]) -> None:
     """Run a module once whose merges were changed: what a user's code asks of sizes is not seen in a recording."""
     call = example_of(example, [array_of(tensor) for tensor in example.tensors], made)
-    devices = [_torch.cuda.current_device()] if _torch.cuda.is_available() else []
     try:
-        with _torch.random.fork_rng(devices=devices), untouched(made), in_mode(made, training=False), _torch.no_grad():
+        with kept_generators(), untouched(made), in_mode(made, training=False), _torch.no_grad():
             made(*call.args, **call.kwargs)
     except Exception as error:
         reason = str(error).rstrip(".") if isinstance(error, ModelError) else words_of(made, error)
@@ -179,20 +183,34 @@ def redraw(model: Any, seed: int, factory: Callable[[], Any] | None = None) -> N
         seed: Of the draws, together with each module's path.
         factory: See `write`.
     """
-    with _torch.random.fork_rng():
+    with kept_generators():
         drawn = set[int]()
         for path, module in model.named_modules():
             if hasattr(module, "reset_parameters"):
-                _torch.manual_seed(_seed(seed, path))
-                module.reset_parameters()
+                with _on_the_cpu(module):
+                    seed_all(_seed(seed, path))
+                    module.reset_parameters()
                 drawn.update(id(parameter) for parameter in module._parameters.values())
         for name, parameter in model.named_parameters():
             if id(parameter) not in drawn:
-                _torch.manual_seed(_seed(seed, name))
+                seed_all(_seed(seed, name))
                 _redraw_alone(parameter)
         if factory is not None:
-            _torch.manual_seed(_seed(seed, ""))
+            seed_all(_seed(seed, ""))
             _take_over(factory(), model)
+
+
+@contextmanager
+def _on_the_cpu(module: Any) -> Generator[None]:
+    """Within, the parameters of a module are drawn on the CPU, so that a seed gives the same ones on every device."""
+    placed = [(parameter, parameter.device) for parameter in module.parameters()]
+    for parameter, _ in placed:
+        parameter.data = parameter.data.cpu()
+    try:
+        yield
+    finally:
+        for parameter, device in placed:
+            parameter.data = parameter.data.to(device)
 
 
 def _seed(seed: int, path: str) -> int:

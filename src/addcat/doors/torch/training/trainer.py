@@ -12,11 +12,12 @@ from numpy.typing import NDArray
 from addcat.data.examples import Arrays, Examples
 from addcat.doors.judged import Judged, Kept
 from addcat.doors.recipe import Plan, Recipe, one_by_one, require_shortened
+from addcat.doors.torch.devices import kept_generators, seed_all, wait
 from addcat.doors.torch.examples import Example, device_of
 from addcat.doors.torch.losses import TorchLoss
 from addcat.doors.torch.measure import assign_state, judged, losses_of, state
 from addcat.doors.torch.raised import named
-from addcat.doors.torch.stream import Ready, default_unpack, of_arrays, of_loader
+from addcat.doors.torch.stream import Ready, at_hand, default_unpack, of_arrays, of_loader
 from addcat.doors.torch.training.frozen import train
 from addcat.doors.torch.training.settings import Training
 from addcat.frameworks import torch
@@ -54,6 +55,7 @@ class TorchTrainer:
         self._training: Training = recipe.optimizer if isinstance(recipe.optimizer, Training) else Training()
         self._model, self._example, self._loss, self._recipe, self._plan = model, example, loss, recipe, plan
         self._data, self._held = data, held
+        self._placed: Examples | None = None
         if self._training.device is not None:
             model.to(self._training.device)
         self._device = device_of(model)
@@ -68,9 +70,9 @@ class TorchTrainer:
     ) -> NDArray[np.float64]:
         """Train once; `look` gives the losses at an evaluation."""
         plan = require_shortened(self._plan, shortened)
-        with IN_TURN, _kept_generator(self._device), named(self._model, *TRAINED):
+        with IN_TURN, kept_generators(), named(self._model, *TRAINED):
             assign_state(self._model, self._start if weights is None else weights)
-            _torch.manual_seed(seed)
+            seed_all(seed)
             step, found = self._stepper(plan), list[NDArray[np.float64]]()
             train(self._model)
             with closing(self._batches(plan, seed)) as batches:
@@ -114,15 +116,17 @@ class TorchTrainer:
 
     def step_seconds(self) -> float:
         """Time of one step, measured on a few, their batches fetched too."""
-        with IN_TURN, _kept_generator(self._device), named(self._model, *TRAINED):
+        with IN_TURN, kept_generators(), named(self._model, *TRAINED):
             assign_state(self._model, self._start)
             step = self._stepper(self._plan)
             train(self._model)
             with closing(self._again_and_again(0)) as batches:
                 step(0, next(batches))
+                wait(self._device)
                 start, steps = time.perf_counter(), min(3, self._plan.steps - 1) or 1
                 for number in range(steps):
                     step(number, next(batches))
+                wait(self._device)
                 seconds = (time.perf_counter() - start) / steps
             assign_state(self._model, self._start)
             return seconds
@@ -137,7 +141,9 @@ class TorchTrainer:
         loader = self._training.loader
         if loader is not None:
             return of_loader(loader, seed, self._training.unpack or default_unpack, self._device)
-        return of_arrays(self._data, plan, seed, self._example, self._device)
+        if self._placed is None:
+            self._placed = at_hand(self._data, self._device)
+        return of_arrays(self._placed, plan, seed, self._example, self._device)
 
     def _stepper(self, plan: Plan) -> Callable[[int, Ready], None]:
         """One optimiser step on a batch, for a run of its own; what nobody asked for is not called at all."""
@@ -187,8 +193,3 @@ def _at_rate(optimizer: Any, factor: float) -> Generator[None]:
     yield
     for group, rate in zip(optimizer.param_groups, before, strict=True):
         group["lr"] = rate
-
-
-def _kept_generator(device: Any) -> Any:
-    devices = [device] if device.type == "cuda" else []
-    return _torch.random.fork_rng(devices=devices)
