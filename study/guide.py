@@ -90,6 +90,7 @@ def page(results: Mapping[str, Any], found: Sequence[Outcome], ways: Sequence[Sc
         trainings=sum(len(arm["losses"]) for record in results["tasks"] for arm in record["arms"].values()),
         edge=_highest_rate(results["tasks"]),
         judged=_tuned_by_what_judges(results["tasks"]),
+        asked_before=sum("evidence" in record and record["classes"] > 0 for record in results["tasks"]),
         silent=silenced(),
         again=again(results, found),
         hours=sum(record["seconds"] for record in results["tasks"]) / 3600,
