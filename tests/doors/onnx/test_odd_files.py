@@ -206,3 +206,58 @@ def test_pad_with_too_few_amounts():
     proto = model("g (float[1,2,4,4] x) => (float[A,B,H,W] y) { y = Pad(x, p) }", p=np.array([0, 0, 1, 1, 0, 0]))
     graph = read_unless_invalid(proto)
     assert graph is None or graph.nodes["Pad_1"].op == "opaque"
+
+
+WINDOWS = {
+    "Conv": ("Conv<pads={}>(x, w)", (2, 2, 3, 3)),
+    "ConvTranspose": ("ConvTranspose<pads={}>(x, w)", (2, 2, 3, 3)),
+    "MaxPool": ("MaxPool<kernel_shape=[3,3], pads={}>(x)", (1,)),
+    "AveragePool": ("AveragePool<kernel_shape=[3,3], pads={}>(x)", (1,)),
+}
+
+
+@pytest.mark.parametrize("pads", ["[1]", "[1,1]", "[1,1,1]", "[0,0,0]", "[1,1,1,1,1]", "[1,1,1,1,1,1]"])
+@pytest.mark.parametrize("op", WINDOWS)
+def test_a_window_padded_by_too_few_or_too_many_numbers(op, pads):
+    call, shape = WINDOWS[op]
+    proto = model(f"g (float[1,2,4,4] x) => (float[1,2,4,4] y) {{ y = {call.format(pads)} }}", w=np.ones(shape, "f"))
+    graph = read_unless_invalid(proto)
+    assert graph is None or graph.nodes[f"{op}_1"].op == "opaque"
+
+
+@pytest.mark.parametrize(
+    ("text", "shape"),
+    [
+        ("y = ConvTranspose(x, w)", (2,)),
+        ("y = ConvTranspose(x, w)", (2, 2)),
+        ("y = Conv(x, w)", (2,)),
+        ("y = Gemm(x, w)", ()),
+        ("y = Gemm(x, w)", (2,)),
+        ("y = Gemm(x, w)", (2, 2, 2)),
+        ("y = Pad(x, p)", (1,)),
+    ],
+)
+def test_a_constant_of_another_rank_than_the_operation_has(text, shape):
+    proto = model(
+        f"g (float[1,2,4,4] x) => (float[1,2,4,4] y) {{ {text} }}", w=np.ones(shape, "f"), p=np.ones((2, 4), np.int64)
+    )
+    graph = read_unless_invalid(proto)
+    assert graph is None or {node.op for node in graph.nodes.values()} == {"input", "opaque"}
+
+
+@pytest.mark.parametrize("rank", ["", "[1]", "[1,2,4,4,1]"])
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("Concat_1", "a = Concat<axis=1>(x, x)"),
+        ("Split_1", "a, b = Split<axis=3>(x)"),
+        ("LayerNormalization_1", "a = LayerNormalization(x, w)"),
+    ],
+)
+def test_a_file_that_declares_another_rank_than_a_node_gives(name, text, rank):
+    declared = f"float{rank} a, float{rank} b" if "b =" in text else f"float{rank} a"
+    proto = model(
+        f"g (float[1,2,4,4] x) => (float[1,2,4,4] y) <{declared}> {{ {text} y = Relu(a) }}", w=np.ones(4, "f")
+    )
+    graph = read_unless_invalid(proto)
+    assert graph is None or graph.nodes[name].op == "opaque"

@@ -143,9 +143,9 @@ def _instance_norm(look: Look) -> Found:
 def _layer_norm(look: Look) -> Found:
     """LayerNormalization, with its settings where it is over the last axis and gives one tensor."""
     scale, offset = look.constant(1), look.constant(2)
-    last = look.attr("axis", -1) % look.rank == look.rank - 1 and len(look.node.outputs) == 1
-    if not look.is_float:
+    if not look.is_float or not look.rank:
         return OPAQUE
+    last = look.attr("axis", -1) % look.rank == look.rank - 1 and len(look.node.outputs) == 1
     if scale is None or (look.has_input(2) and offset is None) or not last:
         return Found("layer_norm")
     weights = {"scale": linear.weight(scale), **({"offset": linear.weight(offset)} if offset is not None else {})}

@@ -38,7 +38,11 @@ def weight(
 
 
 def padding(look: Look, taps: Sequence[int]) -> Any:
-    """Canonical padding of a convolution or a pooling; None where it depends on sizes in a way we have no word for."""
+    """Canonical padding of a convolution or a pooling.
+
+    Returns:
+        None where it depends on sizes in a way we have no word for, or is not two numbers for each axis.
+    """
     auto, spatial = look.attr("auto_pad", "NOTSET"), len(taps)
     if auto == "VALID":
         return "valid"
@@ -49,6 +53,8 @@ def padding(look: Look, taps: Sequence[int]) -> Any:
     if auto == "SAME_LOWER":
         return None
     pads = look.attr("pads", (0,) * 2 * spatial)
+    if len(pads) != 2 * spatial:
+        return None
     if not any(pads):
         return "valid"
     return tuple(zip(pads[:spatial], pads[spatial:], strict=True))
@@ -82,12 +88,13 @@ def conv_transpose(look: Look) -> Found:
     unclear = look.attr("auto_pad", "NOTSET") not in ("NOTSET", "VALID") or look.attr("output_shape") is not None
     if kernel is None or (look.has_input(2) and bias is None) or unclear or look.attr("group", 1) != 1:
         return OPAQUE
-    if kernel.dtype not in FLOATS:
-        return OPAQUE
     spatial = len(kernel.shape) - 2
+    pads = padding(look, kernel.shape[2:])
+    if kernel.dtype not in FLOATS or spatial < 1 or pads is None:
+        return OPAQUE
     attrs = {
         "strides": look.attr("strides", (1,) * spatial),
-        "padding": padding(look, kernel.shape[2:]),
+        "padding": pads,
         "dilation": look.attr("dilations", (1,) * spatial),
         "output_padding": look.attr("output_padding", (0,) * spatial),
         "channels_first": True,
@@ -101,7 +108,9 @@ def conv_transpose(look: Look) -> Found:
 def gemm(look: Look) -> Found:
     """Gemm with constant B and C: alpha A B + beta C."""
     matrix, offset = look.constant(1), look.constant(2)
-    if matrix is None or matrix.dtype not in FLOATS or look.attr("transA", 0) or 0 not in look.dynamic:
+    if matrix is None or len(matrix.shape) != 2 or matrix.dtype not in FLOATS:
+        return OPAQUE
+    if look.attr("transA", 0) or 0 not in look.dynamic:
         return OPAQUE
     alpha, beta, flip = look.attr("alpha", 1.0), look.attr("beta", 1.0), not look.attr("transB", 0)
     shape = matrix.shape[::-1] if flip else matrix.shape

@@ -72,6 +72,6 @@ def _keeps_shape(look: Look, position: int, constant: Constant) -> bool:
 
 def concat(look: Look) -> Found:
     """Concat of real tensors that are all computed from the model's inputs."""
-    if not look.is_float or len(look.dynamic) != len(look.node.inputs):
+    if not look.is_float or len(look.dynamic) != len(look.node.inputs) or not look.rank:
         return OPAQUE
     return Found("concat", {"axis": look.attr("axis", 0) % look.rank})

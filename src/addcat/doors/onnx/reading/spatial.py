@@ -157,9 +157,9 @@ def pad(look: Look) -> Found:
         return OPAQUE
     if look.has_input(2) and (value is None or np.any(value.read())):
         return OPAQUE
-    amounts = [int(amount) for amount in pads.read()]
-    if len(amounts) != 2 * rank:
+    if pads.shape != (2 * rank,):
         return OPAQUE
+    amounts = [int(amount) for amount in pads.read()]
     pairs = tuple(zip(amounts[:rank], amounts[rank:], strict=True))
     if pairs[:2] != ((0, 0), (0, 0)) or min(amounts) < 0:
         return OPAQUE
@@ -169,13 +169,14 @@ def pad(look: Look) -> Found:
 def split(look: Look) -> Found:
     """Split along one axis into parts of known sizes."""
     axis = look.attr("axis", 0)
-    if not look.is_float or look.tensor() is None or (look.has_input(1) and look.constant(1) is None):
+    if not look.is_float or not look.shape() or (look.has_input(1) and look.constant(1) is None):
         return OPAQUE
     axis = int(axis) % len(look.shape())
     sizes: list[int] = []
     for value in look.node.outputs:
         tensor = look.types.get(str(value.name))
-        size = None if tensor is None else tensor.shape[int(axis)]
+        known = tensor is not None and len(tensor.shape) == len(look.shape())  # a file may declare any other rank
+        size = tensor.shape[axis] if tensor is not None and known else None
         if size is None:
             return OPAQUE
         sizes.append(size)
