@@ -69,7 +69,7 @@ def main():
             }  # fmt: skip
             fresh = not args.table.exists()
             with args.table.open("a", newline="") as file:
-                writer = csv.DictWriter(file, COLUMNS)
+                writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
                 if fresh:
                     writer.writeheader()
                 writer.writerow(found)
