@@ -69,18 +69,12 @@ def numbers(text):
 
 
 def headings(text):
-    """Lines of an example that are the same on every machine: they hold no number, and are no rest of a wrapped one."""
+    """The lines of an example that are the same on every machine: those that hold no number."""
     return [
         " ".join(line.split())
-        for line in unwrapped(text)
+        for line in text.splitlines()
         if line and "─" not in line and len(line.split()) < 6 and not NUMBER.search(line)
     ]
-
-
-def unwrapped(text):
-    """Lines, those of a paragraph as one: where they break hangs on the seconds that are said in them."""
-    for block in re.split(r"\n\s*\n", text.strip()):
-        yield from block.splitlines() if "─" in block else [" ".join(block.splitlines())]
 
 
 def in_order(wanted, there):
@@ -123,15 +117,6 @@ def test_the_comparison_can_fail():
     assert not alike("loss 0.71\n", "loss 0.71 0.71")
     assert in_order(["Evidence"], ["Switched", "Evidence"])
     assert not in_order(["Evidence", "Switched"], ["Switched", "Evidence"])
-
-
-def test_a_paragraph_that_breaks_elsewhere_has_the_same_headings():
-    table = "\nEvidence\n\nmethod   time\n───────\ntie     1.2 s\n"
-    soon, late = (
-        "Ten more pairs (about 24 s) halve the\ndoubt.\n",
-        "Ten more pairs (about 2 min 30 s) halve\nthe doubt.\n",
-    )
-    assert headings(soon + table) == headings(late + table) == ["Evidence", "method time"]
 
 
 def test_a_page_that_fails_is_noticed(tmp_path):
