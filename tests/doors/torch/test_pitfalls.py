@@ -367,6 +367,39 @@ def test_2_an_in_place_result_is_the_same_object():
     torch.testing.assert_close(done.model(*args), model(*args))
 
 
+class InPlace(Net):
+    """An in-place ReLU whose input has another reader: a shortcut, which so reads what the ReLU has left."""
+
+    def __init__(self, shortcut_first):
+        super().__init__(
+            a=nn.Conv2d(3, 4, 1), relu=nn.ReLU(inplace=True), b=nn.Conv2d(4, 4, 1), head=nn.Conv2d(4, 2, 1)
+        )
+        self.shortcut_first = shortcut_first
+
+    def forward(self, x):
+        y = self.a(x)
+        if self.shortcut_first:
+            shortcut = y.flatten(2).view_as(y)
+            return self.head(shortcut + self.b(self.relu(y)))
+        branch = self.b(self.relu(y))
+        return self.head(branch + y)
+
+
+@pytest.mark.parametrize("shortcut_first", [True, False])
+def test_2_an_in_place_module_stays_and_is_called_when_it_was(shortcut_first):
+    torch.manual_seed(0)
+    model, args = InPlace(shortcut_first).eval(), (torch.randn(2, 3, 4, 4),)
+    wanted = model(*args)
+    done = addcat.switch(model, {"add": "concat"}, example_inputs=args)
+    assert done.model.relu.inplace
+    torch.testing.assert_close(done.model(*args), wanted)
+    for one in (model, done.model):
+        one.train()
+        one.zero_grad()
+        one(*args).square().sum().backward()
+    torch.testing.assert_close(done.model.a.weight.grad, model.a.weight.grad)
+
+
 def test_2_a_module_that_writes_into_what_it_is_given_is_refused():
     class Writes(Net):
         def __init__(self):

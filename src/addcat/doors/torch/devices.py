@@ -7,26 +7,31 @@ asked about only where a module lies on it, or torch has started it already.
 import platform
 from collections.abc import Generator
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from addcat.errors import OptionError
 from addcat.frameworks import torch
 
+if TYPE_CHECKING:
+    import torch as typed
+
 _torch: Any = torch()
+States = list[tuple["typed.Generator", "typed.Tensor"]]
+"""Generators, each with where it is."""
 
 
-def _generators() -> list[Any]:
+def _generators() -> list["typed.Generator"]:
     """The default generators of the CPU and of every accelerator that this process has started."""
-    found: list[Any] = [_torch.default_generator, *_torch.cuda.default_generators, *_torch.xpu.default_generators]
+    found: list[typed.Generator] = [_torch.default_generator, *_torch.cuda.default_generators, *_torch.xpu.default_generators]
     return [*found, _torch.mps._get_default_mps_generator()] if _torch.backends.mps.is_available() else found
 
 
-def states() -> list[Any]:
+def states() -> States:
     """Where all of torch's global generators are."""
     return [(generator, generator.get_state()) for generator in _generators()]
 
 
-def set_states(kept: list[Any]) -> None:
+def set_states(kept: States) -> None:
     """Put them where they were."""
     for generator, state in kept:
         generator.set_state(state)
@@ -48,21 +53,21 @@ def kept_generators() -> Generator[None]:
         set_states(kept)
 
 
-def wait(device: Any) -> None:
+def wait(device: "typed.device") -> None:
     """Wait until a device has done what it was given: a clock that is read before knows nothing of it."""
     accelerator = _torch.accelerator.current_accelerator()
     if accelerator is not None and accelerator.type == device.type:
         _torch.accelerator.synchronize(device)
 
 
-def name_of(device: Any) -> str:
+def name_of(device: "typed.device") -> str:
     """A device as its maker calls it, the CPU by its instruction set."""
     if device.type == "cuda":
         return str(_torch.cuda.get_device_name(device))
     return f"{device.type} {platform.machine()}"
 
 
-def resolve(given: Any) -> Any:
+def resolve(given: "str | int | typed.device | None") -> "typed.device | None":
     """A device that was asked for; None for none.
 
     Raises:
