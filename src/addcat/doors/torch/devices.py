@@ -22,7 +22,11 @@ States = list[tuple["typed.Generator", "typed.Tensor"]]
 
 def _generators() -> list["typed.Generator"]:
     """The default generators of the CPU and of every accelerator that this process has started."""
-    found: list[typed.Generator] = [_torch.default_generator, *_torch.cuda.default_generators, *_torch.xpu.default_generators]
+    found: list[typed.Generator] = [
+        _torch.default_generator,
+        *_torch.cuda.default_generators,
+        *_torch.xpu.default_generators,
+    ]
     return [*found, _torch.mps._get_default_mps_generator()] if _torch.backends.mps.is_available() else found
 
 

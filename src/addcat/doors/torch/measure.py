@@ -1,7 +1,7 @@
 """Losses, gradients and weights of a torch module, as numpy arrays."""
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -20,6 +20,9 @@ from addcat.doors.torch.watching import in_mode, tensors_in
 from addcat.frameworks import torch
 from addcat.graph import Array, Graph, Node
 
+if TYPE_CHECKING:
+    import torch as typed
+
 _torch: Any = torch()
 T = TypeVar("T")
 BATCH = 256
@@ -29,29 +32,29 @@ _GRAPHS: WeakKeyDictionary[Any, Graph] = WeakKeyDictionary()
 """The graph that each written module was made of: a node of it may be a function, with parameters of its own."""
 
 
-def remember(model: Any, graph: Graph) -> None:
+def remember(model: "typed.nn.Module", graph: Graph) -> None:
     """Keep what a module was made of."""
     _GRAPHS[model] = graph
 
 
-def tensors_of(model: Any) -> list[Any]:
+def tensors_of(model: "typed.nn.Module") -> list[Any]:
     """Parameters and buffers, each once, in the module's order."""
     return [*(p for _, p in model.named_parameters()), *(b for _, b in model.named_buffers())]
 
 
-def state(model: Any) -> Arrays:
+def state(model: "typed.nn.Module") -> Arrays:
     """Copies of the values of all parameters and buffers, in the module's order."""
     return [np.array(array_of(tensor)) for tensor in tensors_of(model)]
 
 
-def assign_state(model: Any, values: Arrays) -> None:
+def assign_state(model: "typed.nn.Module", values: Arrays) -> None:
     """Put values back that `state` gave."""
     with _torch.no_grad():
         for tensor, value in zip(tensors_of(model), values, strict=True):
             tensor.copy_(_torch.as_tensor(np.asarray(value)))
 
 
-def losses_of(model: Any, loss: TorchLoss, examples: Examples, example: Example) -> NDArray[np.float64]:
+def losses_of(model: "typed.nn.Module", loss: TorchLoss, examples: Examples, example: Example) -> NDArray[np.float64]:
     """Loss of every example at inference, of shape (examples,)."""
     found = [
         loss.per_example(output, target, batch.count).detach().double().cpu().numpy()
@@ -60,13 +63,15 @@ def losses_of(model: Any, loss: TorchLoss, examples: Examples, example: Example)
     return np.concatenate(found)
 
 
-def predictions(model: Any, examples: Examples, example: Example) -> Arrays:
+def predictions(model: "typed.nn.Module", examples: Examples, example: Example) -> Arrays:
     """What the model gives for all examples at inference, one array for each output that a loss takes."""
     parts = [_arrays(output) for output, _, _ in _called(model, examples, example)]
     return [np.concatenate(arrays) for arrays in zip(*parts, strict=True)]
 
 
-def judged(model: Any, loss: TorchLoss, examples: Examples, example: Example) -> tuple[NDArray[np.float64], Arrays]:
+def judged(
+    model: "typed.nn.Module", loss: TorchLoss, examples: Examples, example: Example
+) -> tuple[NDArray[np.float64], Arrays]:
     """Losses and predictions by one pass."""
     losses, parts = list[NDArray[np.float64]](), list[list[Array]]()
     for output, target, batch in _called(model, examples, example, whole=loss.coupled):
@@ -76,7 +81,7 @@ def judged(model: Any, loss: TorchLoss, examples: Examples, example: Example) ->
 
 
 def _called(
-    model: Any, examples: Examples, example: Example, *, whole: bool = False
+    model: "typed.nn.Module", examples: Examples, example: Example, *, whole: bool = False
 ) -> Iterator[tuple[Any, Any, Examples]]:
     """Output, target and examples, batch after batch, at inference."""
     device = device_of(model)
@@ -91,7 +96,7 @@ def _called(
 
 
 def _in_parts(
-    model: Any, run: Callable[[Examples], T], examples: Examples, *, whole: bool
+    model: "typed.nn.Module", run: Callable[[Examples], T], examples: Examples, *, whole: bool
 ) -> Iterator[tuple[T, Examples]]:
     """Run on batch after batch; on smaller ones once one does not fit into the memory of the device.
 
@@ -121,7 +126,7 @@ def _arrays(output: Any) -> list[Array]:
 
 
 def gradient(
-    model: Any, loss: TorchLoss, examples: Examples, paths: Sequence[str], example: Example
+    model: "typed.nn.Module", loss: TorchLoss, examples: Examples, paths: Sequence[str], example: Example
 ) -> dict[tuple[str, str], Array]:
     """Gradient of the mean loss at inference, for kernels and biases of some nodes, in canonical layout."""
     wanted: dict[tuple[str, str], tuple[Any, bool]] = {}
@@ -144,7 +149,7 @@ def gradient(
     return {key: np.swapaxes(total[key], 0, 1) if swapped else total[key] for key, (_, swapped) in wanted.items()}
 
 
-def _parameters(model: Any, path: str) -> dict[str, tuple[Any, bool]]:
+def _parameters(model: "typed.nn.Module", path: str) -> dict[str, tuple[Any, bool]]:
     """Kernel and bias of a node, and whether torch has the kernel's first two axes the other way round."""
     found: dict[str, tuple[Any, bool]] = {}
     call, place = _call_at(model, path)
@@ -161,7 +166,7 @@ def _parameters(model: Any, path: str) -> dict[str, tuple[Any, bool]]:
     return found
 
 
-def _call_at(model: Any, path: str) -> tuple[Call | None, str]:
+def _call_at(model: "typed.nn.Module", path: str) -> tuple[Call | None, str]:
     """The recorded call of a node, None for a new one; and the path of its module."""
     graph = _GRAPHS.get(model)
     node = None if graph is None else node_at(graph, path)
@@ -171,7 +176,7 @@ def _call_at(model: Any, path: str) -> tuple[Call | None, str]:
     return call, path.replace("/", ".") if call is None else call.path
 
 
-def assign(model: Any, path: str, node: Node) -> None:
+def assign(model: "typed.nn.Module", path: str, node: Node) -> None:
     """Put the weights of a node into the module, or the parameters, that it became."""
     call, place = _call_at(model, path)
     if call is None or call.module is not None:
@@ -184,7 +189,7 @@ def assign(model: Any, path: str, node: Node) -> None:
 
 
 def constant_losses(
-    model: Any, loss: TorchLoss, data: Examples, held: Examples, example: Example
+    model: "typed.nn.Module", loss: TorchLoss, data: Examples, held: Examples, example: Example
 ) -> NDArray[np.float64]:
     """Loss of every held example where the output is the one constant that is best on the data.
 

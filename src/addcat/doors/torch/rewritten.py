@@ -8,13 +8,16 @@ user's own `forward` for each way in which the module is called, and the edits a
 import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from addcat.doors.torch.edits import Edits, Unwritable
 from addcat.doors.torch.frame import Frame, record_frame
 from addcat.doors.torch.watching import unwatched
 from addcat.errors import ModelError
 from addcat.frameworks import load, torch
+
+if TYPE_CHECKING:
+    import torch as typed
 
 _torch: Any = torch()
 _tree: Any = load("torch.utils._pytree", extra="torch")
@@ -47,7 +50,7 @@ class Code:
         known = all(tensors[i].shape[axis] == size for (i, axis), size in frame.sizes)
         return known and frame.guard.passes(tensors)
 
-    def __call__(self, module: Any, leaves: list[Any]) -> Any:
+    def __call__(self, module: "typed.nn.Module", leaves: list[Any]) -> Any:
         """Run it."""
         out = self.function(module, *[leaf for leaf in leaves if isinstance(leaf, _torch.Tensor)])
         return _tree.tree_unflatten(out, self.frame.outputs)
@@ -68,7 +71,7 @@ def code_of(frame: Frame) -> Code:
     return Code(frame, space["forward"])
 
 
-def rewrite(module: Any, edits: Edits) -> None:
+def rewrite(module: "typed.nn.Module", edits: Edits) -> None:
     """Give a module the subclass whose code has the edits; further ones are applied to that code."""
     base, before = base_of(module)
     module.__class__ = _subclass(base, (*before, edits))
@@ -78,7 +81,7 @@ def rewrite(module: Any, edits: Edits) -> None:
 CODES = "_addcat_codes"
 
 
-def base_of(module: Any) -> tuple[Any, tuple[Edits, ...]]:
+def base_of(module: "typed.nn.Module") -> tuple[Any, tuple[Edits, ...]]:
     """The user's own class of a module, and the rounds of edits that were made to its code."""
     cls = module.__class__
     return getattr(cls, "_addcat_base", cls), getattr(cls, "_addcat_rounds", ())
@@ -112,14 +115,14 @@ def _forward_like(own: Callable[..., Any]) -> Callable[..., Any]:
 
 
 @_torch.compiler.disable
-def _new_code(module: Any, args: Any, kwargs: Any) -> Code:
+def _new_code(module: "typed.nn.Module", args: Any, kwargs: Any) -> Code:
     fakes: Any = load("torch._subclasses.fake_tensor", extra="torch")
     # a recording of ours, or an export, may be going on around it
     with unwatched(), fakes.unset_fake_temporarily(), _torch._C._EnableTorchFunction():
         return prepare(module, args, kwargs)
 
 
-def prepare(module: Any, args: Any, kwargs: Any) -> Code:
+def prepare(module: "typed.nn.Module", args: Any, kwargs: Any) -> Code:
     """Write the code for one way of calling a rewritten module, and keep it.
 
     Args:

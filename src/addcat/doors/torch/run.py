@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -18,11 +18,14 @@ from addcat.doors.torch.write import is_edited, write
 from addcat.frameworks import torch
 from addcat.graph import Array, Edge, Graph, Node
 
+if TYPE_CHECKING:
+    import torch as typed
+
 _torch: Any = torch()
 Run = Callable[[list[Array]], list[Array]]
 
 
-def predictor(model: Any, example: Example, edges: Sequence[Edge] = ()) -> Run:
+def predictor(model: "typed.nn.Module", example: Example, edges: Sequence[Edge] = ()) -> Run:
     """A function from a list of input arrays to a list of output arrays, in eval mode, without gradients.
 
     Args:
@@ -57,7 +60,7 @@ class Probed:
         example: What it is called with.
     """
 
-    model: Any
+    model: "typed.nn.Module"
     edges: list[Edge]
     example: Example
 

@@ -9,7 +9,7 @@ import random
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from itertools import count
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -21,6 +21,9 @@ from addcat.doors.torch.raised import named_data, said
 from addcat.errors import DataError
 from addcat.frameworks import load, torch
 from addcat.graph import Array
+
+if TYPE_CHECKING:
+    import torch as typed
 
 _torch: Any = torch()
 _tree: Any = load("torch.utils._pytree", extra="torch")
@@ -75,7 +78,7 @@ RESIDENT = 2**30
 """Bytes of data that are moved to a GPU whole, once for all runs of an arm, and put in order there."""
 
 
-def of_arrays(examples: Examples, plan: Plan, seed: int, example: Example, device: Any) -> Generator[Ready]:
+def of_arrays(examples: Examples, plan: Plan, seed: int, example: Example, device: "typed.device") -> Generator[Ready]:
     """Batches of arrays, or of their copies on the device, in the order that the plan gives for a seed."""
     order = plan.order(examples.count, seed).reshape(plan.steps, -1)
     size = order.shape[1]
@@ -92,14 +95,14 @@ def of_arrays(examples: Examples, plan: Plan, seed: int, example: Example, devic
             yield example.filled([*parts]), target[0] if len(target) == 1 else target
 
 
-def _placed(array: Any, rows: Any, device: Any, dtype: Any = None) -> Any:
+def _placed(array: Any, rows: Any, device: "typed.device", dtype: Any = None) -> Any:
     """Rows of an array, or of its copy on the device, as a tensor of nobody else's, where the model lies."""
     if isinstance(array, _torch.Tensor):
         return array[_torch.from_numpy(rows).to(device)].to(dtype=dtype)
     return _torch.from_numpy(np.asarray(array[rows])).to(device=device, dtype=dtype)
 
 
-def at_hand(examples: Examples, device: Any) -> Examples:
+def at_hand(examples: Examples, device: "typed.device") -> Examples:
     """The examples, their arrays on the device where that has a memory of its own and they take little of it."""
     if not fits(sum(array.nbytes for array in (*examples.inputs, *examples.targets)), device):
         return examples
@@ -110,14 +113,14 @@ def at_hand(examples: Examples, device: Any) -> Examples:
     return Examples(tuple(map(moved, examples.inputs)), tuple(map(moved, examples.targets)))
 
 
-def fits(size: int, device: Any) -> bool:
+def fits(size: int, device: "typed.device") -> bool:
     """Whether so many bytes are little beside what is free on a GPU; never on the CPU, where arrays are as they are."""
     if device.type != "cuda" or size > RESIDENT:
         return False
     return 8 * size <= _torch.cuda.mem_get_info(device)[0]
 
 
-def call_of(batch: Examples, example: Example, device: Any) -> Ready:
+def call_of(batch: Examples, example: Example, device: "typed.device") -> Ready:
     """A batch of arrays as what the model and the loss take."""
     inputs = [
         _torch.from_numpy(np.array(array)).to(device=device, dtype=tensor.dtype)
@@ -127,7 +130,7 @@ def call_of(batch: Examples, example: Example, device: Any) -> Ready:
     return example.filled(inputs), targets[0] if len(targets) == 1 else tuple(targets)
 
 
-def of_loader(loader: Any, seed: int, unpack: Callable[[Any], Any], device: Any) -> Generator[Ready]:
+def of_loader(loader: Any, seed: int, unpack: Callable[[Any], Any], device: "typed.device") -> Generator[Ready]:
     """Batches of a loader, pass after pass, without end.
 
     Samplers and data sets that want to know are told which pass it is; closed, each is in the state it was in.
@@ -192,7 +195,7 @@ def _own_generators(loader: Any) -> list[Any]:
     return list({id(one): one for one in found if isinstance(one, _torch.Generator)}.values())
 
 
-def unpacked(batch: Any, unpack: Callable[[Any], Any], device: Any) -> Ready:
+def unpacked(batch: Any, unpack: Callable[[Any], Any], device: "str | typed.device") -> Ready:
     """What a user's `unpack` makes of a batch, on the device.
 
     Raises:

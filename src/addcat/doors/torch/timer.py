@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Generator, Hashable
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
 from addcat.doors.timing import Ratio, interleave
@@ -15,6 +15,9 @@ from addcat.doors.torch.raised import said
 from addcat.errors import AddcatError, ModelError
 from addcat.frameworks import torch
 from addcat.graph import Graph, Node
+
+if TYPE_CHECKING:
+    import torch as typed
 
 _torch: Any = torch()
 ELSEWHERE = 3.0
@@ -69,7 +72,7 @@ class TorchTimer:
         except Exception as error:
             raise ModelError(f"It does not run under {NAMES[runtime]}: {said(error)}.") from error
 
-    def _run(self, model: Any) -> Callable[[], Any]:
+    def _run(self, model: "typed.nn.Module") -> Callable[[], Any]:
         run, device = self.call(model), device_of(model)
         if device.type == "cpu":
             return run
@@ -96,7 +99,7 @@ class TorchTimer:
         """A key of two graphs: operations, settings and sizes of the whole, no values."""
         return tuple(tuple(_signed(node) for node in graph.nodes.values()) for graph in (old, new))
 
-    def process_peak(self, model: Any) -> int | None:
+    def process_peak(self, model: "typed.nn.Module") -> int | None:
         """Bytes of a GPU that a module takes when it runs, its weights among them, as torch counts them there.
 
         On the CPU a module lives in the process of its user, so its memory is counted alone.
@@ -114,12 +117,12 @@ class TorchTimer:
         self._peaks[model] = min(grown, self._peaks.get(model, grown))
         return self._peaks[model]
 
-    def known_peak(self, model: Any) -> int | None:
+    def known_peak(self, model: "typed.nn.Module") -> int | None:
         """The same, measured once."""
         return self._peaks[model] if model in self._peaks else self.process_peak(model)
 
 
-def compiled(model: Any) -> Any:
+def compiled(model: "typed.nn.Module") -> Any:
     """A module under `torch.compile`, which is compiled when it is first called."""
     return _torch.compile(model, dynamic=False)
 

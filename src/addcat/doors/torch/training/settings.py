@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from addcat.doors.recipe import Recipe, assumption
 from addcat.doors.torch.raised import said
@@ -11,6 +11,9 @@ from addcat.doors.torch.training.schedule import interval
 from addcat.errors import OptionError
 from addcat.frameworks import torch
 from addcat.report import rows
+
+if TYPE_CHECKING:
+    import torch as typed
 
 _torch: Any = torch()
 
@@ -59,7 +62,7 @@ class Training:
         assumed = assumption(None if self.epochs else steps, unsaid)
         return Recipe(self, steps, size, f"{made}{schedule}, {words}", assumed=assumed)
 
-    def made(self, model: Any, steps: int, whole: int) -> tuple[Any, Callable[[int], None]]:
+    def made(self, model: "typed.nn.Module", steps: int, whole: int) -> tuple[Any, Callable[[int], None]]:
         """An optimiser for a run, and what is to be called after each of its steps.
 
         Args:

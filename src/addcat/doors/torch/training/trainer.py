@@ -4,7 +4,7 @@ import threading
 import time
 from collections.abc import Callable, Generator, Sequence
 from contextlib import closing, contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +21,9 @@ from addcat.doors.torch.stream import Ready, at_hand, default_unpack, of_arrays,
 from addcat.doors.torch.training.frozen import train
 from addcat.doors.torch.training.settings import Training
 from addcat.frameworks import torch
+
+if TYPE_CHECKING:
+    import torch as typed
 
 _torch: Any = torch()
 IN_TURN = threading.Lock()
@@ -44,7 +47,7 @@ class TorchTrainer:
 
     def __init__(
         self,
-        model: Any,
+        model: "typed.nn.Module",
         example: Example,
         loss: TorchLoss,
         recipe: Recipe,
