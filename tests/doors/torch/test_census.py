@@ -19,6 +19,10 @@ SOME = {
     "DynUNet": ("monai", 5, 3),
     "FPN (smp)": ("smp", 12, 12),
     "MAnet (smp)": ("smp", 17, 13),
+    "DPT": ("transformers", 22, 18),
+    "MobileViT": ("transformers", 24, 21),
+    "mobilevit_xxs": ("timm", 24, 21),
+    "PAN (smp)": ("smp", 14, 14),
 }
 PACKAGES = {"smp": "segmentation_models_pytorch"}
 """Library, merges, and how many of them are switched there and back; the others have no exact Add."""
