@@ -69,11 +69,14 @@ def numbers(text):
 
 
 def headings(text):
-    """The lines of an example that are the same on every machine: those that hold no number."""
+    """The lines of an example that are the same on every machine: short ones that hold no number and end no sentence.
+
+    Where a paragraph breaks depends on how long its numbers are, so its last line may be any of its last words.
+    """
     return [
         " ".join(line.split())
         for line in text.splitlines()
-        if line and "─" not in line and len(line.split()) < 6 and not NUMBER.search(line)
+        if line and "─" not in line and len(line.split()) < 6 and not line.endswith(".") and not NUMBER.search(line)
     ]
 
 
