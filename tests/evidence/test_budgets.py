@@ -7,7 +7,7 @@ from addcat.evidence.readings import NARROWER, prior
 from addcat.statistics.belief import Reading
 from addcat.statistics.interval import Noise
 
-CLEAR = {"fresh": Reading(0.3, Noise(0.01**2, 20))}
+CLEAR = {"full": Reading(0.3, Noise(0.01**2, 20))}
 
 
 def test_the_other_budget():
@@ -20,7 +20,7 @@ def test_the_other_budget():
 
 @pytest.mark.parametrize("match", ["widths", "parameters"])
 def test_under_its_own_budget_a_reading_stays_what_it_is(match):
-    told = prior(matched=match != "widths").told(CLEAR["fresh"])
+    told = prior(matched=match != "widths").told(CLEAR["full"])
     found = believed_under(match, match, CLEAR, shared=False)
     assert found.mass == pytest.approx(told.mass)
 
@@ -34,8 +34,9 @@ def test_narrower_readers_gain_less_and_wider_ones_more():
     assert narrower.high - narrower.low > widths.high - widths.low
 
 
-def test_what_the_network_says_as_it_is_was_said_at_equal_widths():
-    seen = {"tie": Reading(0.3, Noise(0.01**2, 20))}
+@pytest.mark.parametrize("name", ["tie", "heads", "warm", "tied", "fresh", "factorial"])
+def test_all_but_full_pairs_is_said_at_equal_widths(name):
+    seen = {name: Reading(0.3, Noise(0.01**2, 20))}
     for measured in ("widths", "parameters"):
         found = believed_under("widths", measured, seen, shared=False)
-        assert found.mass == pytest.approx(prior().told(seen["tie"]).mass)
+        assert found.mass == pytest.approx(prior().told(seen[name]).mass)

@@ -8,8 +8,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Literal
 
-from addcat.evidence.probed import READ
-from addcat.evidence.readings import LOOSER, NARROWER, at_equal_widths, prior
+from addcat.evidence.readings import FULLY, LOOSER, NARROWER, at_equal_widths, prior
 from addcat.statistics.belief import Belief, Reading
 from addcat.statistics.interval import Noise
 
@@ -33,7 +32,7 @@ def believed_under(wanted: str, measured: str, readings: Mapping[str, Reading], 
     Examples:
         A gain of 4 % at equal widths may be the parameters':
 
-        >>> seen = {"fresh": Reading(0.04, Noise(0.005**2, 10))}
+        >>> seen = {"full": Reading(0.04, Noise(0.005**2, 10))}
         >>> at_widths = believed_under("widths", "widths", seen, shared=False)
         >>> at_parameters = believed_under("parameters", "widths", seen, shared=False)
         >>> at_widths.above(0.0) > 0.99, at_parameters.above(0.0) < 0.6
@@ -41,7 +40,7 @@ def believed_under(wanted: str, measured: str, readings: Mapping[str, Reading], 
     """
     belief = prior(shared=shared, matched=wanted != "widths")
     for name, reading in readings.items():
-        at = "widths" if name in READ else measured  # a probe asks the network as it is
+        at = measured if name == FULLY else "widths"
         if (at == "widths") == (wanted == "widths"):
             belief = belief.told(reading)
         else:

@@ -29,11 +29,11 @@ def site(net, **options):
 class Course:
     """Pairs that take no time: every stage finds the same gain, the noise of which shrinks with its pairs."""
 
-    gain, seeds, step, ran = 0.0, 0.04**2, 1e-4, ()
+    gain, seeds, step, ran, last = 0.0, 0.04**2, 1e-4, (), None
 
     def __init__(self, problem, arms, meter, first_pass):
         self.meter, self.held, self.whole = meter, problem.held.count, problem
-        type(self).ran = []
+        type(self).ran, type(self).last = [], problem
 
     def cost(self, stage):
         return 2 * stage.share * stage.pairs
@@ -97,11 +97,12 @@ def instant(monkeypatch):
     heads = type("Headed", (Headed,), {})
     for one in (module, rungs):
         monkeypatch.setattr(one, "Heads", heads)
+    monkeypatch.setattr(sys.modules["addcat.evidence.matched"], "Pairs", module.Pairs)
     return says
 
 
-def climb(net, *, trainings=math.inf, seconds=math.inf, wanted=None, given=1.0, **options):
-    one = site(net, **options)
+def climb(net, *, trainings=math.inf, seconds=math.inf, wanted=None, given=1.0, match="widths", **options):
+    one = replace(site(net, **options), match=match)
     meter = Meter(one.recipe, trainings, time.monotonic() + seconds)
     return Climber(one, meter, wanted or Wanted(), 0.001, given).automatic(), meter
 
@@ -191,6 +192,20 @@ def test_where_full_pairs_are_quick_no_short_cut_is_taken_beside_one_probe(insta
     assert module.Pairs.ran == [FULL[0]]
     climb(linear_pair(merge, 4), seconds=60)  # where certainty is not wanted
     assert module.Pairs.ran[0] == WARM
+
+
+def test_at_equal_parameters_short_cuts_are_read_as_at_equal_widths(instant):
+    module.Pairs.gain = module.Heads.gain = 0.3
+    made, _ = climb(encoded_pair("concat"), trainings=3.0, match="parameters")
+    heads = made.get("heads")
+    assert heads.words.endswith(" Both arms have the same widths here.")
+    assert module.Heads.last.match == "widths"
+    same, _ = climb(encoded_pair("concat"), trainings=3.0)
+    assert made.readings == same.readings
+    assert made.belief.interval().estimate < same.belief.interval().estimate
+    made, _ = climb(encoded_pair("concat"), trainings=20.0, match="parameters", wanted=Wanted(regret=1e-9))
+    assert "full" in made.readings
+    assert not made.get("retrain").words.endswith("here.")
 
 
 def test_a_small_budget_asks_for_the_order_first_and_says_what_is_left_out(instant):

@@ -22,6 +22,7 @@ from addcat.evidence.decision import beyond, choose
 from addcat.evidence.finetune import finetune
 from addcat.evidence.forward import forward
 from addcat.evidence.heads import Heads
+from addcat.evidence.matched import Runs, at_widths, is_full, runs_of
 from addcat.evidence.measures import MetricGain
 from addcat.evidence.meter import Meter, relative_cost
 from addcat.evidence.order import order
@@ -29,7 +30,7 @@ from addcat.evidence.pairs import Pairs, Stage
 from addcat.evidence.probed import READ, hear, read_probe
 from addcat.evidence.problem import Problem
 from addcat.evidence.proof import provable
-from addcat.evidence.readings import SEEDS, at_equal_widths, prior, read_pairs
+from addcat.evidence.readings import FULLY, SEEDS, at_equal_widths, prior, read_pairs
 from addcat.evidence.refit import refit
 from addcat.evidence.result import METHODS, Evidence
 from addcat.evidence.score import score
@@ -97,8 +98,9 @@ class Climber:
             made.path.append(f"Pairs cannot be trained with the other merge: {self._arms.reason}.")
             return made
         try:
-            self._climb(Pairs(self._problem, self._arms, self._meter, self._first_pass))
-        except RefusedError as refused:
+            full = Pairs(self._problem, self._arms, self._meter, self._first_pass)
+            self._climb(runs_of(full, self._problem, self._meter, self._first_pass))
+        except (DataError, RefusedError) as refused:
             made.path.append(f"Pairs cannot be trained with the other merge: {refused}")
         return made
 
@@ -157,7 +159,7 @@ class Climber:
             self._stages(pairs, FULL, enough=lambda: made.proved is not None)
             return made
         if effort == "heads":
-            self._stages(Heads(problem, self._meter, self._first_pass), HEADS[:1], enough=lambda: False)
+            self._stages(Heads(at_widths(problem), self._meter, self._first_pass), HEADS[:1], enough=lambda: False)
             return made
         methods: dict[str, Callable[[Problem], Evidence]] = {
             "forward": forward,
@@ -201,7 +203,7 @@ class Climber:
         if len(self._problem.merges) > 1:
             return None
         try:
-            return heads_of(self._problem, self._meter, self._first_pass)
+            return heads_of(at_widths(self._problem), self._meter, self._first_pass)
         except (DataError, RefusedError) as refused:
             self.made.path.append(str(refused))
             return None
@@ -217,7 +219,7 @@ class Climber:
             self._stages(heads, (stage,), self._enough)
         return self.made.get("heads") is not None
 
-    def _climb(self, pairs: Pairs) -> None:
+    def _climb(self, pairs: Runs) -> None:
         made, meter = self.made, self._meter
         full = Stage("fresh", 1.0, 1)
         made.pair_cost = pairs.cost(full)
@@ -241,7 +243,7 @@ class Climber:
             return
         made.path.append("What is left does not allow to train pairs.")
 
-    def _stages(self, pairs: Pairs, stages: tuple[Stage, ...], enough: Callable[[], bool]) -> None:
+    def _stages(self, pairs: Runs, stages: tuple[Stage, ...], enough: Callable[[], bool]) -> None:
         """Run stages until it is enough or no more can be paid."""
         made, meter = self.made, self._meter
         for number, stage in enumerate(stages):
@@ -261,7 +263,7 @@ class Climber:
             self._judge(pairs, stage, found, began)
         made.path.append("All stages are done.")
 
-    def _run(self, pairs: Pairs, stage: Stage) -> tuple[Stage, Contrast]:
+    def _run(self, pairs: Runs, stage: Stage) -> tuple[Stage, Contrast]:
         """Run a stage; from looser starts where its own cannot be had."""
         try:
             return stage, pairs.run(stage)
@@ -272,12 +274,12 @@ class Climber:
             looser = replace(stage, kind=LOOSER[stage.kind])
             return looser, pairs.run(looser)
 
-    def _judge(self, pairs: Pairs, stage: Stage, found: Contrast, began: float) -> None:
+    def _judge(self, pairs: Runs, stage: Stage, found: Contrast, began: float) -> None:
         made, problem = self.made, self._problem
         own = found.add if problem.now == "add" else found.concat
         way = math.log(own / self._given) if own > 0 and self._given > 0 else 0.0
         reading = read_pairs(stage.kind, stage.share, found, way)
-        full = stage.kind == "fresh" and stage.share >= 1
+        full = is_full(stage)
         made.loss = found.add
         if full or all(stage.share >= one.share_of_steps for one in made.metrics):
             made.metrics = pairs.metrics(stage)
@@ -292,7 +294,8 @@ class Climber:
                 side = choose(add, concat, self._wanted.margin, redrawn=problem.redrawn)
             made.proved = "add" if side == "add" else "concat" if side == "concat" else None
         if taught or (full and min(found.add, found.concat) < float(constant.mean())):
-            self._readings[stage.kind] = reading
+            self._readings[FULLY if full else stage.kind] = reading
+            self._readings.pop("fresh" if full else "", None)  # a share of the same runs
         elif full or self._idle:  # short runs that fail as the given network does
             self._idle = NEVER_TAUGHT if full else UNTAUGHT["concat"]
         method = "retrain" if full else METHOD[stage.kind]
@@ -302,7 +305,7 @@ class Climber:
             start=began,
             method=method,
             question="trained anew",
-            words=stage_words(stage, found, interval),
+            words=stage_words(stage, found, interval) + self._at(full),
             choice=side if full else None,
             reference_loss=found.add,
             constant_loss=float(constant.mean()),
@@ -312,6 +315,10 @@ class Climber:
         made.evidence = [one for one in made.evidence if one.method != method]
         made.evidence.append(evidence)
         self._look(method if full else f"{method} {rows.percent(stage.share)}")
+
+    def _at(self, full: bool) -> str:
+        """What both arms of pairs have alike, where it is not what is asked."""
+        return " Both arms have the same widths here." if self._problem.match != "widths" and not full else ""
 
     def _try(self, name: str, method: Callable[[], Evidence], cost: float = 0.0) -> None:
         """Run a method; one that does not apply leaves its sentence in the place of a figure, and costs nothing."""
@@ -352,7 +359,7 @@ class Climber:
         matched, shared = self._problem.match != "widths", bool(made.evidence[0].shared_branches)
         made.belief = prior(shared=shared, matched=matched, idle=self._idle)
         for name, reading in self._readings.items():
-            if matched and name in READ:
+            if matched and name != FULLY:
                 reading = at_equal_widths(reading)  # noqa: PLW2901
             made.belief = made.belief.told(reading)
         choice = made.proved or lean(made.belief)

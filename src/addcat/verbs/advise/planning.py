@@ -10,6 +10,7 @@ from addcat.errors import DataError, OptionError, RefusedError
 from addcat.evidence.arms import untrained_arms
 from addcat.evidence.expected import Step, expected, of_order, of_pairs, of_score, of_swap, of_tie
 from addcat.evidence.heads import Heads
+from addcat.evidence.matched import Runs, at_widths, runs_of
 from addcat.evidence.meter import STEP, Meter
 from addcat.evidence.pairs import CAREFUL, Pairs, Stage
 from addcat.evidence.problem import Problem
@@ -243,7 +244,7 @@ class _Reckoning:
     def pairs(self, arms: dict[str, Graph]) -> None:
         """The probe, the stages of pairs that the climb would take, and the full pairs that a larger budget buys."""
         share, first = self._share, self._ready.first
-        pairs = Pairs(self._problem, arms, share, first.seconds)
+        pairs = runs_of(Pairs(self._problem, arms, share, first.seconds), self._problem, share, first.seconds)
         self.probe(pairs.relative["concat"])
         timed = share.affords(0.0, pairs.seconds(FULL[0]))
         if timed:
@@ -264,7 +265,7 @@ class _Reckoning:
     def _heads_of(self) -> Heads | None:
         """What follows the merge, on the branches as they are; None where it cannot be trained alone."""
         try:
-            return heads_of(self._problem, self._share, self._ready.first.seconds)
+            return heads_of(at_widths(self._problem), self._share, self._ready.first.seconds)
         except (DataError, RefusedError):
             return None
 
@@ -287,7 +288,7 @@ class _Reckoning:
     def _bought(self, stage: Stage) -> Step:
         return of_pairs(stage, examples=self._examples, redrawn=self._problem.redrawn)
 
-    def _chain(self, pairs: Pairs, stages: tuple[Stage, ...], *, added: bool, timed: bool) -> None:
+    def _chain(self, pairs: Runs, stages: tuple[Stage, ...], *, added: bool, timed: bool) -> None:
         """Stages behind the probe.
 
         Args:

@@ -7,6 +7,7 @@ from functools import partial
 
 from addcat.evidence import order as ordering
 from addcat.evidence.heads import Heads
+from addcat.evidence.matched import Runs
 from addcat.evidence.meter import STEP, Meter
 from addcat.evidence.order import order
 from addcat.evidence.pairs import BOTH, COMPILING, Pairs, Stage
@@ -202,7 +203,7 @@ def quickly(problem: Problem, meter: Meter, first_pass: float) -> bool:
     return eight <= QUICK * meter.seconds_left
 
 
-def stages_within(pairs: Pairs, meter: Meter, *, heads: bool = False, quick: bool = False) -> tuple[Stage, ...]:
+def stages_within(pairs: Runs, meter: Meter, *, heads: bool = False, quick: bool = False) -> tuple[Stage, ...]:
     """The stages of pairs to run with what is left: short ones, then full ones, tied where four cannot be paid.
 
     Behind heads, which are trained on branches as they are, short ones are drawn anew.
