@@ -13,7 +13,7 @@ import addcat
 from addcat.doors.keras.read import read
 from addcat.errors import DataError, ModelError, OptionError, SiteError
 from addcat.trials.store import Store
-from addcat.verbs.compare.prepared import digest_of_graph
+from addcat.verbs.compare.prepared import digest_of_graph, digest_of_settings
 
 
 @pytest.fixture(scope="module")
@@ -347,3 +347,52 @@ def test_every_arm_is_tuned_alike(tmp_path):
     assert tried == {"add", "concat"} | {f"{arm}, learning rate x{r}" for arm in ("add", "concat") for r in (1, 100)}
     slow = addcat.compare(net, DATA, **{**options, "store": None})
     assert found.arms[0].loss < slow.arms[0].loss
+
+
+MADE = {
+    "activation": {"activation": "tanh"}, "initialiser": {"kernel_initializer": "zeros"},
+    "penalty": {"kernel_regularizer": "l2"}, "constraint": {"kernel_constraint": "non_neg"},
+}  # fmt: skip
+
+
+def settings(rate=0.2, inner=0.1, **options):
+    i = Input((4,), name="x")
+    nested = keras.Sequential([Input((4,)), layers.Dropout(inner)], name="nested")
+    hidden = layers.Dense(4, name="hidden", **options)(layers.Dropout(rate)(nested(i)))
+    return digest_of_settings(read(keras.Model(i, hidden, name="net")))
+
+
+@pytest.mark.parametrize("options", [*MADE.values(), {"rate": 0.3}, {"inner": 0.3}], ids=[*MADE, "rate", "nested"])
+def test_whatever_a_layer_was_made_with_tells_one_store_from_another(options):
+    assert settings() == settings()
+    assert settings(**options) != settings()
+
+
+def test_a_layer_that_does_not_say_how_it_was_made_has_no_settings():
+    class Silent(layers.Layer):
+        def __init__(self):
+            super().__init__(name="silent")
+
+        def call(self, x):
+            return x
+
+        def get_config(self):
+            raise RuntimeError("no")
+
+    i = Input((4,), name="x")
+    assert read(keras.Model(i, Silent()(i))).nodes["silent"].native.settings == ""
+
+
+def test_a_store_is_refused_where_dropout_differs(tmp_path):
+    def net(rate):
+        i, j = Input((4,), name="x"), Input((4,), name="y")
+        encode = layers.Dense(3, name="encoder")
+        merged = layers.Add(name="merge")([encode(i), encode(j)])
+        made = keras.Model([i, j], layers.Dense(1, name="head")(layers.Dropout(rate, name="drop")(merged)), name="net")
+        made.compile("sgd", "mse")
+        return made
+
+    store = tmp_path / "store.db"
+    addcat.compare(net(0.1), DATA, validation=HELD, steps=2, pairs=2, store=store)
+    with pytest.raises(DataError, match=r"(?s)What differs:\n  settings of layers: "):
+        addcat.compare(net(0.2), DATA, validation=HELD, steps=2, pairs=2, store=store)

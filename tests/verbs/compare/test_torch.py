@@ -7,7 +7,9 @@ from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
 import addcat
+from addcat.doors.base import door_for
 from addcat.errors import OptionError
+from addcat.verbs.compare.prepared import digest_of_settings
 
 torch.set_num_threads(1)
 
@@ -120,3 +122,13 @@ def test_two_processes_give_the_same_numbers(found):
         module(), DATA, validation=HELD, optimizer=fast, steps=60, pairs=2, metric="accuracy", workers=2
     )
     np.testing.assert_allclose(other.findings[0].differences, made.findings[0].differences[:2], atol=1e-6)
+
+
+def test_what_a_module_was_made_with_tells_one_store_from_another():
+    def settings(**options):
+        net = nn.Sequential(nn.Linear(4, 4), nn.Dropout(**options))
+        example = torch.zeros(2, 4)
+        return digest_of_settings(door_for(net, needs="write", example_inputs=example).read(net))
+
+    assert settings(p=0.1) == settings(p=0.1)
+    assert settings(p=0.1) != settings(p=0.2)

@@ -1,7 +1,9 @@
 """A built Functional or Sequential Keras model becomes a graph; the model itself is not touched."""
 
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from addcat.doors.keras.calls import constants_of, flat, in_training, is_graph, records_of
 from addcat.doors.keras.classify import describe, is_keras, is_layer, weights_of
@@ -26,6 +28,28 @@ class Call:
     operation: Any
     arguments: Any
     tensors: tuple[Any, ...]
+
+    @property
+    def settings(self) -> str:
+        """What a layer was made with, names aside, which count by themselves; "" for what is none or does not say."""
+        layer, nested = self.operation, keras().Model
+        if not isinstance(layer, keras().layers.Layer) or isinstance(layer, nested):  # its layers are in its body
+            return ""
+        try:
+            config = layer.get_config()
+        except Exception:  # a layer of the user's may raise anything
+            return ""
+        return json.dumps(_nameless(config), sort_keys=True, default=str)
+
+
+def _nameless(value: Any) -> Any:
+    """The same without names, which count the layers of a process."""
+    if isinstance(value, Mapping):
+        items = cast("Mapping[Any, Any]", value).items()
+        return {str(key): _nameless(inner) for key, inner in items if key != "name"}
+    if isinstance(value, list | tuple):
+        return [_nameless(inner) for inner in cast("Sequence[Any]", value)]
+    return value
 
 
 @dataclass(frozen=True, slots=True)

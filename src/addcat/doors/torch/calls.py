@@ -76,6 +76,11 @@ class Call:
     device: str = "cpu"
 
     @property
+    def settings(self) -> str:
+        """What a module was made with, as it prints; "" for a function."""
+        return "" if self.module is None else repr(self.module)
+
+    @property
     def word(self) -> str:
         """Name of the function as people know it ("add" for `+=`), or of the module's class."""
         return type(self.module).__name__ if self.module is not None else function_word(self.target)

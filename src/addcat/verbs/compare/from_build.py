@@ -9,7 +9,7 @@ from addcat.trials.model import ArmSpec
 from addcat.verbs.compare.from_functions import contrast_of, name_of, question_words
 from addcat.verbs.compare.from_model import Arms, Subject, over, ready, spec_of
 from addcat.verbs.compare.options import Options
-from addcat.verbs.compare.prepared import AGAIN, APART, Prepared, digest_of_graph
+from addcat.verbs.compare.prepared import AGAIN, APART, Prepared, digest_of_graph, digest_of_settings
 
 
 def from_build(build: Callable[[str], Any], models: Mapping[str, Any], subject: Subject, options: Options) -> Prepared:
@@ -50,6 +50,7 @@ def from_build(build: Callable[[str], Any], models: Mapping[str, Any], subject: 
     spec = {
         **spec_of(subject, (), options),
         "model": ", ".join(f"{arm} {digest_of_graph(graph)}" for arm, graph in graphs.items()),
+        "settings of layers": ", ".join(f"{arm} {digest_of_settings(graph)}" for arm, graph in graphs.items()),
     }
     return ready(subject, arms, options, title=name_of(build), question=said, spec=spec)
 

@@ -25,6 +25,7 @@ from addcat.verbs.compare.prepared import (
     digest_of_examples,
     digest_of_graph,
     digest_of_recipe,
+    digest_of_settings,
     spec_of_metrics,
     words_of_metrics,
 )
@@ -329,6 +330,7 @@ def spec_of(subject: Subject, questions: Sequence[Question], options: Options) -
     run = subject.run(options)
     return {
         "model": f"{subject.graph.name} {digest_of_graph(subject.graph)}",
+        "settings of layers": digest_of_settings(subject.graph),
         "data": f"{subject.data.count} examples {digest_of_examples(subject.data)}",
         "validation": f"{subject.held.count} examples {digest_of_examples(subject.held)}",
         "loss": subject.loss_words,

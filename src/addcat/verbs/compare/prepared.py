@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass
 from functools import partial
@@ -105,6 +106,16 @@ def digest_of_graph(graph: Graph) -> str:
             + repr(sorted((name, weight.shape, weight.trainable) for name, weight in node.weights.items()))
         )
     return digest(*lines)
+
+
+ADDRESS = re.compile(r"0x[0-9a-f]+")
+"""Where an object lies in one process."""
+
+
+def digest_of_settings(graph: Graph) -> str:
+    """A digest of what the layers were made with: rates of dropout, initialisers, penalties."""
+    given = (str(getattr(node.native, "settings", "")) for _, node, _ in walk(graph))
+    return digest(*(ADDRESS.sub("", one) for one in given))
 
 
 PLAIN = (str, int, float, bool, tuple)

@@ -19,7 +19,7 @@ from addcat.verbs.compare.from_functions import built, from_command, from_functi
 from addcat.verbs.compare.from_model import Subject, from_model
 from addcat.verbs.compare.options import Options
 from addcat.verbs.compare.planning import Planned, planned
-from addcat.verbs.compare.prepared import Prepared, digest_of_graph
+from addcat.verbs.compare.prepared import Prepared, digest_of_graph, digest_of_settings
 from addcat.verbs.compare.questions import questions_of
 from addcat.verbs.compare.result import Comparison
 from addcat.verbs.compare.running import Progress, run
@@ -226,7 +226,11 @@ def _model_and_train(
         raise OptionError(f"train compares one question at a time. Name one of {known} (sites).")
     build = _Fresh(model, door, first.sites)
     execute = FunctionTrial(build, train, options.metric, options.lower, judge)
-    spec = {"model": f"{graph.name} {digest_of_graph(graph)}", "questions": ", ".join(first.sites)}
+    spec = {
+        "model": f"{graph.name} {digest_of_graph(graph)}",
+        "settings of layers": digest_of_settings(graph),
+        "questions": ", ".join(first.sites),
+    }
     return prepared_functions(f"{graph.name}, {first.name}", options, execute, spec, train, build.graph)
 
 
