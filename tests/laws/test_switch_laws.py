@@ -22,7 +22,7 @@ from addcat.verbs.switch import switch
 RUNGS = ("drop", "add", "scale", "channel_scale", "low_rank:1", "concat")
 EXACT = {"tie", "project", "twice", "equal parts", "absorb", "raise", "lower", "unchanged"}
 relaxed = settings(max_examples=150, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
-few = settings(relaxed, max_examples=12 * int(os.environ.get("ADDCAT_DRAWS", "1")))  # more in `make test-all`
+few = settings(relaxed, max_examples=7 * int(os.environ.get("ADDCAT_DRAWS", "1")))  # more in `make test-all`
 
 
 @st.composite
