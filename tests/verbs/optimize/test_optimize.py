@@ -1,6 +1,8 @@
 """`optimize`: the outputs stay, the goal improves, and a rewrite that is wrong is found and dropped."""
 
 import time
+from importlib import import_module
+from types import SimpleNamespace
 
 import numpy as np
 import onnx
@@ -130,6 +132,20 @@ def test_a_whole_that_is_slower_is_not_given(timed, monkeypatch):
     result = optimize(proto)
     assert result.record.notes == ("The whole is not faster beyond the noise, so the model is the original.",)
     assert [node.op_type for node in result.model.graph.node] == [node.op_type for node in proto.graph.node]
+
+
+@pytest.mark.parametrize(("ratio", "kept"), [(0.95, False), (0.85, True)])
+def test_a_peak_may_grow_by_no_more_than_the_time_falls(timed, monkeypatch, ratio, kept):
+    monkeypatch.setattr(OnnxTimer, "compare_whole", lambda *_, **__: Ratio(ratio, ratio, ratio, 8, 1.0, ratio))
+
+    def memory_of(bench, model):
+        return SimpleNamespace(peak=100 if model is bench.original else 110)
+
+    monkeypatch.setattr(import_module("addcat.verbs.optimize.confirm"), "memory_of", memory_of)
+    record = optimize(head()).record
+    assert any(step.outcome == KEPT for step in record.steps) is kept
+    refused = "The peak of live activations grows by more than the time falls, so the model is the original."
+    assert (refused in record.notes) is not kept
 
 
 def test_measured_for_real():

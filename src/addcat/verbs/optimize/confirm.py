@@ -19,6 +19,7 @@ FINAL_SECONDS = 10.0
 """Seconds that the last measurement, of the whole model, may take."""
 PROCESS_NOISE = 0.05
 """By how much the memory of a process differs from run to run."""
+DEAR = "The peak of live activations grows by more than the time falls"
 LARGER_PROCESS = "Whatever lowers the peak makes the process grow"
 
 
@@ -97,8 +98,17 @@ def _against(task: Task, model: Any) -> tuple[str, Ratio | None]:
         return "Nothing saves parameters in the whole", None  # kernels that layers shared may have become several
     if timer is not None:
         ratio = timer.compare_whole(bench.original, model, limit=FINAL_SECONDS)
-    slow = task.goal == "latency" and ratio is not None and not ratio.faster
-    return "The whole is not faster beyond the noise" if slow else "", ratio
+    if task.goal != "latency" or ratio is None:
+        return "", ratio
+    if not ratio.faster:
+        return "The whole is not faster beyond the noise", ratio
+    return (DEAR if _peak_grows(task, model) > 1 - ratio.estimate else ""), ratio
+
+
+def _peak_grows(task: Task, model: Any) -> float:
+    """By which share the peak of live activations grows; none where sizes are unknown."""
+    before, after = (memory_of(task.bench, one) for one in (task.bench.original, model))
+    return 0.0 if before is None or after is None or not before.peak else after.peak / before.peak - 1
 
 
 def _process_grows(timer: Timer, original: Any, model: Any) -> bool:
