@@ -18,8 +18,8 @@ def last(rank: int) -> int | None:
 
 
 def first_of_images(rank: int) -> int | None:
-    """Axis 1 of tensors with four axes or more, else the last; None for scalars."""
-    return 1 if rank >= 4 else last(rank)
+    """Axis 1 of images and volumes (four axes, or five), else the last; None for scalars."""
+    return 1 if rank in (4, 5) else last(rank)
 
 
 def with_channel_axes(nodes: list[Node], *, default: Callable[[int], int | None] = last) -> list[Node]:

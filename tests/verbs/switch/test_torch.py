@@ -169,6 +169,53 @@ def test_records_that_are_none(tmp_path):
         addcat.apply(other, record, example_inputs=other_args)
 
 
+class ChannelsLast(nn.Module):
+    """A block of a Swin transformer, without its attention: channels are the last of any number of axes."""
+
+    def __init__(self):
+        super().__init__()
+        self.embed, self.inner, self.norm = nn.Linear(3, 4), nn.Linear(4, 4), nn.LayerNorm(4)
+        self.head = nn.Linear(4, 2)
+
+    def forward(self, x):
+        x = self.embed(x)
+        return self.head(self.norm(x + torch.relu(self.inner(x))))
+
+
+class Windows(nn.Module):
+    """Images cut into windows, six axes, where nothing that reads the sum says which of them counts channels."""
+
+    def __init__(self):
+        super().__init__()
+        self.left, self.right, self.head = nn.Linear(3, 4), nn.Linear(3, 4), nn.Linear(8, 2)
+
+    def forward(self, x):
+        left, right = (layer(x).unflatten(2, (2, 2)).unflatten(1, (2, 2)) for layer in (self.left, self.right))
+        return self.head(torch.relu(left + right).flatten(4).flatten(1, 3))
+
+
+@pytest.mark.parametrize("rank", [2, 3, 4, 5, 6])
+def test_a_layer_behind_a_concatenate_of_the_last_axis_is_linear_whatever_the_number_of_axes(rank):
+    torch.manual_seed(0)
+    model, args = ChannelsLast().eval(), (torch.randn(2, *(3, 4, 2, 5)[: rank - 2], 3),)
+    done = addcat.switch(model, {"add": "concat"}, example_inputs=args)
+    assert done.record.steps[0].rule == "project"
+    assert isinstance(done.model.add_project, nn.Linear)
+    torch.testing.assert_close(done.model(*args), model(*args))
+    back = addcat.switch(done.model, {"add": "add"}, example_inputs=args)
+    torch.testing.assert_close(back.model(*args), model(*args))
+    again = addcat.apply(model, done.record, example_inputs=args)
+    again.load_state_dict(done.model.state_dict(), strict=True)
+
+
+def test_tensors_of_six_axes_count_channels_on_the_last():
+    torch.manual_seed(0)
+    model, args = Windows().eval(), (torch.randn(2, 4, 4, 3),)
+    done = addcat.switch(model, {"add": "concat"}, example_inputs=args)
+    assert done.model.add_project.weight.shape == (4, 8)
+    torch.testing.assert_close(done.model(*args), model(*args))
+
+
 def test_refusals_name_what_is_in_the_way():
     class Twice(nn.Module):
         def __init__(self):

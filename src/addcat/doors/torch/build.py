@@ -1,5 +1,6 @@
 """Nodes that we made or changed become modules: new ones by their op, changed ones with other sizes and weights."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -7,7 +8,7 @@ import numpy as np
 from addcat.doors.torch.modules import WEIGHTS
 from addcat.errors import ModelError
 from addcat.frameworks import load, torch
-from addcat.graph import Array, Node
+from addcat.graph import Array, Node, Weight
 
 _torch: Any = torch()
 _nn: Any = _torch.nn
@@ -28,10 +29,22 @@ def new_module(node: Node, like: Any) -> Any:
     Raises:
         ModelError: if there is no module for its op.
     """
+    node = _as_linear(node)
     made = _empty(node)
     made.to(device=like.device, dtype=like.dtype)
     set_weights(node, made)
     return made
+
+
+def _as_linear(node: Node) -> Node:
+    """A 1x1 convolution whose channels lie last is a dense layer: `nn.Linear` takes tensors of any rank."""
+    if node.op != "conv" or node.channel_axis != len(node.shape) - 1 or node.attrs["groups"] != 1:
+        return node
+    kernel = node.weights["kernel"]
+    if set(kernel.shape[2:]) | set(node.attrs["strides"]) != {1}:
+        return node
+    flat = Weight.of(kernel.read().reshape(kernel.shape[:2]))
+    return replace(node, op="dense", weights={**node.weights, "kernel": flat})
 
 
 def _empty(node: Node) -> Any:
