@@ -1,14 +1,18 @@
 """Nodes that we made or changed become modules: new ones by their op, changed ones with other sizes and weights."""
 
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from addcat.doors.torch.modules import WEIGHTS
+from addcat.doors.torch.tables import buffers_of, parameters_of
 from addcat.errors import ModelError
 from addcat.frameworks import load, torch
 from addcat.graph import Array, Node, Weight
+
+if TYPE_CHECKING:
+    import torch as typed
 
 _torch: Any = torch()
 _nn: Any = _torch.nn
@@ -16,7 +20,7 @@ _CONVOLUTIONS = {3: "Conv1d", 4: "Conv2d", 5: "Conv3d"}
 _NORMS = {2: "BatchNorm1d", 3: "BatchNorm1d", 4: "BatchNorm2d", 5: "BatchNorm3d"}
 
 
-def new_module(node: Node, like: Any) -> Any:
+def new_module(node: Node, like: "typed.Tensor") -> "typed.nn.Module":
     """A module for a node that has none.
 
     Args:
@@ -47,7 +51,7 @@ def _as_linear(node: Node) -> Node:
     return replace(node, op="dense", weights={**node.weights, "kernel": flat})
 
 
-def _empty(node: Node) -> Any:
+def _empty(node: Node) -> "typed.nn.Module":
     ladder: Any = load("addcat.modules", extra="torch")
     axis, arity = node.channel_axis, len(node.inputs)
     if node.op == "concat":
@@ -74,7 +78,7 @@ def _empty(node: Node) -> Any:
     raise ModelError(f"{node.name!r} would be a new {node.op} on axis {axis}, for which torch has no module.")
 
 
-def _convolution(node: Node) -> Any:
+def _convolution(node: Node) -> "typed.nn.Module":
     kernel, rank, attrs = node.weights["kernel"].shape, len(node.shape), node.attrs
     transposed = node.op == "conv_transpose"
     padding = attrs["padding"] if attrs["padding"] == "same" else _symmetric(node, ends=transposed)
@@ -92,7 +96,7 @@ def _convolution(node: Node) -> Any:
     )
 
 
-def _pad(sizes: list[int]) -> Any:
+def _pad(sizes: list[int]) -> "typed.nn.Module":
     made = _nn.ConstantPad1d(0, 0.0)
     made.padding = tuple(sizes)  # F.pad takes as many axes as there are pairs
     return made
@@ -154,7 +158,7 @@ def _symmetric(node: Node, *, ends: bool = False) -> tuple[int, ...]:
     return tuple(before for before, _ in padding)
 
 
-def set_weights(node: Node, module: Any) -> None:
+def set_weights(node: Node, module: "typed.nn.Module") -> None:
     """Put the canonical weights of a node into a module: as they are laid out in torch, where and as those before."""
     names = {canonical: own for own, canonical in WEIGHTS.get(node.op, {}).items()}
     like = next(iter(module.parameters()), None)
@@ -164,9 +168,10 @@ def set_weights(node: Node, module: Any) -> None:
             continue  # of a module that is not looked into
         array = weight.read()
         put(module, name, np.swapaxes(array, 0, 1) if node.op == "conv_transpose" and name == "weight" else array, like)
+    own = parameters_of(module)
     for name in ("weight", "bias"):
-        if name in module._parameters and module._parameters[name] is not None and _gone(node, names, name):
-            module._parameters[name] = None
+        if own.get(name) is not None and _gone(node, names, name):
+            own[name] = None
 
 
 def _gone(node: Node, names: dict[str, str], name: str) -> bool:
@@ -174,15 +179,15 @@ def _gone(node: Node, names: dict[str, str], name: str) -> bool:
     return node.op in ("dense", "conv") and name not in own
 
 
-def put(module: Any, name: str, array: Array, like: Any = None) -> None:
+def put(module: "typed.nn.Module", name: str, array: Array, like: "typed.Tensor | None" = None) -> None:
     """Replace one parameter or buffer by other numbers: same dtype, device and flag."""
     old = getattr(module, name, None)
     source: Any = old if isinstance(old, _torch.Tensor) else like
     value = _torch.from_numpy(np.array(array)).to(device=source.device, dtype=source.dtype)
-    if name in module._buffers:
-        module._buffers[name] = value
+    if name in buffers_of(module):
+        buffers_of(module)[name] = value
         return
     flag = bool(source.requires_grad) if source is not None else True
-    module._parameters[name] = _torch.nn.Parameter(value, requires_grad=flag)
+    parameters_of(module)[name] = _torch.nn.Parameter(value, requires_grad=flag)
     if name in module.__dict__:
         del module.__dict__[name]

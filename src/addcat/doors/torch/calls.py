@@ -1,9 +1,18 @@
 """What a recorded run is made of: calls, what they read, and the modules whose own code made them."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from addcat.graph import Edge, Tensor
+
+if TYPE_CHECKING:
+    import torch as typed
+
+Given = tuple[tuple[Any, ...], dict[str, Any]]
+"""What something is called with: (args, kwargs)."""
+Sources = tuple[tuple[str, "typed.Tensor"], ...]
+"""Path and value of parameters."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,8 +30,8 @@ class Operand:
     edge: Edge | None
     tensor: Tensor
     path: str = ""
-    value: Any = field(default=None, repr=False)
-    sources: tuple[tuple[str, Any], ...] = field(default=(), repr=False)
+    value: "typed.Tensor | None" = field(default=None, repr=False)
+    sources: Sources = field(default=(), repr=False)
 
     @property
     def live(self) -> bool:
@@ -66,11 +75,11 @@ class Call:
 
     name: str
     place: Place
-    target: Any
-    module: Any
+    target: Callable[..., Any] | None
+    module: "typed.nn.Module | None"
     path: str
     operands: tuple[Operand, ...]
-    arguments: tuple[Any, Any]
+    arguments: Given
     outputs: tuple[Tensor, ...]
     written: tuple[int, ...] = ()
     device: str = "cpu"
@@ -117,7 +126,7 @@ ALIASES = {
 }
 
 
-def function_word(function: Any) -> str:
+def function_word(function: object) -> str:
     """Name of a torch function without underscores, operators under the name of the function that they are.
 
     Examples:
@@ -139,7 +148,7 @@ class Owner:
         problems: Why its code cannot be written anew, in words that follow "its module"; empty where it can.
     """
 
-    calls: list[tuple[Any, Any]] = field(default_factory=list[tuple[Any, Any]])
+    calls: list[Given] = field(default_factory=list[Given])
     spans: list[tuple[int, int]] = field(default_factory=list[tuple[int, int]])
     problems: list[str] = field(default_factory=list[str])
 

@@ -18,8 +18,8 @@ from addcat.doors.torch.modules import why_opaque
 from addcat.doors.torch.plan import plan
 from addcat.doors.torch.raised import named
 from addcat.doors.torch.record import record
+from addcat.doors.torch.tensors import tensors_in
 from addcat.doors.torch.timer import TorchTimer, compiled, on_threads
-from addcat.doors.torch.watching import tensors_in
 from addcat.doors.torch.write import write
 from addcat.errors import ModelError
 from addcat.frameworks import torch

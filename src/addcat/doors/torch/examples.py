@@ -1,15 +1,20 @@
 """What a plain `nn.Module` is called with: torch keeps no shapes, so an example is given, or taken from data."""
 
 import inspect
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 import numpy as np
 
+from addcat.doors.torch.calls import Given
+from addcat.doors.torch.tables import named_modules
 from addcat.errors import ModelError
 from addcat.frameworks import load, torch
 from addcat.graph import Array
+
+if TYPE_CHECKING:
+    import torch as typed
 
 _torch: Any = torch()
 _tree: Any = load("torch.utils._pytree", extra="torch")
@@ -28,16 +33,16 @@ class Example:
     kwargs: dict[str, Any]
 
     @staticmethod
-    def of(given: Any) -> "Example":
+    def of(given: object) -> "Example":
         """Understand `example_inputs`: a tuple of arguments, a dict of keyword arguments, or one tensor.
 
         Raises:
             ModelError: if there is no tensor among them.
         """
-        if isinstance(given, Mapping):
-            example = Example((), dict(cast("Mapping[str, Any]", given)))
-        elif isinstance(given, tuple | list):
-            example = Example(tuple(cast("tuple[Any, ...]", given)), {})
+        if is_dict(given):
+            example = Example((), dict(given))
+        elif is_list(given):
+            example = Example(tuple(given), {})
         else:
             example = Example((given,), {})
         example = Example(*_tree.tree_map(_as_tensor, example.both))
@@ -49,7 +54,7 @@ class Example:
         return example
 
     @property
-    def both(self) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    def both(self) -> Given:
         """(args, kwargs)."""
         return self.args, self.kwargs
 
@@ -59,7 +64,7 @@ class Example:
         return all(isinstance(value, _torch.Tensor) for value in (*self.args, *self.kwargs.values()))
 
     @property
-    def tensors(self) -> list[Any]:
+    def tensors(self) -> "list[typed.Tensor]":
         """Every tensor, in order."""
         if self.is_flat:
             return [*self.args, *self.kwargs.values()]
@@ -75,19 +80,19 @@ class Example:
         """What is said where a module raises on it; see `addcat.doors.torch.raised.named`."""
         return f"on inputs of shape {self.shapes}", "Correct that, or give inputs that it takes."
 
-    def filled(self, tensors: "list[Any]") -> "Example":
+    def filled(self, tensors: "Sequence[typed.Tensor]") -> "Example":
         """The same call with other tensors."""
         if self.is_flat:
             count = len(self.args)
             return Example(tuple(tensors[:count]), dict(zip(self.kwargs, tensors[count:], strict=True)))
         queue = iter(tensors)
 
-        def put(value: Any) -> Any:
+        def put(value: object) -> object:
             return next(queue) if isinstance(value, _torch.Tensor) else value
 
         return Example(*_tree.tree_map(put, self.both))
 
-    def names(self, model: Any) -> list[str]:
+    def names(self, model: "typed.nn.Module") -> list[str]:
         """A name for each tensor: of the parameter of `forward`, with keys and places of what is nested in it."""
         parameters = [
             p.name
@@ -102,39 +107,39 @@ class Example:
         for path, leaf in _tree.tree_flatten_with_path(named)[0]:
             if isinstance(leaf, _torch.Tensor):
                 found.append(".".join(_key(key) for key in path))
-        children = {name for name, _ in model.named_modules()}
+        children = {name for name, _ in named_modules(model)}
         return [f"input_{name}" if name in children else name for name in found]
 
 
-def is_list(value: Any) -> bool:
+def is_list(value: object) -> TypeGuard[Sequence[Any]]:
     """Whether a value is a list or a tuple."""
     return isinstance(value, tuple | list)
 
 
-def is_dict(value: Any) -> bool:
+def is_dict(value: object) -> TypeGuard[Mapping[str, Any]]:
     """Whether a value is a dict or like one."""
     return isinstance(value, Mapping)
 
 
-def own_forward(model: Any) -> Any:
+def own_forward(model: "typed.nn.Module") -> Callable[..., Any]:
     """The `forward` that the user wrote, also of a module whose merges were switched."""
     cls: Any = model.__class__
     base: Any = getattr(cls, "_addcat_base", None)
     return model.forward if base is None else base.forward.__get__(model)
 
 
-def _as_tensor(value: Any) -> Any:
+def _as_tensor(value: object) -> object:
     return _torch.as_tensor(value) if isinstance(value, np.ndarray) else value
 
 
-def _key(key: Any) -> str:
+def _key(key: object) -> str:
     for attribute in ("key", "idx", "name"):
         if hasattr(key, attribute):
             return str(getattr(key, attribute))
     return str(key)
 
 
-def array_of(tensor: Any) -> Array:
+def array_of(tensor: "typed.Tensor") -> Array:
     """A tensor as an array on the host; bfloat16, which numpy does not know, as float32."""
     kept = tensor.detach()
     if kept.dtype == _torch.bfloat16:
@@ -142,14 +147,14 @@ def array_of(tensor: Any) -> Array:
     return kept.cpu().numpy()
 
 
-def device_of(model: Any) -> Any:
+def device_of(model: "typed.nn.Module") -> "typed.device":
     """Where a model lies: the device of its first parameter or buffer; the CPU where it has none."""
     for tensor in (*model.parameters(), *model.buffers()):
         return tensor.device
     return _torch.device("cpu")
 
 
-def example_of(example: Example, inputs: Sequence[Array], model: Any) -> Example:
+def example_of(example: Example, inputs: Sequence[Array], model: "typed.nn.Module") -> Example:
     """A call with these arrays, where the model lies and in the types of the example."""
     place = device_of(model)
     return example.filled(

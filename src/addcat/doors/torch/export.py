@@ -11,7 +11,8 @@ from typing import Any
 from addcat.doors.onnx.running.runtime import start
 from addcat.doors.torch.examples import Example, array_of
 from addcat.doors.torch.raised import first_line
-from addcat.doors.torch.watching import in_mode, tensors_in, untouched
+from addcat.doors.torch.tensors import tensors_in
+from addcat.doors.torch.watching import in_mode, untouched
 from addcat.errors import AddcatError, ModelError
 from addcat.frameworks import load, torch
 from addcat.report.rows import counted

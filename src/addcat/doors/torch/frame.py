@@ -9,21 +9,32 @@ import types
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeGuard
 
-from addcat.doors.torch.calls import function_word
+from addcat.doors.torch.calls import Given, function_word
 from addcat.doors.torch.devices import kept_generators
 from addcat.doors.torch.edits import Apply, Edits, NotRun, Read, Rounds, Site, Unwritable
+from addcat.doors.torch.examples import is_dict, is_list
 from addcat.doors.torch.raised import words_of
 from addcat.doors.torch.recorder import Shell, gives_tensor
 from addcat.doors.torch.resizing import shapes_alone
 from addcat.doors.torch.sizes import Axis, Guard, Sizes, attempts, hint, is_size, symbolic
-from addcat.doors.torch.watching import is_active, tensors_in, untouched, watched
+from addcat.doors.torch.tables import named_modules
+from addcat.doors.torch.tensors import is_tensor, tensors_in
+from addcat.doors.torch.watching import Run, is_active, untouched, watched
 from addcat.frameworks import load, torch
+
+if TYPE_CHECKING:
+    import torch as typed
+    from torch._subclasses.fake_tensor import FakeTensorMode
+    from torch.fx.experimental.symbolic_shapes import ShapeEnv
+    from torch.overrides import TorchFunctionMode as Mode
+    from torch.utils._pytree import TreeSpec
+else:
+    Mode = load("torch.overrides", extra="torch").TorchFunctionMode
 
 _torch: Any = torch()
 _fx: Any = load("torch.fx", extra="torch")
-_Mode: Any = load("torch.overrides", extra="torch").TorchFunctionMode
 _tree: Any = load("torch.utils._pytree", extra="torch")
 _METHODS = (types.MethodDescriptorType, types.WrapperDescriptorType)
 _KEPT = (int, float, str, bool, type(None), complex)
@@ -42,37 +53,37 @@ class Frame:
         outputs: Structure of what it gives.
     """
 
-    graph: Any
+    graph: "typed.fx.Graph"
     training: bool
-    given: tuple[Any, tuple[Any, ...]]
+    given: "tuple[TreeSpec, tuple[object, ...]]"
     sizes: tuple[tuple[Axis, int], ...]
     guard: Guard
-    outputs: Any
+    outputs: "TreeSpec"
 
 
-class FrameRecorder(_Mode):
+class FrameRecorder(Mode):
     """Writes down the own code of a module while it runs, and makes edits on the way.
 
     The code is given the new value of an edited call at once, because what follows may need its new shape. See
     `addcat.doors.torch.watching.Watcher`.
     """
 
-    def __init__(self, owner: Any, environment: Any, rounds: tuple[Edits, ...]) -> None:
-        super().__init__()  # pyright: ignore[reportUnknownMemberType]
+    def __init__(self, owner: "typed.nn.Module", environment: "ShapeEnv | None", rounds: tuple[Edits, ...]) -> None:
+        super().__init__()
         self.owner, self.graph = owner, _fx.Graph()
         self.sizes = Sizes(self.graph, environment)
         self.rounds = Rounds(rounds)
         self.whole = False
-        self._read: dict[tuple[int, Site], list[Any]] = {}
+        self._read: dict[tuple[int, Site], list[typed.Tensor]] = {}
         self._replaced: dict[int, str] = {}
-        self._paths = {id(module): path for path, module in owner.named_modules()}
+        self._paths = {id(module): path for path, module in named_modules(owner)}
         named = [*owner.named_parameters(remove_duplicate=False), *owner.named_buffers(remove_duplicate=False)]
         self._names = {id(tensor): name for name, tensor in named}
-        self._nodes: dict[int, Any] = {}
-        self._kept: list[Any] = []
-        self._settings: dict[Any, Any] = {}
+        self._nodes: dict[int, typed.fx.Node] = {}
+        self._kept: list[typed.Tensor] = []
+        self._settings: dict[typed.device | typed.dtype, typed.fx.Node] = {}
 
-    def given(self, values: list[Any]) -> None:
+    def given(self, values: "list[typed.Tensor]") -> None:
         """The tensors that the module is called with."""
         for position, value in enumerate(values):
             node = self.graph.placeholder(f"given_{position}")
@@ -81,20 +92,19 @@ class FrameRecorder(_Mode):
         for value in reversed(values):  # a fake tensor does not tell that it was asked for its device
             self._settings[value.device] = self.graph.call_function(getattr, (self._nodes[id(value)], "device"))
 
-    def bind(self, value: Any, node: Any) -> None:
+    def bind(self, value: object, node: "typed.fx.Node") -> None:
         """Tensors of a call's result go by its node, those in lists and dicts by what picks them out."""
-        if isinstance(value, _torch.Tensor):
+        if is_tensor(value):
             self._nodes[id(value)] = node
             self._kept.append(value)
-        elif isinstance(value, tuple | list):
-            parts: list[Any] = [*value]  # pyright: ignore[reportUnknownArgumentType]
-            for place, part in enumerate(parts):
+        elif is_list(value):
+            for place, part in enumerate(value):
                 self._bind_part(part, node, place)
-        elif isinstance(value, dict):
-            for key, part in value.items():  # pyright: ignore[reportUnknownVariableType]
+        elif is_dict(value):
+            for key, part in value.items():
                 self._bind_part(part, node, key)
 
-    def _bind_part(self, part: Any, node: Any, key: Any) -> None:
+    def _bind_part(self, part: object, node: "typed.fx.Node", key: int | str) -> None:
         if any(True for _ in tensors_in(part)):
             self.bind(part, self.graph.call_function(operator.getitem, (node, key)))
 
@@ -103,13 +113,13 @@ class FrameRecorder(_Mode):
     def written(self, tree: Any) -> Any:
         """Arguments of a call, with nodes in the place of tensors and of sizes that are open."""
 
-        def whole(value: Any) -> bool:
+        def whole(value: object) -> bool:
             return isinstance(value, slice | _torch.Size)
 
         return _tree.tree_map(self._write, tree, is_leaf=whole)
 
     def _write(self, value: Any) -> Any:
-        if isinstance(value, _torch.Tensor):
+        if is_tensor(value):
             return self._tensor(value)
         if isinstance(value, slice):
             return self._slice(value)
@@ -128,7 +138,7 @@ class FrameRecorder(_Mode):
     def _slice(self, value: Any) -> Any:
         return slice(self._write(value.start), self._write(value.stop), self._write(value.step))
 
-    def _tensor(self, value: Any) -> Any:
+    def _tensor(self, value: "typed.Tensor") -> "typed.fx.Node":
         if id(value) in self._replaced:
             raise Unwritable(f"adds in place ({self._replaced[id(value)]!r}), and reads the tensor under another name")
         if id(value) not in self._nodes:
@@ -141,7 +151,9 @@ class FrameRecorder(_Mode):
 
     # calls
 
-    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+    def __torch_function__(
+        self, func: Run, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
         """Run a torch function, and write it down."""
         kwargs = kwargs or {}
         if self.whole or not is_active(self):
@@ -165,27 +177,28 @@ class FrameRecorder(_Mode):
         self.bind(out, self._node(func, self.written(tuple(args)), self.written(dict(kwargs))))
         return out
 
-    def _value(self, value: Apply | Read, site: Site, operands: list[Any], level: int) -> Any:
+    def _value(self, value: Apply | Read, site: Site, operands: "list[typed.Tensor]", level: int) -> Any:
         if isinstance(value, Read):
             return (operands if value.site == site else self._read[level - 1, value.site])[value.position]
         inputs = [self._value(one, site, operands, level) for one in value.inputs]
         return self._submodule(value.child, self.owner.get_submodule(value.child), tuple(inputs), {}, level)
 
-    def _node(self, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    def _node(self, func: Run, args: tuple[Any, ...], kwargs: dict[str, Any]) -> "typed.fx.Node":
         name = str(getattr(func, "__name__", ""))
         if name == "__get__":
-            return self.graph.call_function(getattr, (args[0], func.__self__.__name__))
+            attribute: Any = getattr(func, "__self__", None)
+            return self.graph.call_function(getattr, (args[0], attribute.__name__))
         if isinstance(func, _METHODS) or getattr(_torch.Tensor, name, None) is func:
             return self.graph.call_method(name, args, kwargs)
         return self.graph.call_function(func, args, kwargs)
 
-    def call(self, module: Any, run: Callable[..., Any], args: Any, kwargs: Any) -> Any:
+    def call(self, module: "typed.nn.Module", run: Run, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """A submodule is called, with its hooks: one node."""
         if self.whole:
             return run(*args, **kwargs)
         return self._submodule(self._paths[id(module)], run, args, kwargs, 0)
 
-    def _submodule(self, path: str, run: Callable[..., Any], args: Any, kwargs: Any, level: int) -> Any:
+    def _submodule(self, path: str, run: Run, args: tuple[Any, ...], kwargs: dict[str, Any], level: int) -> Any:
         edited = self.rounds.module(path, level)
         if edited is not None:
             return self._value(edited[1].value, edited[1].site, list(tensors_in((args, kwargs))), edited[0])
@@ -199,11 +212,11 @@ class FrameRecorder(_Mode):
         self.bind(out, node)
         return out
 
-    def forward(self, module: Any, run: Callable[..., Any], args: Any, kwargs: Any) -> Any:
+    def forward(self, module: "typed.nn.Module", run: Run, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """A submodule's `forward` runs, most often within its call."""
         return run(*args, **kwargs) if self.whole else self.call(module, run, args, kwargs)
 
-    def custom_function(self, run: Callable[..., Any], args: Any) -> Any:
+    def custom_function(self, run: Run, args: tuple[Any, ...]) -> Any:
         """`autograd.Function.apply`: what it does backward would be lost."""
         if self.whole:
             return run(*args)
@@ -211,7 +224,11 @@ class FrameRecorder(_Mode):
 
 
 def record_frame(
-    owner: Any, forward: Callable[..., Any], args: Any, kwargs: Any, rounds: tuple[Edits, ...] = ()
+    owner: "typed.nn.Module",
+    forward: Run,
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+    rounds: tuple[Edits, ...] = (),
 ) -> Frame:
     """Record the own code of a module.
 
@@ -240,22 +257,25 @@ def record_frame(
 
 
 def _record(
-    owner: Any,
-    forward: Callable[..., Any],
-    tree: Any,
+    owner: "typed.nn.Module",
+    forward: Run,
+    tree: Given,
     open_axes: Callable[[int], bool] | None,
     rounds: tuple[Edits, ...],
 ) -> Frame:
     leaves, structure = _tree.tree_flatten(tree)
-    environment, mode = None, None
+    environment: ShapeEnv | None = None
+    mode: FakeTensorMode | None = None
     if open_axes is not None:
         shapes: Any = load("torch.fx.experimental.symbolic_shapes", extra="torch")
         fakes: Any = load("torch._subclasses.fake_tensor", extra="torch")
         environment = shapes.ShapeEnv()
         mode = fakes.FakeTensorMode(shape_env=environment, allow_non_fake_inputs=True)
     recorder = FrameRecorder(owner, environment, rounds)
-    values = [_example(leaf, mode, open_axes) if isinstance(leaf, _torch.Tensor | Shell) else leaf for leaf in leaves]
-    tensors = [value for value in values if isinstance(value, _torch.Tensor)]
+    values = [
+        _example(leaf, mode, open_axes) if is_tensor(leaf) or isinstance(leaf, Shell) else leaf for leaf in leaves
+    ]
+    tensors = list(filter(is_tensor, values))
     recorder.given(tensors)
     args, kwargs = _tree.tree_unflatten(values, structure)
     with (
@@ -278,7 +298,7 @@ def _record(
     unused = {name for edits in rounds for edit in edits for name in edit.unused}
     _erase_unread(recorder.graph, unused)
     sizes = tuple(((i, axis), int(tensors[i].shape[axis])) for i, axis in sorted(recorder.sizes.held))
-    others = tuple(leaf for leaf in leaves if not isinstance(leaf, _torch.Tensor | Shell))
+    others = tuple(leaf for leaf in leaves if not _is_given(leaf))
     return Frame(
         recorder.graph,
         bool(owner.training),
@@ -290,7 +310,7 @@ def _record(
 
 
 @contextmanager
-def _symbols(mode: Any) -> Generator[None]:
+def _symbols(mode: "FakeTensorMode | None") -> Generator[None]:
     """Within, kernels take symbolic sizes: torch's own composites are then taken apart in Python."""
     if mode is None:
         yield
@@ -304,7 +324,7 @@ JOINING = ("stack", "hstack", "vstack", "dstack", "column_stack", "cat", "concat
 """Functions that do nothing but put tensors side by side."""
 
 
-def _erase_unread(graph: Any, unused: set[str]) -> None:
+def _erase_unread(graph: "typed.fx.Graph", unused: set[str]) -> None:
     """Take out settings that nothing asks for, joins that only old values read, and submodules said to be unused."""
     for node in reversed(list(graph.nodes)):
         idle = node.op == "call_function" and (node.target is getattr or node.target.__name__ in JOINING)
@@ -312,23 +332,28 @@ def _erase_unread(graph: Any, unused: set[str]) -> None:
             graph.erase_node(node)
 
 
-def writes_in_place(function: Any) -> bool:
+def writes_in_place(function: object) -> bool:
     """Whether a torch function is one of those that write into their first argument, by its name."""
     name = str(getattr(function, "__name__", ""))
     return name.startswith("__i") or (name.endswith("_") and not name.endswith("__"))
 
 
-def _example(leaf: Any, mode: Any, open_axes: Callable[[int], bool] | None) -> Any:
+def _is_given(leaf: object) -> TypeGuard["typed.Tensor | Shell"]:
+    return is_tensor(leaf) or isinstance(leaf, Shell)
+
+
+def _example(
+    leaf: "typed.Tensor | Shell", mode: "FakeTensorMode | None", open_axes: Callable[[int], bool] | None
+) -> "typed.Tensor":
+    tensor = leaf.empty() if isinstance(leaf, Shell) else leaf
     if mode is None or open_axes is None:
-        return leaf.detach().clone()
-    if isinstance(leaf, Shell):
-        leaf = _torch.empty(leaf.shape, dtype=leaf.dtype, device=leaf.device)
-    elif is_fake(leaf):
-        leaf = _torch.empty([hint(size) for size in leaf.shape], dtype=leaf.dtype, device=leaf.device)
-    return symbolic(mode, leaf.detach(), open_axes=open_axes)
+        return tensor.detach().clone()
+    if is_fake(tensor):
+        tensor = Shell(tuple(map(hint, tensor.shape)), tensor.dtype, tensor.device).empty()
+    return symbolic(mode, tensor.detach(), open_axes=open_axes)
 
 
-def is_fake(value: Any) -> bool:
+def is_fake(value: object) -> bool:
     """Whether a tensor has no numbers, as in an export."""
     fakes: Any = load("torch._subclasses.fake_tensor", extra="torch")
     return isinstance(value, fakes.FakeTensor)

@@ -1,8 +1,11 @@
 """Which modules are taken as a whole: those of `torch.nn` that hold no other's code."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from addcat.frameworks import torch
+
+if TYPE_CHECKING:
+    import torch as typed
 
 _torch: Any = torch()
 _nn: Any = _torch.nn
@@ -13,7 +16,7 @@ OPENED = (
 )
 
 
-def is_leaf(module: Any) -> bool:
+def is_leaf(module: "typed.nn.Module") -> bool:
     """Whether a module is recorded as one call.
 
     Args:

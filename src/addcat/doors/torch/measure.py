@@ -15,8 +15,9 @@ from addcat.doors.torch.examples import Example, array_of, device_of
 from addcat.doors.torch.losses import TorchLoss, plain
 from addcat.doors.torch.raised import is_out_of_memory, named
 from addcat.doors.torch.stream import call_of
+from addcat.doors.torch.tensors import tensors_in
 from addcat.doors.torch.unnested import node_at
-from addcat.doors.torch.watching import in_mode, tensors_in
+from addcat.doors.torch.watching import in_mode
 from addcat.frameworks import torch
 from addcat.graph import Array, Graph, Node
 

@@ -4,15 +4,22 @@ Only torch's own classes are looked into. One whose weights are computed anew at
 pruning, LoRA as a parametrization) stays opaque, and so does whatever is not in the table.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from addcat.doors.torch.examples import array_of
+from addcat.doors.torch.tables import parameters_of
 from addcat.frameworks import torch
 from addcat.graph import Array, Weight
+
+if TYPE_CHECKING:
+    import torch as typed
+
+    Convolution = typed.nn.Conv1d | typed.nn.Conv2d | typed.nn.Conv3d
+    Transposed = typed.nn.ConvTranspose1d | typed.nn.ConvTranspose2d | typed.nn.ConvTranspose3d
 
 _torch: Any = torch()
 _nn: Any = _torch.nn
@@ -68,7 +75,7 @@ WEIGHTS = {
 """Torch's names under the canonical ones; names that are not here are the same."""
 
 
-def describe_module(module: Any, rank: int, sizes: tuple[int | None, ...]) -> Description:
+def describe_module(module: "typed.nn.Module", rank: int, sizes: tuple[int | None, ...]) -> Description:
     """Name a module in canonical words.
 
     Args:
@@ -89,14 +96,14 @@ def describe_module(module: Any, rank: int, sizes: tuple[int | None, ...]) -> De
     return "opaque", {}
 
 
-def why_opaque(module: Any) -> str:
+def why_opaque(module: "typed.nn.Module") -> str:
     """Why the weights of a module are not its own to change; "" where they are."""
-    if getattr(module, "parametrizations", None):
-        names = ", ".join(map(repr, module.parametrizations))
+    anew: Iterable[str] = getattr(module, "parametrizations", ())
+    if names := ", ".join(map(repr, anew)):
         return f"computes its {names} anew at each call (a parametrization)"
     for name in ("weight", "bias"):
         value = getattr(module, name, None)
-        if isinstance(value, _torch.Tensor) and name not in module._parameters:
+        if isinstance(value, _torch.Tensor) and name not in parameters_of(module):
             return f"computes its {name!r} anew at each call (weight norm, spectral norm or pruning)"
     return ""
 
@@ -111,11 +118,11 @@ def _plain(module: Any, op: str) -> dict[str, Any]:
     return {}
 
 
-def _linear(_: Any, *__: Any) -> Description:
+def _linear(*_: object) -> Description:
     return "dense", {"activation": "linear"}
 
 
-def _spatial(module: Any) -> dict[str, Any]:
+def _spatial(module: "Convolution | Transposed") -> dict[str, Any]:
     return {
         "strides": tuple(module.stride),
         "padding": _padding(module.padding),
@@ -125,7 +132,7 @@ def _spatial(module: Any) -> dict[str, Any]:
     }
 
 
-def _padding(given: Any) -> Any:
+def _padding(given: str | tuple[int, ...]) -> str | tuple[tuple[int, int], ...]:
     """Pairs for each axis, or the word; "valid" for no padding."""
     if isinstance(given, str):
         return given
@@ -133,7 +140,7 @@ def _padding(given: Any) -> Any:
     return pairs if any(map(any, pairs)) else "valid"
 
 
-def _conv(module: Any, rank: int, _: Any) -> Description:
+def _conv(module: "Convolution", rank: int, _: object) -> Description:
     if module.padding_mode != "zeros" and _padding(module.padding) != "valid":
         return "opaque", {"reason": f"pads by {module.padding_mode}"}
     if rank != module.weight.ndim:
@@ -143,7 +150,7 @@ def _conv(module: Any, rank: int, _: Any) -> Description:
     return "conv", {**_spatial(module), "groups": module.groups}
 
 
-def _conv_transpose(module: Any, rank: int, _: Any) -> Description:
+def _conv_transpose(module: "Transposed", rank: int, _: object) -> Description:
     if rank != module.weight.ndim or module.groups > 1:
         return "opaque", {"reason": "is a transposed convolution in groups"}
     crops = tuple(
@@ -153,29 +160,29 @@ def _conv_transpose(module: Any, rank: int, _: Any) -> Description:
     return "conv_transpose", {**attrs, "groups": 1, "output_padding": tuple(module.output_padding)}
 
 
-def _batch_norm(module: Any, *_: Any) -> Description:
+def _batch_norm(module: "typed.nn.BatchNorm1d", *_: object) -> Description:
     if module.running_mean is None:
         return "opaque", {"reason": "normalises by the batch in eval mode too"}
     return "batch_norm", {"axis": 1, "epsilon": float(module.eps)}
 
 
-def _instance_norm(module: Any, *_: Any) -> Description:
+def _instance_norm(module: "typed.nn.InstanceNorm1d", *_: object) -> Description:
     if module.running_mean is not None:
         return "opaque", {"reason": "keeps statistics of instances"}
     return "instance_norm", {"axis": 1, "groups": -1}
 
 
-def _group_norm(module: Any, *_: Any) -> Description:
+def _group_norm(module: "typed.nn.GroupNorm", *_: object) -> Description:
     alone = module.num_groups == module.num_channels
     return ("instance_norm" if alone else "group_norm"), {"axis": 1, "groups": module.num_groups}
 
 
-def each(value: Any, rank: int) -> tuple[int, ...]:
+def each(value: int | Iterable[int], rank: int) -> tuple[int, ...]:
     """One whole number for each spatial axis of a tensor of `rank` axes."""
     return (int(value),) * (rank - 2) if isinstance(value, int) else tuple(int(size) for size in value)
 
 
-def _pool(kind: str, module: Any, rank: int, _: Any) -> Description:
+def _pool(kind: str, module: Any, rank: int, _: object) -> Description:
     if getattr(module, "ceil_mode", False) or getattr(module, "return_indices", False):
         return "opaque", {"reason": "pools with ceil_mode or indices"}
     return "pool", pool_attrs(kind, module.kernel_size, module.stride, module.padding, rank, module)
@@ -195,11 +202,11 @@ def pool_attrs(kind: str, size: Any, stride: Any, padding: Any, rank: int, setti
     }
 
 
-def _adaptive(kind: str, module: Any, rank: int, _: Any) -> Description:
+def _adaptive(kind: str, module: Any, rank: int, _: object) -> Description:
     return adaptive_pool(kind, module.output_size, rank)
 
 
-def adaptive_pool(kind: str, size: Any, rank: int) -> Description:
+def adaptive_pool(kind: str, size: int | Iterable[int], rank: int) -> Description:
     """A pool to one place is a global pool; to more it is not looked into, but for its channels."""
     sizes = each(size, rank) if isinstance(size, int) else tuple(size)
     if set(sizes) == {1}:
@@ -210,17 +217,17 @@ def adaptive_pool(kind: str, size: Any, rank: int) -> Description:
 _UNEVEN = {"padding": "valid", "dilation": 1, "adaptive": True, "channels_first": True}
 
 
-def _upsample(module: Any, rank: int, _: Any) -> Description:
+def _upsample(module: "typed.nn.Upsample", rank: int, _: object) -> Description:
     return resize(module.scale_factor, module.size, module.mode, rank)
 
 
-def resize(factor: Any, size: Any, method: str, rank: int) -> Description:
+def resize(factor: float | Iterable[float] | None, size: object, method: str, rank: int) -> Description:
     """`nn.Upsample` and `F.interpolate`: channelwise and linear, whatever the sizes are."""
     factors = (factor,) * (rank - 2) if isinstance(factor, int | float) else tuple(factor or ())
     return "resize", {"factor": factors, "method": method, "channels_first": True, "size": size}
 
 
-def _flatten(module: Any, _: int, sizes: tuple[int | None, ...]) -> Description:
+def _flatten(module: "typed.nn.Flatten", _: int, sizes: tuple[int | None, ...]) -> Description:
     return flatten(module.start_dim, module.end_dim, sizes)
 
 
@@ -234,11 +241,11 @@ def flatten(start: int, end: int, sizes: tuple[int | None, ...]) -> Description:
     return "flatten", {}
 
 
-def _pixel_shuffle(module: Any, *_: Any) -> Description:
+def _pixel_shuffle(module: "typed.nn.PixelShuffle", *_: object) -> Description:
     return "opaque", {"reason": f"moves channels to places (by {module.upscale_factor})"}
 
 
-def _zero_pad(*_: Any) -> Description:
+def _zero_pad(*_: object) -> Description:
     return "pad", {"channels_first": True}
 
 
@@ -260,7 +267,7 @@ _FAMILIES: list[tuple[Any, Callable[..., Description]]] = [
 ]
 
 
-def weights_of(module: Any, op: str, path: str) -> dict[str, Weight]:
+def weights_of(module: "typed.nn.Module", op: str, path: str) -> dict[str, Weight]:
     """Weights of a module by canonical name, or by their own path where it is not looked into.
 
     Args:
@@ -280,13 +287,13 @@ def weights_of(module: Any, op: str, path: str) -> dict[str, Weight]:
     return found
 
 
-def weight_of(tensor: Any, *, swapped: bool = False, counts: bool = True) -> Weight:
+def weight_of(tensor: "typed.Tensor", *, swapped: bool = False, counts: bool = True) -> Weight:
     """A parameter in canonical layout; `swapped` where torch has (in, out, *taps)."""
     shape = tuple(tensor.shape)
     canonical = (shape[1], shape[0], *shape[2:]) if swapped else shape
     return Weight(canonical, partial(_read, tensor, swapped), id(tensor), bool(tensor.requires_grad), counts)
 
 
-def _read(tensor: Any, swapped: bool) -> Array:
+def _read(tensor: "typed.Tensor", swapped: bool) -> Array:
     array = array_of(tensor)
     return np.swapaxes(array, 0, 1) if swapped else array

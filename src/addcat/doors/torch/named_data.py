@@ -9,7 +9,8 @@ from addcat.doors.lookup import is_lookup, look_up
 from addcat.doors.torch.data import Unpack, first_call
 from addcat.doors.torch.examples import Example, own_forward
 from addcat.doors.torch.raised import first_line
-from addcat.doors.torch.watching import in_mode, tensors_in, untouched
+from addcat.doors.torch.tensors import tensors_in
+from addcat.doors.torch.watching import in_mode, untouched
 from addcat.errors import DataError
 from addcat.frameworks import torch
 

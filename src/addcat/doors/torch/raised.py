@@ -4,10 +4,14 @@ import re
 import traceback
 from collections.abc import Generator
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from addcat.doors.torch.tables import named_modules
 from addcat.errors import AddcatError, DataError, ModelError
 from addcat.frameworks import torch
+
+if TYPE_CHECKING:
+    import torch as typed
 
 _torch: Any = torch()
 LESS = "Take smaller batches, smaller examples, or another device."
@@ -15,7 +19,7 @@ LESS = "Take smaller batches, smaller examples, or another device."
 
 
 @contextmanager
-def named(model: Any, when: str, advice: str) -> Generator[None]:
+def named(model: "typed.nn.Module", when: str, advice: str) -> Generator[None]:
     """Within, a module runs; what it raises is said in one error.
 
     Args:
@@ -61,13 +65,13 @@ def data_error(what: str, error: Exception) -> AddcatError:
     return DataError(f"{what} raised {said(error)}. Correct that, or the data that it is given.")
 
 
-def words_of(model: Any, error: BaseException) -> str:
+def words_of(model: "typed.nn.Module", error: BaseException) -> str:
     """Which module raised what: the innermost one of the model's whose code was running."""
     return f"{_whose(model, error)} raised {said(error)}"
 
 
-def _whose(model: Any, error: BaseException) -> str:
-    paths: dict[int, str] = {id(module): path for path, module in model.named_modules()}
+def _whose(model: "typed.nn.Module", error: BaseException) -> str:
+    paths: dict[int, str] = {id(module): path for path, module in named_modules(model)}
     held = [frame.f_locals.get("self") for frame, _ in traceback.walk_tb(error.__traceback__)]
     inner: Any = next((one for one in reversed(held) if id(one) in paths and paths[id(one)]), model)
     place = f" {paths[id(inner)]!r}" if paths[id(inner)] else ""

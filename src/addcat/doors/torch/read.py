@@ -1,6 +1,6 @@
 """A recorded run becomes a graph: a node for each call that depends on the model's inputs."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from addcat.doors.torch.calls import Call
 from addcat.doors.torch.examples import Example
@@ -9,16 +9,20 @@ from addcat.doors.torch.merging import HIDDEN, merged, unstacked
 from addcat.doors.torch.modules import describe_module, weight_of, weights_of
 from addcat.doors.torch.nested import nested
 from addcat.doors.torch.record import Recording, record
+from addcat.doors.torch.tables import named_modules, parameters_of
 from addcat.errors import ModelError
 from addcat.frameworks import torch
 from addcat.graph import Graph, Node, Shape, Weight
 from addcat.graph.channels import first_of_images, with_channel_axes
 from addcat.graph.operations import OPS
 
+if TYPE_CHECKING:
+    import torch as typed
+
 _torch: Any = torch()
 
 
-def read(model: Any, example: Example) -> Graph:
+def read(model: "typed.nn.Module", example: Example) -> Graph:
     """Read a model by running it once, in eval mode.
 
     Args:
@@ -82,16 +86,16 @@ def _node(call: Call, recording: Recording, shared: dict[int, str]) -> Node:
 def _parameters(call: Call, op: str) -> dict[str, Weight]:
     """Parameters that a function reads, by canonical name where it is a linear layer, else by path."""
     if op in ("dense", "conv", "depthwise_conv"):
-        held = [operand for operand in call.operands if operand.path and operand.value is not None]
-        return {name: weight_of(operand.value) for name, operand in zip(("kernel", "bias"), held, strict=False)}
+        held = [operand.value for operand in call.operands if operand.path and operand.value is not None]
+        return {name: weight_of(value) for name, value in zip(("kernel", "bias"), held, strict=False)}
     return {path: weight_of(value) for operand in call.operands for path, value in operand.sources}
 
 
 def _shared_names(recording: Recording) -> dict[int, str]:
     """For each parameter that several places hold, one name for all of them."""
     holders: dict[int, list[str]] = {}
-    for path, module in recording.model.named_modules():
-        for tensor in module._parameters.values():
+    for path, module in named_modules(recording.model):
+        for tensor in parameters_of(module).values():
             if tensor is not None:
                 holders.setdefault(id(tensor), []).append(path)
     for call in recording.calls:
@@ -157,7 +161,7 @@ def reshape_inputs(graph: Graph, shapes: tuple[Shape, ...]) -> Graph:
     return read(recording.model, recording.example.filled(made))
 
 
-def _wrong_rank(name: str, shape: Shape, tensor: Any) -> Any:
+def _wrong_rank(name: str, shape: Shape, tensor: "typed.Tensor") -> NoReturn:
     raise ModelError(
         f"{name!r} was read with an input of shape {tuple(tensor.shape)}, got {shape}. Give as many sizes, batch first."
     )

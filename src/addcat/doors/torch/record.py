@@ -4,7 +4,7 @@ import logging
 from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from addcat.doors.torch.calls import Call, Owner
 from addcat.doors.torch.devices import full_precision, kept_generators
@@ -12,10 +12,15 @@ from addcat.doors.torch.examples import Example, device_of
 from addcat.doors.torch.raised import named, words_of
 from addcat.doors.torch.recorder import Recorder
 from addcat.doors.torch.resizing import shapes_alone
+from addcat.doors.torch.tables import buffers_of, named_modules, parameters_of
 from addcat.doors.torch.watching import in_mode, untouched, watched
 from addcat.errors import ModelError
 from addcat.frameworks import load, torch
 from addcat.graph import Edge
+
+if TYPE_CHECKING:
+    import torch as typed
+    from torch._subclasses.fake_tensor import FakeTensorMode
 
 _torch: Any = torch()
 _tree: Any = load("torch.utils._pytree", extra="torch")
@@ -38,7 +43,7 @@ class Recording:
         given: What the model gave, as it gave it.
     """
 
-    model: Any
+    model: "typed.nn.Module"
     example: Example
     calls: tuple[Call, ...]
     owners: dict[str, Owner]
@@ -46,11 +51,11 @@ class Recording:
     inputs: tuple[str, ...]
     seen_late: frozenset[str]
     fake: bool
-    values: dict[Edge, Any]
+    values: "dict[Edge, typed.Tensor]"
     given: Any
 
 
-def record(model: Any, example: Example) -> Recording:
+def record(model: "typed.nn.Module", example: Example) -> Recording:
     """Run a model once, in eval mode, and write down what it calls; it is as before afterwards.
 
     Raises:
@@ -73,7 +78,7 @@ def record(model: Any, example: Example) -> Recording:
             ) from error
 
 
-def values_at(model: Any, example: Example, edges: "list[Edge]") -> tuple[Any, dict[Edge, Any]]:
+def values_at(model: "typed.nn.Module", example: Example, edges: list[Edge]) -> "tuple[Any, dict[Edge, typed.Tensor]]":
     """Run a model with real numbers; give its outputs and the tensors on some edges.
 
     Raises:
@@ -84,7 +89,7 @@ def values_at(model: Any, example: Example, edges: "list[Edge]") -> tuple[Any, d
     return made.given, made.values
 
 
-def _run(model: Any, example: Example, *, fake: bool, wanted: frozenset[Edge] = frozenset()) -> Recording:
+def _run(model: "typed.nn.Module", example: Example, *, fake: bool, wanted: frozenset[Edge] = frozenset()) -> Recording:
     names = example.names(model)
     recorder = Recorder(model, wanted)
     with untouched(model) as changed, in_mode(model, training=False), _mode(fake) as made:
@@ -120,7 +125,7 @@ def _is_wrapper(cls: type) -> bool:
 
 
 @contextmanager
-def _mode(fake: bool) -> Generator[Any]:
+def _mode(fake: bool) -> Generator["FakeTensorMode | None"]:
     if not fake:
         with kept_generators():
             yield None
@@ -135,7 +140,7 @@ def _mode(fake: bool) -> Generator[Any]:
         logger.disabled = before
 
 
-def _fresh(tensor: Any, made: Any, model: Any) -> Any:
+def _fresh(tensor: "typed.Tensor", made: "FakeTensorMode | None", model: "typed.nn.Module") -> "typed.Tensor":
     """A tensor of the run's own: fake, or a copy where the model lies, which it may write into."""
     kept = tensor.detach().to(device_of(model))
     return made.from_tensor(kept) if made is not None else kept.clone()
@@ -150,16 +155,16 @@ WRAPPERS = {
 """Torch's wrappers for several devices: what each does, and what to pass instead."""
 
 
-def _require_readable(model: Any) -> None:
-    for path, module in model.named_modules():
+def _require_readable(model: "typed.nn.Module") -> None:
+    for path, module in named_modules(model):
         name = next((cls.__name__ for cls in type(module).__mro__ if _is_wrapper(cls)), "")
         if name:
             does, instead = WRAPPERS[name]
             place = repr(path) if path else "The model"
             raise ModelError(f"{place} is wrapped in {name}, which {does}. Pass {instead}.")
     lazy = load("torch.nn.parameter", extra="torch").is_lazy
-    for path, module in model.named_modules():
-        if any(lazy(tensor) for tensor in (*module._parameters.values(), *module._buffers.values())):
+    for path, module in named_modules(model):
+        if any(lazy(tensor) for tensor in (*parameters_of(module).values(), *buffers_of(module).values())):
             raise ModelError(
                 f"{type(module).__name__} {path!r} has no weights yet: it makes them at its first call. "
                 "Call the model once, and pass it then."

@@ -5,18 +5,24 @@ inputs is followed by the identity of tensors, so each is kept alive until the e
 tensor is gone. What is written in place is the same object, and is found under its newest name.
 """
 
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from addcat.doors.torch.calls import Call, Operand, Owner, Place, function_word
+from addcat.doors.torch.calls import Call, Given, Operand, Owner, Place, Sources, function_word
 from addcat.doors.torch.leaves import is_leaf
-from addcat.doors.torch.watching import is_active
+from addcat.doors.torch.tables import children_of, named_modules
+from addcat.doors.torch.tensors import is_tensor, storage_of, tensors_in, version_of
+from addcat.doors.torch.watching import Run, is_active
 from addcat.frameworks import load, torch
 from addcat.graph import Edge, Tensor
 
+if TYPE_CHECKING:
+    import torch as typed
+    from torch.overrides import TorchFunctionMode as Mode
+else:
+    Mode = load("torch.overrides", extra="torch").TorchFunctionMode
+
 _torch: Any = torch()
-_Mode: Any = load("torch.overrides", extra="torch").TorchFunctionMode
 _tree: Any = load("torch.utils._pytree", extra="torch")
 
 READS_VALUES = {
@@ -56,7 +62,7 @@ class Frame:
     arguments: set[int] = field(default_factory=set[int])
 
 
-class Recorder(_Mode):
+class Recorder(Mode):
     """Writes down what a model calls while it runs.
 
     Args:
@@ -70,37 +76,37 @@ class Recorder(_Mode):
         seen_late: Names of in-place calls whose operand was read under another name afterwards.
     """
 
-    def __init__(self, root: Any, wanted: frozenset[Edge] = frozenset()) -> None:
-        super().__init__()  # pyright: ignore[reportUnknownMemberType]
+    def __init__(self, root: "typed.nn.Module", wanted: frozenset[Edge] = frozenset()) -> None:
+        super().__init__()
         self.root, self.wanted = root, wanted
         self.calls: list[Call] = []
         self.owners: dict[str, Owner] = {}
-        self.values: dict[Edge, Any] = {}
+        self.values: dict[Edge, typed.Tensor] = {}
         self.seen_late: set[str] = set()
         self.whole = False
-        self._paths = {id(module): path for path, module in root.named_modules()}
+        self._paths = {id(module): path for path, module in named_modules(root)}
         tensors = [*root.named_parameters(remove_duplicate=False), *root.named_buffers(remove_duplicate=False)]
         self._names = {id(tensor): name for name, tensor in reversed(tensors)}
         self._edges: dict[int, Edge] = {}
-        self._kept: list[Any] = []
-        self._storages: dict[int, list[Any]] = {}
+        self._kept: list[typed.Tensor] = []
+        self._storages: dict[int, list[typed.Tensor]] = {}
         self._stale: dict[int, str] = {}
-        self._sources: dict[int, tuple[tuple[str, Any], ...]] = {}
+        self._sources: dict[int, Sources] = {}
         self._counts: dict[str, int] = {}
         self._frames: list[Frame] = []
 
     # tensors
 
-    def bind(self, value: Any, edge: Edge) -> None:
+    def bind(self, value: "typed.Tensor", edge: Edge) -> None:
         """From now on a tensor goes by this edge."""
         self._edges[id(value)] = edge
         self._stale.pop(id(value), None)
         self._kept.append(value)
-        self._storages.setdefault(_storage(value), []).append(value)
+        self._storages.setdefault(storage_of(value), []).append(value)
         if edge in self.wanted:
             self.values[edge] = value.detach().clone()
 
-    def edge(self, value: Any) -> Edge | None:
+    def edge(self, value: "typed.Tensor") -> Edge | None:
         """What computes a tensor; None where that does not depend on the model's inputs."""
         found = self._edges.get(id(value))
         late = self._stale.pop(id(value), None)
@@ -114,35 +120,37 @@ class Recorder(_Mode):
         self.bind(value, Edge(name))
         return Edge(name)
 
-    def _operand(self, value: Any) -> Operand:
+    def _operand(self, value: "typed.Tensor") -> Operand:
         edge = self.edge(value)
         if edge is not None:
             return Operand(edge, tensor_of(value))
         return Operand(None, tensor_of(value), self._names.get(id(value), ""), value, self._sources_of(value))
 
-    def _sources_of(self, value: Any) -> tuple[tuple[str, Any], ...]:
+    def _sources_of(self, value: "typed.Tensor") -> Sources:
         if isinstance(value, _torch.nn.Parameter):
             return ((self._names.get(id(value), ""), value),)
         return self._sources.get(id(value), ())
 
-    def _constant(self, read: list[Any], out: Any) -> None:
+    def _constant(self, read: "list[typed.Tensor]", out: object) -> None:
         """What is computed from parameters alone remembers them."""
         sources = tuple(dict.fromkeys(source for value in read for source in self._sources_of(value)))
-        for value in _tree.tree_leaves(out) if sources else ():
-            if isinstance(value, _torch.Tensor) and not isinstance(value, _torch.nn.Parameter):
+        for value in tensors_in(out) if sources else ():
+            if not isinstance(value, _torch.nn.Parameter):
                 self._sources[id(value)] = sources
                 self._kept.append(value)
 
     # calls
 
-    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+    def __torch_function__(
+        self, func: Run, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
         """Run a torch function, and write it down."""
         kwargs = kwargs or {}
         if self.whole or not is_active(self):
             return func(*args, **kwargs)
         frame = self._frame
-        read = [value for value in _tree.tree_leaves((args, kwargs)) if isinstance(value, _torch.Tensor)]
-        versions = [_version(value) for value in read]
+        read = list(tensors_in((args, kwargs)))
+        versions = [version_of(value) for value in read]
         word = function_word(func)
         out = func(*args, **kwargs)
         if gives_tensor(func, out):
@@ -150,17 +158,19 @@ class Recorder(_Mode):
         live = [value for value in read if id(value) in self._edges]
         if live and word in READS_VALUES:
             self._owner().note(f"looks at the values of a tensor ({word})")
-        written = [place for place, value in enumerate(read) if _version(value) != versions[place]]
+        written = [place for place, value in enumerate(read) if version_of(value) != versions[place]]
         if (live and word not in FACTORIES) or any(id(read[place]) in self._edges for place in written):
             self._write_down(func, None, "", (args, kwargs), read, out, written)
         else:
             self._constant(read, out)
         return out
 
-    def leaf(self, path: str, module: Any, run: Callable[..., Any], args: Any, kwargs: Any) -> Any:
+    def leaf(
+        self, path: str, module: "typed.nn.Module", run: Run, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> Any:
         """Run a module as a whole, and write it down."""
-        read = [value for value in _tree.tree_leaves((args, kwargs)) if isinstance(value, _torch.Tensor)]
-        versions = [_version(value) for value in read]
+        read = list(tensors_in((args, kwargs)))
+        versions = [version_of(value) for value in read]
         self.whole = True
         try:
             with _torch._C.DisableTorchFunction():
@@ -168,21 +178,28 @@ class Recorder(_Mode):
         finally:
             self.whole = False
         if any(id(value) in self._edges for value in read):
-            written = [place for place, value in enumerate(read) if _version(value) != versions[place]]
+            written = [place for place, value in enumerate(read) if version_of(value) != versions[place]]
             self._write_down(None, module, path, (args, kwargs), read, out, written)
         return out
 
     def _write_down(
-        self, func: Any, module: Any, path: str, given: tuple[Any, Any], read: list[Any], out: Any, written: list[int]
+        self,
+        func: Run | None,
+        module: "typed.nn.Module | None",
+        path: str,
+        given: Given,
+        read: "list[typed.Tensor]",
+        out: object,
+        written: list[int],
     ) -> None:
         operands = tuple(self._operand(value) for value in read)
         queue = iter(operands)
 
-        def put(value: Any) -> Any:
-            return next(queue) if isinstance(value, _torch.Tensor) else value
+        def put(value: object) -> object:
+            return next(queue) if is_tensor(value) else value
 
         arguments = _tree.tree_map(put, given)
-        results = [value for value in _tree.tree_leaves(out) if isinstance(value, _torch.Tensor)]
+        results = list(tensors_in(out))
         if not results and written:  # __setitem__ gives nothing: what it wrote into is what it gives
             results = [read[written[0]]]
         if not results:
@@ -197,25 +214,25 @@ class Recorder(_Mode):
         for index, value in enumerate(results):
             self.bind(value, Edge(name, index))
 
-    def _mutated(self, value: Any, name: str) -> None:
+    def _mutated(self, value: "typed.Tensor", name: str) -> None:
         """Other tensors on the same memory have changed with this one."""
         if id(value) in self._frame.arguments:
             self._owner().note("writes in place into a tensor that it is given")
-        for other in self._storages.get(_storage(value), ()):
+        for other in self._storages.get(storage_of(value), ()):
             if other is not value and id(other) in self._edges:
                 self._stale[id(other)] = name
         self.bind(value, Edge(name))
 
     # modules
 
-    def input(self, name: str, value: Any) -> None:
+    def input(self, name: str, value: "typed.Tensor") -> None:
         """An input of the model."""
         call = Call(name, Place("", 0, 0), None, None, "", (), ((), {}), (tensor_of(value),))
         self.calls.append(call)
         self._counts[name] = 1
         self.bind(value, Edge(name))
 
-    def call(self, module: Any, run: Callable[..., Any], args: Any, kwargs: Any) -> Any:
+    def call(self, module: "typed.nn.Module", run: Run, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """A module is called: until its `forward` starts, and after it ends, its hooks run."""
         self._frames.append(Frame(self._paths[id(module)], 0, hook=True))
         try:
@@ -223,7 +240,7 @@ class Recorder(_Mode):
         finally:
             self._frames.pop()
 
-    def forward(self, module: Any, run: Callable[..., Any], args: Any, kwargs: Any) -> Any:
+    def forward(self, module: "typed.nn.Module", run: Run, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """A module's `forward` runs: as a whole if it is a leaf, else call by call."""
         path = self._paths[id(module)]
         if self.whole:
@@ -232,7 +249,7 @@ class Recorder(_Mode):
             return self.leaf(path, module, run, args, kwargs)
         owner = self.owners.setdefault(path, Owner())
         owner.calls.append(_tree.tree_map(_shell, (args, kwargs)))
-        given = {id(v) for v in _tree.tree_leaves((args, kwargs)) if isinstance(v, _torch.Tensor)}
+        given = {id(value) for value in tensors_in((args, kwargs))}
         number, start = len(owner.calls), len(self.calls)
         self._frames.append(Frame(path, number, arguments=given))
         owner.spans.append((start, start))
@@ -242,26 +259,26 @@ class Recorder(_Mode):
             self._frames.pop()
             owner.spans[number - 1] = (start, len(self.calls))
 
-    def custom_function(self, run: Callable[..., Any], args: Any) -> Any:
+    def custom_function(self, run: Run, args: tuple[Any, ...]) -> Any:
         """`autograd.Function.apply`: one call, whose backward pass is the user's own."""
         self._owner().note("calls an autograd.Function of its own")
         frame = self._frame
         frame.order += 1
-        read = [value for value in _tree.tree_leaves(args) if isinstance(value, _torch.Tensor)]
-        versions = [_version(value) for value in read]
+        read = list(tensors_in(args))
+        versions = [version_of(value) for value in read]
         self.whole = True
         try:
             out = run(*args)
         finally:
             self.whole = False
         if any(id(value) in self._edges for value in read):
-            written = [place for place, value in enumerate(read) if _version(value) != versions[place]]
+            written = [place for place, value in enumerate(read) if version_of(value) != versions[place]]
             self._write_down(run, None, "", (args, {}), read, out, written)
         return out
 
-    def outputs(self, out: Any) -> list[Edge | None]:
+    def outputs(self, out: object) -> list[Edge | None]:
         """The edges of a model's outputs; None for those that do not depend on its inputs."""
-        return [self.edge(value) for value in _tree.tree_leaves(out) if isinstance(value, _torch.Tensor)]
+        return [self.edge(value) for value in tensors_in(out)]
 
     # names
 
@@ -282,7 +299,7 @@ class Recorder(_Mode):
     def _name(self, path: str, word: str) -> str:
         """Path and word; `#2`, `#3`, ... for later ones. A word that the owner has a child of is left to that."""
         place = ".".join(part for part in (path, word) if part)
-        children: Mapping[str, Any] = self.root.get_submodule(path)._modules if word else {}
+        children = children_of(self.root.get_submodule(path)) if word else {}
         while True:
             number = self._counts[place] = self._counts.get(place, 0) + 1
             suffix = "" if number == 1 else f"#{number}"
@@ -290,34 +307,19 @@ class Recorder(_Mode):
                 return place + suffix
 
 
-def gives_tensor(function: Any, out: Any) -> bool:
+def gives_tensor(function: Run, out: object) -> bool:
     """Whether a torch function computes something: what only looks at a tensor is not counted among the calls."""
-    found = any(isinstance(value, _torch.Tensor) for value in _tree.tree_leaves(out))
-    return found or function_word(function) == "setitem"
+    return any(True for _ in tensors_in(out)) or function_word(function) == "setitem"
 
 
 def _written_through(*_: Any) -> None:
     """Stands for a tensor that was written into through a view of it."""
 
 
-def tensor_of(value: Any) -> Tensor:
+def tensor_of(value: "typed.Tensor") -> Tensor:
     """Shape and type of a torch tensor, its first axis open."""
     sizes = tuple(int(size) for size in value.shape)
     return Tensor((None, *sizes[1:]) if sizes else (), str(value.dtype).removeprefix("torch."))
-
-
-def _storage(value: Any) -> int:
-    try:
-        return int(value.untyped_storage()._cdata)
-    except (NotImplementedError, RuntimeError):  # sparse and other tensors without one
-        return id(value)
-
-
-def _version(value: Any) -> int:
-    try:
-        return int(value._version)
-    except RuntimeError:  # a tensor made in inference mode
-        return 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -331,11 +333,15 @@ class Shell:
     """
 
     shape: tuple[int, ...]
-    dtype: Any
-    device: Any
+    dtype: "typed.dtype"
+    device: "typed.device"
+
+    def empty(self) -> "typed.Tensor":
+        """A tensor like it, of any numbers."""
+        return _torch.empty(self.shape, dtype=self.dtype, device=self.device)
 
 
-def _shell(value: Any) -> Any:
-    if not isinstance(value, _torch.Tensor):
+def _shell(value: object) -> object:
+    if not is_tensor(value):
         return value
     return Shell(tuple(int(size) for size in value.shape), value.dtype, value.device)

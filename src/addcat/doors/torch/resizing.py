@@ -6,13 +6,18 @@ U-Net's recording, and the first one loads that code.
 
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from addcat.doors.torch.watching import LOCK
 from addcat.frameworks import load, torch
 
+if TYPE_CHECKING:
+    import torch as typed
+
 _torch: Any = torch()
 _kernels: Any = _torch._C._nn
+Kernel = Callable[..., "typed.Tensor"]
+
 SMOOTH = {
     "upsample_linear1d": "upsample_nearest1d",
     "upsample_bilinear2d": "upsample_nearest2d",
@@ -38,10 +43,10 @@ def shapes_alone() -> Generator[None]:
                 setattr(_kernels, name, kernel)
 
 
-def _of_shape(kernel: Callable[..., Any], nearest: Callable[..., Any]) -> Callable[..., Any]:
+def _of_shape(kernel: Kernel, nearest: Kernel) -> Kernel:
     fakes: Any = load("torch._subclasses.fake_tensor", extra="torch")
 
-    def resized(value: Any, size: Any, align_corners: Any, scales: Any) -> Any:
+    def resized(value: "typed.Tensor", size: object, align_corners: bool, scales: object) -> "typed.Tensor":
         if isinstance(value, fakes.FakeTensor):
             return nearest(value, size, scales)
         return kernel(value, size, align_corners, scales)

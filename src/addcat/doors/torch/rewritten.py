@@ -18,6 +18,7 @@ from addcat.frameworks import load, torch
 
 if TYPE_CHECKING:
     import torch as typed
+    from torch.utils._pytree import TreeSpec
 
 _torch: Any = torch()
 _tree: Any = load("torch.utils._pytree", extra="torch")
@@ -38,7 +39,7 @@ class Code:
     frame: Frame
     function: Callable[..., Any]
 
-    def fits(self, training: bool, leaves: list[Any], structure: Any) -> bool:
+    def fits(self, training: bool, leaves: list[Any], structure: "TreeSpec") -> bool:
         """Whether a call is one that this code holds for."""
         frame = self.frame
         if training != frame.training or structure != frame.given[0]:
@@ -55,11 +56,11 @@ class Code:
         out = self.function(module, *[leaf for leaf in leaves if isinstance(leaf, _torch.Tensor)])
         return _tree.tree_unflatten(out, self.frame.outputs)
 
-    def __deepcopy__(self, _: Any) -> "Code":
+    def __deepcopy__(self, _: object) -> "Code":
         return self
 
 
-def _alike(one: Any, other: Any) -> bool:
+def _alike(one: object, other: object) -> bool:
     return one is other or (type(one) is type(other) and isinstance(one, int | float | str | bool) and one == other)
 
 
@@ -81,13 +82,13 @@ def rewrite(module: "typed.nn.Module", edits: Edits) -> None:
 CODES = "_addcat_codes"
 
 
-def base_of(module: "typed.nn.Module") -> tuple[Any, tuple[Edits, ...]]:
+def base_of(module: "typed.nn.Module") -> "tuple[type[typed.nn.Module], tuple[Edits, ...]]":
     """The user's own class of a module, and the rounds of edits that were made to its code."""
     cls = module.__class__
     return getattr(cls, "_addcat_base", cls), getattr(cls, "_addcat_rounds", ())
 
 
-def _subclass(base: Any, rounds: tuple[Edits, ...]) -> Any:
+def _subclass(base: "type[typed.nn.Module]", rounds: tuple[Edits, ...]) -> "type[typed.nn.Module]":
     space = {
         "forward": _forward_like(base.forward),
         "__reduce_ex__": _reduce,
@@ -103,7 +104,7 @@ def _subclass(base: Any, rounds: tuple[Edits, ...]) -> Any:
 def _forward_like(own: Callable[..., Any]) -> Callable[..., Any]:
     """The new `forward`, with the signature of the user's: exporters name and nest inputs by it."""
 
-    def forward(self: Any, *args: Any, **kwargs: Any) -> Any:
+    def forward(self: "typed.nn.Module", *args: Any, **kwargs: Any) -> Any:
         leaves, structure = _tree.tree_flatten((args, kwargs))
         for code in self.__dict__.get(CODES, ()):
             if code.fits(self.training, leaves, structure):
@@ -115,14 +116,14 @@ def _forward_like(own: Callable[..., Any]) -> Callable[..., Any]:
 
 
 @_torch.compiler.disable
-def _new_code(module: "typed.nn.Module", args: Any, kwargs: Any) -> Code:
+def _new_code(module: "typed.nn.Module", args: tuple[Any, ...], kwargs: dict[str, Any]) -> Code:
     fakes: Any = load("torch._subclasses.fake_tensor", extra="torch")
     # a recording of ours, or an export, may be going on around it
     with unwatched(), fakes.unset_fake_temporarily(), _torch._C._EnableTorchFunction():
         return prepare(module, args, kwargs)
 
 
-def prepare(module: "typed.nn.Module", args: Any, kwargs: Any) -> Code:
+def prepare(module: "typed.nn.Module", args: tuple[Any, ...], kwargs: dict[str, Any]) -> Code:
     """Write the code for one way of calling a rewritten module, and keep it.
 
     Args:
@@ -148,12 +149,12 @@ def prepare(module: "typed.nn.Module", args: Any, kwargs: Any) -> Code:
     return code
 
 
-def _reduce(self: Any, _: Any) -> Any:
+def _reduce(self: "typed.nn.Module", _: object) -> tuple[Any, ...]:
     base, rounds = base_of(self)
     state = {name: value for name, value in self.__dict__.items() if name != CODES}
     return _restored, (base, rounds), state
 
 
-def _restored(base: Any, rounds: tuple[Edits, ...]) -> Any:
+def _restored(base: "type[typed.nn.Module]", rounds: tuple[Edits, ...]) -> "typed.nn.Module":
     cls = _subclass(base, rounds)
     return cls.__new__(cls)

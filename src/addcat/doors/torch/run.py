@@ -12,8 +12,9 @@ from addcat.doors.torch.measure import assign, remember
 from addcat.doors.torch.raised import named
 from addcat.doors.torch.read import graph_of, read
 from addcat.doors.torch.record import Recording, values_at
+from addcat.doors.torch.tensors import tensors_in
 from addcat.doors.torch.unnested import recorded_edges
-from addcat.doors.torch.watching import in_mode, tensors_in
+from addcat.doors.torch.watching import in_mode
 from addcat.doors.torch.write import is_edited, write
 from addcat.frameworks import torch
 from addcat.graph import Array, Edge, Graph, Node

@@ -6,9 +6,14 @@ that pass the guards. An expression that cannot be written fixes the axes that i
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any, Protocol, TypeGuard
 
 from addcat.frameworks import load, torch
+
+if TYPE_CHECKING:
+    import torch as typed
+    from torch._subclasses.fake_tensor import FakeTensorMode
+    from torch.fx.experimental.symbolic_shapes import ShapeEnv
 
 _torch: Any = torch()
 _operator: Any = load("operator", extra="torch")
@@ -28,6 +33,24 @@ _FUNCTIONS: dict[str, Callable[..., Any]] = {
 }
 
 
+class Expression(Protocol):
+    """What torch computes a symbolic size from: an expression of sympy, as far as it is read here."""
+
+    is_Integer: bool  # noqa: N815  (sympy's names)
+    is_Symbol: bool  # noqa: N815
+    args: "tuple[Expression, ...]"
+    free_symbols: "set[Expression]"
+
+    def __int__(self) -> int:
+        """The number, where it is one."""
+        ...
+
+
+def _expression_of(size: object) -> Expression | None:
+    """None for a plain number."""
+    return getattr(getattr(size, "node", None), "expr", None)
+
+
 @dataclass(slots=True)
 class Sizes:
     """The symbols of one recording.
@@ -39,61 +62,63 @@ class Sizes:
         held: Axes whose size the code holds for alone.
     """
 
-    graph: Any
-    environment: Any
-    origin: dict[Any, Axis] = field(default_factory=dict[Any, Axis])
+    graph: "typed.fx.Graph"
+    environment: "ShapeEnv | None"
+    origin: "dict[Expression, Axis]" = field(default_factory=dict["Expression", Axis])
     held: set[Axis] = field(default_factory=set[Axis])
-    _open: list[tuple[Axis, Any]] = field(default_factory=list[tuple[Axis, Any]])
-    _placeholders: dict[int, Any] = field(default_factory=dict[int, Any])
-    _written: dict[Any, Any] = field(default_factory=dict[Any, Any])
+    _open: "list[tuple[Axis, typed.SymInt]]" = field(default_factory=list[tuple[Axis, "typed.SymInt"]])
+    _placeholders: "dict[int, typed.fx.Node]" = field(default_factory=dict[int, "typed.fx.Node"])
+    _written: "dict[Expression, int | typed.fx.Node]" = field(default_factory=dict["Expression", "int | typed.fx.Node"])
 
-    def given(self, position: int, value: Any, placeholder: Any) -> None:
+    def given(self, position: int, value: "typed.Tensor", placeholder: "typed.fx.Node") -> None:
         """A tensor that the code is given."""
         self._placeholders[position] = placeholder
         for axis, size in enumerate(value.shape):
-            symbol = size.node.expr if isinstance(size, _torch.SymInt) else None
-            if symbol is not None and symbol.is_Symbol:
+            symbol = _expression_of(size)
+            if is_size(size) and symbol is not None and symbol.is_Symbol:
                 self.origin.setdefault(symbol, (position, axis))
                 self._open.append(((position, axis), size))
             else:
                 self.held.add((position, axis))
 
-    def write(self, size: Any) -> Any:
+    def write(self, size: "typed.SymInt") -> "int | typed.fx.Node":
         """A size as a number, or as a node of the graph that computes it."""
-        return self._expression(size.node.expr, size)
+        expression = _expression_of(size)
+        if expression is None or not self._known(expression):
+            if expression is not None:
+                self.hold(expression)
+            return int(size)
+        return self._expression(expression)
 
-    def _expression(self, expression: Any, size: Any = None) -> Any:
+    def _expression(self, expression: Expression) -> "int | typed.fx.Node":
         if expression.is_Integer:
             return int(expression)
         if expression in self._written:
             return self._written[expression]
-        function = _FUNCTIONS.get(type(expression).__name__)
-        if expression.is_Symbol and expression in self.origin:
+        if expression in self.origin:
             position, axis = self.origin[expression]
-            made = self.graph.call_method("size", (self._placeholders[position], axis))
-        elif function is not None and all(self._known(part) for part in expression.args):
+            made: int | typed.fx.Node = self.graph.call_method("size", (self._placeholders[position], axis))
+        else:
+            function = _FUNCTIONS[type(expression).__name__]
             made = self._expression(expression.args[0])
             for part in expression.args[1:]:
                 made = self.graph.call_function(function, (made, self._expression(part)))
-        else:
-            self.hold(expression)
-            return int(size)
         self._written[expression] = made
         return made
 
-    def _known(self, expression: Any) -> bool:
+    def _known(self, expression: Expression) -> bool:
         if expression.is_Integer or expression in self.origin:
             return True
         known = type(expression).__name__ in _FUNCTIONS
         return known and all(self._known(part) for part in expression.args)
 
-    def hold(self, expression: Any) -> None:
+    def hold(self, expression: Expression) -> None:
         """The code holds for the recorded sizes of every axis in an expression alone."""
         self.held |= {self.origin[symbol] for symbol in expression.free_symbols if symbol in self.origin}
 
     def guard(self) -> "Guard":
         """What sizes have to be for the code to hold; asked once the code has run."""
-        if not self._open:
+        if self.environment is None or not self._open:
             return Guard((), None)
         code = self.environment.produce_guards_expression([size for _, size in self._open])
         if code is None:
@@ -115,14 +140,14 @@ class Guard:
     axes: tuple[Axis, ...]
     check: Callable[[dict[str, int]], bool] | None
 
-    def passes(self, tensors: list[Any]) -> bool:
+    def passes(self, tensors: "list[typed.Tensor]") -> bool:
         """Whether these tensors have such sizes."""
         if self.check is None:
             return True
         return bool(self.check({f"t{i}": tensors[place].shape[axis] for i, (place, axis) in enumerate(self.axes)}))
 
 
-def symbolic(mode: Any, value: Any, *, open_axes: Callable[[int], bool]) -> Any:
+def symbolic(mode: "FakeTensorMode", value: "typed.Tensor", *, open_axes: Callable[[int], bool]) -> "typed.Tensor":
     """A fake tensor with a symbol for the size of some axes."""
     shapes: Any = load("torch.fx.experimental.symbolic_shapes", extra="torch")
     kinds = [shapes.DimDynamic.DYNAMIC if open_axes(axis) else shapes.DimDynamic.STATIC for axis in range(value.dim())]
@@ -130,7 +155,7 @@ def symbolic(mode: Any, value: Any, *, open_axes: Callable[[int], bool]) -> Any:
     return mode.from_tensor(value, static_shapes=False, symbolic_context=context)
 
 
-def is_size(value: Any) -> bool:
+def is_size(value: object) -> TypeGuard["typed.SymInt"]:
     """Whether a value is a symbolic size."""
     return isinstance(value, _torch.SymInt)
 
@@ -143,6 +168,7 @@ def attempts() -> Iterator[Callable[[int], bool] | None]:
     yield None
 
 
-def hint(size: Any) -> int:
+def hint(size: "int | typed.SymInt") -> int:
     """The number that a size stands for, asked without deciding anything by it."""
-    return int(size.node.hint) if is_size(size) else int(size)
+    node: Any = getattr(size, "node", None)
+    return int(size if node is None else node.hint)

@@ -5,38 +5,47 @@ their own way.
 """
 
 import threading
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterable
 from contextlib import contextmanager
 from functools import partial
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
+from addcat.doors.torch.tables import named_modules
+from addcat.doors.torch.tensors import version_of
 from addcat.frameworks import torch
+
+if TYPE_CHECKING:
+    import torch as typed
 
 _torch: Any = torch()
 _nn: Any = _torch.nn
 LOCK = threading.RLock()
 """Held while torch's own functions are replaced."""
-_ACTIVE: list[Any] = []
+_ACTIVE: list[object] = []
 """Watchers, the innermost last: a module that is recorded within a recording is seen by that one alone."""
 
 
-def is_active(watcher: Any) -> bool:
+def is_active(watcher: object) -> bool:
     """Whether a watcher is the one that sees what runs now."""
     return bool(_ACTIVE) and _ACTIVE[-1] is watcher
+
+
+Run = Callable[..., Any]
+"""What the user wrote: it takes and gives anything."""
 
 
 class Watcher(Protocol):
     """Is told when a module is called, and runs its `forward`."""
 
-    def call(self, module: Any, run: Callable[..., Any], args: Any, kwargs: Any) -> Any:
+    def call(self, module: "typed.nn.Module", run: Run, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """A module is called: its hooks run, and its `forward` between them."""
         ...
 
-    def forward(self, module: Any, run: Callable[..., Any], args: Any, kwargs: Any) -> Any:
+    def forward(self, module: "typed.nn.Module", run: Run, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Its `forward` runs."""
         ...
 
-    def custom_function(self, run: Callable[..., Any], args: Any) -> Any:
+    def custom_function(self, run: Run, args: tuple[Any, ...]) -> Any:
         """`autograd.Function.apply` runs."""
         ...
 
@@ -52,17 +61,17 @@ def unwatched() -> Generator[None]:
 
 
 @contextmanager
-def watched(root: Any, watcher: Watcher) -> Generator[None]:
+def watched(root: "typed.nn.Module", watcher: Watcher) -> Generator[None]:
     """Within, every call of a module of `root` goes through the watcher."""
     modules = {id(module): module for module in root.modules()}
     thread = threading.get_ident()
 
-    def call(module: Any, *args: Any, **kwargs: Any) -> Any:
+    def call(module: "typed.nn.Module", *args: Any, **kwargs: Any) -> Any:
         if id(module) not in modules or threading.get_ident() != thread or not is_active(watcher):
             return original(module, *args, **kwargs)
         return watcher.call(module, partial(original, module), args, kwargs)
 
-    def apply(cls: Any, *args: Any, **kwargs: Any) -> Any:
+    def apply(cls: type, *args: Any, **kwargs: Any) -> Any:
         def run(*values: Any) -> Any:
             return original_apply(cls, *values, **kwargs)
 
@@ -84,8 +93,8 @@ def watched(root: Any, watcher: Watcher) -> Generator[None]:
 
 
 @contextmanager
-def _forwards_through(modules: Any, watcher: Watcher) -> Generator[None]:
-    put: list[tuple[dict[str, Any], Any]] = []
+def _forwards_through(modules: Iterable["typed.nn.Module"], watcher: Watcher) -> Generator[None]:
+    put: list[tuple[dict[str, Any], Run | None]] = []
     for module in modules:
         if isinstance(module, _torch.jit.ScriptModule):
             continue
@@ -102,7 +111,7 @@ def _forwards_through(modules: Any, watcher: Watcher) -> Generator[None]:
                 place["forward"] = before
 
 
-def _through(module: Any, run: Callable[..., Any], watcher: Watcher) -> Callable[..., Any]:
+def _through(module: "typed.nn.Module", run: Run, watcher: Watcher) -> Run:
     def forward(*args: Any, **kwargs: Any) -> Any:
         return watcher.forward(module, run, args, kwargs) if is_active(watcher) else run(*args, **kwargs)
 
@@ -110,7 +119,7 @@ def _through(module: Any, run: Callable[..., Any], watcher: Watcher) -> Callable
 
 
 @contextmanager
-def untouched(root: Any) -> Generator[dict[str, list[str]]]:
+def untouched(root: "typed.nn.Module") -> Generator[dict[str, list[str]]]:
     """Within, a model may be run; afterwards its attributes and buffers are as before.
 
     Args:
@@ -119,8 +128,8 @@ def untouched(root: Any) -> Generator[dict[str, list[str]]]:
     Yields:
         Filled at the end: by path, the attributes that `forward` had set.
     """
-    kept = [(path, module, _held(module), _containers(module)) for path, module in root.named_modules()]
-    buffers = [(buffer, buffer._version, buffer.clone()) for buffer in root.buffers() if not buffer.is_inference()]
+    kept = [(path, module, _held(module), _containers(module)) for path, module in named_modules(root)]
+    buffers = [(buffer, version_of(buffer), buffer.clone()) for buffer in root.buffers() if not buffer.is_inference()]
     changed: dict[str, list[str]] = {}
     try:
         yield changed
@@ -131,29 +140,32 @@ def untouched(root: Any) -> Generator[dict[str, list[str]]]:
                 changed[path] = names
         with _torch.no_grad():
             for buffer, version, value in buffers:
-                if buffer._version != version:
+                if version_of(buffer) != version:
                     buffer.copy_(value)
 
 
 _TABLES = ("_parameters", "_buffers", "_modules")
+Held = list[Any] | dict[Any, Any]
+Container = tuple[str, Held, Held]
+"""A list or dict of a module: its name, itself, and a copy of it."""
 
 
-def _held(module: Any) -> dict[str, Any]:
+def _held(module: "typed.nn.Module") -> dict[str, Any]:
     """The attributes of a module, its tables copied, and those of its hooks: some install them when they first run."""
     return {name: dict(value) if _is_table(name, value) else value for name, value in module.__dict__.items()}
 
 
-def _is_table(name: str, value: Any) -> bool:
+def _is_table(name: str, value: object) -> bool:
     return name in _TABLES or ("_hooks" in name and isinstance(value, dict))
 
 
-def _containers(module: Any) -> list[tuple[str, Any, Any]]:
+def _containers(module: "typed.nn.Module") -> list[Container]:
     """Lists and dicts that a module holds, with copies of what is in them: hooks keep tensors there."""
     found = [(name, value) for name, value in module.__dict__.items() if type(value) in (dict, list)]
     return [(name, value, value.copy()) for name, value in found if not name.startswith("_")]
 
 
-def _refill(containers: list[tuple[str, Any, Any]]) -> list[str]:
+def _refill(containers: list[Container]) -> list[str]:
     """Put back what was in lists and dicts; the names of those that had changed."""
     changed: list[str] = []
     for name, value, before in containers:
@@ -161,18 +173,20 @@ def _refill(containers: list[tuple[str, Any, Any]]) -> list[str]:
             continue
         changed.append(name)
         value.clear()
-        put: Any = value.update if hasattr(value, "update") else value.extend
-        put(before)
+        if isinstance(value, dict):
+            value.update(before)
+        else:
+            value.extend(before)
     return changed
 
 
-def _values(now: Any, before: Any) -> bool:
+def _values(now: Held, before: Held) -> bool:
     """Whether two lists, or two dicts, hold the same objects."""
-    one, other = (list(held.values()) if hasattr(held, "values") else held for held in (now, before))
+    one, other = (list(held.values()) if isinstance(held, dict) else held for held in (now, before))
     return len(one) == len(other) and all(a is b for a, b in zip(one, other, strict=True))
 
 
-def _restore(module: Any, before: dict[str, Any]) -> list[str]:
+def _restore(module: "typed.nn.Module", before: dict[str, Any]) -> list[str]:
     now: dict[str, Any] = module.__dict__
     changed: list[str] = []
     tables = [name for name, value in before.items() if _is_table(name, value)]
@@ -199,7 +213,7 @@ def _same(now: dict[str, Any], before: dict[str, Any]) -> bool:
 
 
 @contextmanager
-def in_mode(root: Any, *, training: bool) -> Generator[None]:
+def in_mode(root: "typed.nn.Module", *, training: bool) -> Generator[None]:
     """Within, every module is in this mode; afterwards each is in its own again."""
     flags = [(module, module.training) for module in root.modules()]
     try:
@@ -209,8 +223,3 @@ def in_mode(root: Any, *, training: bool) -> Generator[None]:
     finally:
         for module, flag in flags:
             module.training = flag
-
-
-def tensors_in(tree: Any) -> Iterator[Any]:
-    """Every tensor in nested lists, tuples, dicts and registered classes."""
-    return (leaf for leaf in _torch.utils._pytree.tree_leaves(tree) if isinstance(leaf, _torch.Tensor))

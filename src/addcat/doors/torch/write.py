@@ -4,10 +4,10 @@ import copy
 import zlib
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from addcat.doors.torch.build import change_module, new_module, put
-from addcat.doors.torch.calls import Call
+from addcat.doors.torch.calls import Call, Given
 from addcat.doors.torch.devices import kept_generators, seed_all
 from addcat.doors.torch.edits import NotRun
 from addcat.doors.torch.examples import Example, array_of, example_of
@@ -16,6 +16,7 @@ from addcat.doors.torch.raised import words_of
 from addcat.doors.torch.read import graph_of
 from addcat.doors.torch.record import Recording
 from addcat.doors.torch.rewritten import prepare, rewrite
+from addcat.doors.torch.tables import children_of, named_modules, parameters_of
 from addcat.doors.torch.unnested import unnested
 from addcat.doors.torch.watching import in_mode, untouched
 from addcat.errors import ModelError, RefusedError
@@ -23,12 +24,17 @@ from addcat.frameworks import torch
 from addcat.graph import Graph, Node, Refusal
 from addcat.graph.operations import OPS
 
+if TYPE_CHECKING:
+    import torch as typed
+
 _torch: Any = torch()
+Factory = Callable[[], "typed.nn.Module"]
+"""Makes the user's model anew."""
 
 
 def write(
-    graph: Graph, *, weights: bool = True, seed: int | None = None, factory: Callable[[], Any] | None = None
-) -> Any:
+    graph: Graph, *, weights: bool = True, seed: int | None = None, factory: Factory | None = None
+) -> "typed.nn.Module":
     """Make a new module of a graph.
 
     Args:
@@ -60,7 +66,7 @@ def write(
         redraw(made, 0 if seed is None else seed, factory)
     for module in made.modules():
         if isinstance(module, _torch.nn.RNNBase):
-            module.flatten_parameters()  # a GPU wants them side by side, which a copy does not keep
+            _torch.nn.RNNBase.flatten_parameters(module)  # a GPU wants them side by side, which a copy does not keep
     return made
 
 
@@ -70,7 +76,7 @@ def _is_changed(node: Node, graph: Graph) -> bool:
     return OPS[node.op].merge and (now is None or now.op != node.op or now.native is not node.native)
 
 
-def _require_run(made: Any, example: Example, sites: list[str]) -> None:
+def _require_run(made: "typed.nn.Module", example: Example, sites: list[str]) -> None:
     """Run a module once whose merges were changed: what a user's code asks of sizes is not seen in a recording."""
     call = example_of(example, [array_of(tensor) for tensor in example.tensors], made)
     try:
@@ -92,7 +98,7 @@ def is_edited(graph: Graph) -> bool:
     return not plan(graph_of(graph.native), graph).empty
 
 
-def _copied(model: Any) -> Any:
+def _copied(model: "typed.nn.Module") -> "typed.nn.Module":
     try:
         return copy.deepcopy(model)
     except Exception as error:
@@ -102,7 +108,7 @@ def _copied(model: Any) -> Any:
         ) from error
 
 
-def _carry_out(todo: Plan, made: Any, recording: Recording) -> None:
+def _carry_out(todo: Plan, made: "typed.nn.Module", recording: Recording) -> None:
     calls = {call.name: call for call in recording.calls}
     for node in todo.taken:
         _take(node, calls[node.name], made)
@@ -122,7 +128,7 @@ def _carry_out(todo: Plan, made: Any, recording: Recording) -> None:
         _prepare(made.get_submodule(path), recording.owners[path].calls)
 
 
-def _prepare(owner: Any, calls: list[Any]) -> None:
+def _prepare(owner: "typed.nn.Module", calls: list[Given]) -> None:
     """Write the owner's code for both modes now, where it needs no numbers to be run."""
     for training in (False, True):
         with in_mode(owner, training=training):
@@ -134,18 +140,18 @@ def _prepare(owner: Any, calls: list[Any]) -> None:
                         raise
 
 
-def _new(node: Node, made: Any, path: str, like: Any) -> Any:
+def _new(node: Node, made: "typed.nn.Module", path: str, like: "typed.Tensor") -> "typed.nn.Module":
     owner = made.get_submodule(path.rpartition(".")[0])
     return new_module(node, next((p for p in owner.parameters() if p.is_floating_point()), like))
 
 
-def _put_module(root: Any, path: str, module: Any) -> None:
+def _put_module(root: "typed.nn.Module", path: str, module: "typed.nn.Module") -> None:
     parent, _, name = path.rpartition(".")
     owner = root.get_submodule(parent)
-    owner._modules[name] = module.train(owner.training)
+    children_of(owner)[name] = module.train(owner.training)
 
 
-def _take(node: Node, call: Call, made: Any) -> None:
+def _take(node: Node, call: Call, made: "typed.nn.Module") -> None:
     """Give a layer the values, and the sizes, of the same layer in a copy of the model."""
     if call.module is None:
         _take_parameters(node, made)
@@ -157,7 +163,7 @@ def _take(node: Node, call: Call, made: Any) -> None:
         module.load_state_dict(source)
 
 
-def _take_parameters(node: Node, made: Any) -> None:
+def _take_parameters(node: Node, made: "typed.nn.Module") -> None:
     for operand in node.native.operands:
         for path, value in ((operand.path, operand.value), *operand.sources):
             if path and value is not None:
@@ -165,7 +171,7 @@ def _take_parameters(node: Node, made: Any) -> None:
                 put(made.get_submodule(parent), name, array_of(value))
 
 
-def _change(node: Node, call: Call, made: Any) -> None:
+def _change(node: Node, call: Call, made: "typed.nn.Module") -> None:
     if call.module is not None:
         change_module(node, made.get_submodule(call.path))
         return
@@ -175,7 +181,7 @@ def _change(node: Node, call: Call, made: Any) -> None:
             put(made.get_submodule(parent), attribute, node.weight(name))
 
 
-def redraw(model: Any, seed: int, factory: Callable[[], Any] | None = None) -> None:
+def redraw(model: "typed.nn.Module", seed: int, factory: Factory | None = None) -> None:
     """Draw every weight anew.
 
     Args:
@@ -185,12 +191,13 @@ def redraw(model: Any, seed: int, factory: Callable[[], Any] | None = None) -> N
     """
     with kept_generators():
         drawn = set[int]()
-        for path, module in model.named_modules():
-            if hasattr(module, "reset_parameters"):
+        for path, module in named_modules(model):
+            reset: Callable[[], None] | None = getattr(module, "reset_parameters", None)
+            if reset is not None:
                 with _on_the_cpu(module):
                     seed_all(_seed(seed, path))
-                    module.reset_parameters()
-                drawn.update(id(parameter) for parameter in module._parameters.values())
+                    reset()
+                drawn.update(id(parameter) for parameter in parameters_of(module).values())
         for name, parameter in model.named_parameters():
             if id(parameter) not in drawn:
                 seed_all(_seed(seed, name))
@@ -201,7 +208,7 @@ def redraw(model: Any, seed: int, factory: Callable[[], Any] | None = None) -> N
 
 
 @contextmanager
-def _on_the_cpu(module: Any) -> Generator[None]:
+def _on_the_cpu(module: "typed.nn.Module") -> Generator[None]:
     """Within, the parameters of a module are drawn on the CPU, so that a seed gives the same ones on every device."""
     placed = [(parameter, parameter.device) for parameter in module.parameters()]
     for parameter, _ in placed:
@@ -217,7 +224,7 @@ def _seed(seed: int, path: str) -> int:
     return zlib.crc32(f"{seed} {path}".encode())
 
 
-def _redraw_alone(parameter: Any) -> None:
+def _redraw_alone(parameter: "typed.nn.Parameter") -> None:
     """A parameter that no module draws: normal, with the mean and spread that it has; a constant one stays."""
     with _torch.no_grad():
         values = parameter.float()
@@ -226,7 +233,7 @@ def _redraw_alone(parameter: Any) -> None:
             parameter.copy_(_torch.normal(float(values.mean()), spread, parameter.shape))
 
 
-def _take_over(source: Any, target: Any) -> None:
+def _take_over(source: "typed.nn.Module", target: "typed.nn.Module") -> None:
     """The values of one model where another has the same path and shape; buffers too."""
     given = source.state_dict()
     with _torch.no_grad():

@@ -1,0 +1,38 @@
+"""Tensors: those in nested structures, and what torch counts of one."""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, TypeGuard
+
+from addcat.frameworks import load, torch
+
+if TYPE_CHECKING:
+    import torch as typed
+
+_torch: Any = torch()
+_tree: Any = load("torch.utils._pytree", extra="torch")
+
+
+def is_tensor(value: object) -> TypeGuard["typed.Tensor"]:
+    """Whether a value is a tensor of torch."""
+    return isinstance(value, _torch.Tensor)
+
+
+def tensors_in(tree: object) -> Iterator["typed.Tensor"]:
+    """Every tensor in nested lists, tuples, dicts and registered classes."""
+    return filter(is_tensor, _tree.tree_leaves(tree))
+
+
+def version_of(tensor: "typed.Tensor") -> int:
+    """How often a tensor was written into; 0 where torch does not count, for one that was made in inference mode."""
+    try:
+        return int(tensor._version)
+    except RuntimeError:
+        return 0
+
+
+def storage_of(tensor: "typed.Tensor") -> int:
+    """The same for all tensors on one memory."""
+    try:
+        return int(tensor.untyped_storage()._cdata)  # pyright: ignore[reportPrivateUsage]
+    except (NotImplementedError, RuntimeError):  # sparse and other tensors without one
+        return id(tensor)
