@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from addcat.doors.onnx.reading.inference import inferred, invalid, open_sizes
 from addcat.doors.onnx.reading.opsets import CONVERTED_OPSETS, at_oldest_opset, opset_of, require_opset
 from addcat.doors.onnx.reading.stored import check_tensors, dense, ir, onnx
 from addcat.errors import ModelError
@@ -61,7 +62,7 @@ def load(source: Any, shapes: tuple[Shape, ...] | None = None) -> Loaded:
         try:
             small = _small_copy_of_ir(copy)
         except Exception as error:  # onnx-ir's own, of what it cannot write
-            raise ModelError(_invalid(name, error.__cause__ or error)) from None
+            raise ModelError(invalid(name, error.__cause__ or error)) from None
         _require_sound(small, name)
         if opset_of(small) not in CONVERTED_OPSETS:
             copy.meta.update(source.meta)
@@ -77,13 +78,13 @@ def load(source: Any, shapes: tuple[Shape, ...] | None = None) -> Loaded:
     _check(small, name)
     old = opset_of(proto) if opset_of(proto) in CONVERTED_OPSETS else None
     if old is not None:
-        proto = at_oldest_opset(proto, _inferred(small, name), name)
+        proto = at_oldest_opset(proto, inferred(small, name), name)
         small = small_copy(proto)
         _check(small, name)
     try:
         model = ir().from_proto(proto)
     except Exception as error:
-        raise ModelError(_invalid(name, error)) from None
+        raise ModelError(invalid(name, error)) from None
     _cloned(model, name)  # what can be read and not be copied could not be rewritten either
     _keep_inputs(model, proto)
     if folder is not None:
@@ -108,7 +109,7 @@ def _cloned(model: Any, name: str) -> Any:
     try:
         return model.clone()
     except Exception as error:
-        raise ModelError(_invalid(name, error.__cause__ or error)) from None
+        raise ModelError(invalid(name, error.__cause__ or error)) from None
 
 
 def _require_sound(proto: Any, name: str) -> None:
@@ -154,6 +155,7 @@ def small_copy(proto: Any) -> Any:
         elif tensor.name not in inputs:
             shape = [int(size) for size in tensor.dims]
             graph.input.append(onnx().helper.make_tensor_value_info(tensor.name, tensor.data_type, shape))
+    open_sizes(small)
     return small
 
 
@@ -166,19 +168,16 @@ def _small_copy_of_ir(model: Any) -> Any:
             if not any(value is known for known in copy.graph.inputs):
                 copy.graph.inputs.append(value)
             value.const_value = None
-    return ir().to_proto(copy)
+    small = ir().to_proto(copy)
+    open_sizes(small)
+    return small
 
 
 def _check(small: Any, name: str) -> None:
     try:
         onnx().checker.check_model(small)
     except Exception as error:
-        raise ModelError(_invalid(name, error)) from None
-
-
-def _invalid(name: str, error: BaseException) -> str:
-    said = next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
-    return f"{name} is not a valid ONNX model: {said.rstrip('.')}. Export it again; onnx.checker.check_model checks it."
+        raise ModelError(invalid(name, error)) from None
 
 
 def _loaded(model: Any, small: Any, name: str, shapes: tuple[Shape, ...] | None) -> Loaded:
@@ -198,9 +197,9 @@ def infer(loaded: Loaded) -> dict[str, Tensor]:
     Raises:
         ModelError: if types or shapes contradict one another.
     """
-    inferred = _inferred(loaded.small, loaded.name)
+    found = inferred(loaded.small, loaded.name)
     types: dict[str, Tensor] = {}
-    for info in (*inferred.graph.value_info, *inferred.graph.output, *inferred.graph.input):
+    for info in (*found.graph.value_info, *found.graph.output, *found.graph.input):
         tensor = _tensor(info.type)
         if tensor is not None:
             types[info.name] = tensor
@@ -208,13 +207,6 @@ def infer(loaded: Loaded) -> dict[str, Tensor]:
         data = value.const_value
         types[value.name] = Tensor(tuple(data.shape.numpy()), dtype_name(int(data.dtype)))
     return types
-
-
-def _inferred(small: Any, name: str) -> Any:
-    try:
-        return onnx().shape_inference.infer_shapes(small, data_prop=True)
-    except Exception as error:
-        raise ModelError(_invalid(name, error)) from None
 
 
 def put_constants(loaded: Loaded, arrays: Mapping[str, Array]) -> None:

@@ -49,7 +49,7 @@ def check_tensors(proto: "ModelProto", name: str, folder: Path | None) -> None:
         _check_tensor(tensor, name, folder)
 
 
-def _graphs_and_attributes(proto: "ModelProto") -> Iterator[tuple[Any, Any]]:
+def graphs_and_attributes(proto: "ModelProto") -> Iterator[tuple[Any, Any]]:
     """Every graph (with None) and every attribute (with None before it) of a model, its functions included."""
     graphs = [proto.graph]
     nodes = [node for function in proto.functions for node in function.node]
@@ -67,7 +67,7 @@ def _graphs_and_attributes(proto: "ModelProto") -> Iterator[tuple[Any, Any]]:
 
 
 def _tensors(proto: "ModelProto") -> "Iterator[TensorProto]":
-    for graph, attribute in _graphs_and_attributes(proto):
+    for graph, attribute in graphs_and_attributes(proto):
         if graph is not None:
             yield from graph.initializer
             sparse = list(graph.sparse_initializer)
@@ -160,12 +160,12 @@ def dense(proto: "ModelProto", name: str) -> "ModelProto":
     if not any(
         (graph is not None and graph.sparse_initializer)
         or (attribute is not None and (attribute.HasField("sparse_tensor") or attribute.sparse_tensors))
-        for graph, attribute in _graphs_and_attributes(proto)
+        for graph, attribute in graphs_and_attributes(proto)
     ):
         return proto
     copy = type(proto)()
     copy.CopyFrom(proto)
-    for graph, attribute in _graphs_and_attributes(copy):
+    for graph, attribute in graphs_and_attributes(copy):
         if graph is not None:
             graph.initializer.extend(_dense_tensor(one, name) for one in graph.sparse_initializer)
             del graph.sparse_initializer[:]
