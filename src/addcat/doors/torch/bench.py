@@ -1,7 +1,7 @@
 """A PyTorch module on the bench: as the ONNX model that torch exports of it, at the sizes of its example."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from addcat.doors.bench import Bench
 from addcat.doors.inputs import Inputs, Shapes
@@ -9,9 +9,12 @@ from addcat.doors.onnx import bench_of as bench_of_onnx
 from addcat.doors.torch.examples import Example, array_of
 from addcat.doors.torch.export import exported
 
+if TYPE_CHECKING:
+    import torch as typed
+
 
 def bench_of(
-    module: Any,
+    module: "typed.nn.Module",
     example: Example,
     *,
     runtime: str,

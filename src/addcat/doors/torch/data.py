@@ -5,18 +5,22 @@ methods that look at activations and for the held-out losses.
 """
 
 import inspect
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from addcat.data.examples import Examples
 from addcat.doors.torch.examples import Example, array_of, is_dict, is_list
 from addcat.doors.torch.stream import Generators, default_unpack, fetched, iterated, unpacked
+from addcat.doors.torch.tensors import is_tensor, tensors_in
 from addcat.errors import DataError
 from addcat.frameworks import torch
 from addcat.graph import Array
 from addcat.report.rows import counted
+
+if TYPE_CHECKING:
+    import torch as typed
 
 _torch: Any = torch()
 
@@ -26,14 +30,14 @@ MOST_BYTES = 2**30
 Unpack = Callable[[Any], Any] | None
 
 
-def is_loader(data: Any) -> bool:
+def is_loader(data: object) -> bool:
     """Whether data come in batches that can be iterated again and again, as a DataLoader's do."""
     if isinstance(data, Examples | tuple | str | bytes) or is_dict(data) or hasattr(data, "shape"):
         return False
     return hasattr(data, "__iter__") and not hasattr(data, "__next__")
 
 
-def first_call(model: Any, data: Any, unpack: Unpack, *, rows: int = 2) -> Example:
+def first_call(model: "typed.nn.Module", data: Any, unpack: Unpack, *, rows: int = 2) -> Example:
     """What the data call the model with: taken from their first examples.
 
     Args:
@@ -54,7 +58,7 @@ def first_call(model: Any, data: Any, unpack: Unpack, *, rows: int = 2) -> Examp
     return _of_arrays(model, data[0] if is_list(data) and len(data) == 2 else data, rows)
 
 
-def _called(batch: Any, unpack: Unpack) -> tuple[Example, Any]:
+def _called(batch: object, unpack: Unpack) -> tuple[Example, Any]:
     if unpack is None and not (is_list(batch) and len(batch) > 1):
         raise DataError(
             f"A batch of the loader is {type(batch).__name__}, expected (x, y). Say what is in it: "
@@ -64,13 +68,13 @@ def _called(batch: Any, unpack: Unpack) -> tuple[Example, Any]:
     return unpacked(batch, unpack or default_unpack, "cpu")
 
 
-def _of_arrays(model: Any, inputs: Any, rows: int) -> Example:
+def _of_arrays(model: "typed.nn.Module", inputs: object, rows: int) -> Example:
     real = next((p.dtype for p in model.parameters() if p.is_floating_point()), None)
 
-    def few(value: Any) -> Any:
-        if isinstance(value, _torch.Tensor):
+    def few(value: object) -> "typed.Tensor":
+        if is_tensor(value):
             return value[:rows]
-        tensor = _torch.as_tensor(np.asarray(value)[:rows])
+        tensor: typed.Tensor = _torch.as_tensor(np.asarray(value)[:rows])
         return tensor.to(real) if real is not None and tensor.is_floating_point() else tensor
 
     if is_dict(inputs):
@@ -83,7 +87,7 @@ def _of_arrays(model: Any, inputs: Any, rows: int) -> Example:
     return Example((few(inputs),), {})
 
 
-def sampled(loader: Any, unpack: Unpack, *, seed: int) -> tuple[Examples, int]:
+def sampled(loader: Iterable[Any], unpack: Unpack, *, seed: int) -> tuple[Examples, int]:
     """The first examples of a loader's pass, in memory.
 
     Args:
@@ -106,7 +110,7 @@ def sampled(loader: Any, unpack: Unpack, *, seed: int) -> tuple[Examples, int]:
         if batch is None:
             break
         call, target = _called(batch, unpack)
-        targets = [leaf for leaf in _torch.utils._pytree.tree_leaves(target) if isinstance(leaf, _torch.Tensor)]
+        targets = list(tensors_in(target))
         if not targets:
             raise DataError(f"The target of a batch is {type(target).__name__}, expected a tensor or several.")
         kept.append([array_of(tensor) for tensor in (*call.tensors, *targets)])
@@ -136,9 +140,9 @@ def examples_of(data: Any, example: Example) -> Examples:
     return Examples(tuple(arrays), tuple(targets))
 
 
-def _leaves(value: Any) -> list[Any]:
+def _leaves(value: object) -> "list[Array | typed.Tensor]":
     if is_dict(value):
-        return [np.asarray(part) if not isinstance(part, _torch.Tensor) else part for part in value.values()]
+        return [part if is_tensor(part) else np.asarray(part) for part in value.values()]
     if is_list(value) and value and all(hasattr(part, "shape") for part in value):
         return [*value]
-    return [value if isinstance(value, _torch.Tensor) else np.asarray(value)]
+    return [value if is_tensor(value) else np.asarray(value)]

@@ -1,8 +1,8 @@
 """The torch door: one object, because a plain `nn.Module` needs to be told what it is called with."""
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,6 +29,9 @@ from addcat.errors import DataError, OptionError
 from addcat.frameworks import torch
 from addcat.graph import Array, Edge, Graph, Node, Shape
 
+if TYPE_CHECKING:
+    import torch as typed
+
 _torch: Any = torch()
 Losses = tuple[TorchLoss, ...]
 """The one loss of a module, once for each of its outputs."""
@@ -47,10 +50,10 @@ class TorchDoor:
     SUFFIX: ClassVar[str] = ".pt"
 
     example: Example
-    factory: Callable[[], Any] | None = None
+    factory: writing.Factory | None = None
     training: Training = field(default_factory=Training)
 
-    def read(self, model: Any) -> Graph:
+    def read(self, model: "typed.nn.Module") -> Graph:
         """See `addcat.doors.torch.read.read`."""
         return reading.read(model, self.example)
 
@@ -58,14 +61,14 @@ class TorchDoor:
         """See `addcat.doors.torch.read.reshape_inputs`."""
         return reading.reshape_inputs(graph, shapes)
 
-    def write(self, graph: Graph, *, weights: bool = True, seed: int | None = None) -> Any:
+    def write(self, graph: Graph, *, weights: bool = True, seed: int | None = None) -> "typed.nn.Module":
         """See `addcat.doors.torch.write.write`."""
         _require_whole(graph)
         made = writing.write(graph, weights=weights, seed=seed, factory=self.factory)
         measuring.remember(made, graph)
         return made
 
-    def predictor(self, model: Any, edges: Sequence[Edge] = ()) -> Run:
+    def predictor(self, model: "typed.nn.Module", edges: Sequence[Edge] = ()) -> Run:
         """See `addcat.doors.torch.run.predictor`."""
         return running.predictor(model, self.example, edges)
 
@@ -78,11 +81,11 @@ class TorchDoor:
         _require_whole(graph)
         return running.probe(graph, edges, self.example)
 
-    def outputs_of(self, model: Any) -> Outputs:
+    def outputs_of(self, model: "typed.nn.Module") -> Outputs:
         """Targets go by their order: a module's outputs have no names."""
         return Outputs()
 
-    def resolve_loss(self, model: Any, loss: Any, targets: tuple[Array, ...]) -> tuple[Losses, str]:
+    def resolve_loss(self, model: "typed.nn.Module", loss: Any, targets: tuple[Array, ...]) -> tuple[Losses, str]:
         """See `addcat.doors.torch.losses.resolve`."""
         call = example_of(self.example, [measuring.array_of(t) for t in self.example.tensors], model)
         with named(model, *call.trouble), in_mode(model, training=False), _torch.no_grad():
@@ -91,19 +94,23 @@ class TorchDoor:
         outputs = max(1, sum(1 for _ in running.tensors_in(output)))
         return (found,) * outputs, words
 
-    def recipe_of(self, model: Any, *, batch: int | None, examples: int, epochs: int | None = None) -> Recipe:
+    def recipe_of(
+        self, model: "typed.nn.Module", *, batch: int | None, examples: int, epochs: int | None = None
+    ) -> Recipe:
         """See `addcat.doors.torch.training.settings.Training.recipe`."""
         return self.training.recipe(batch=batch, examples=examples)
 
-    def state(self, model: Any) -> Arrays:
+    def state(self, model: "typed.nn.Module") -> Arrays:
         """See `addcat.doors.torch.measure.state`."""
         return measuring.state(model)
 
-    def losses_of(self, model: Any, losses: Losses, examples: Examples) -> NDArray[np.float64]:
+    def losses_of(self, model: "typed.nn.Module", losses: Losses, examples: Examples) -> NDArray[np.float64]:
         """See `addcat.doors.torch.measure.losses_of`."""
         return measuring.losses_of(model, losses[0], examples, self.example)
 
-    def constant_losses(self, model: Any, losses: Losses, data: Examples, held: Examples) -> NDArray[np.float64]:
+    def constant_losses(
+        self, model: "typed.nn.Module", losses: Losses, data: Examples, held: Examples
+    ) -> NDArray[np.float64]:
         """See `addcat.doors.torch.measure.constant_losses`."""
         return measuring.constant_losses(model, losses[0], data, held, self.example)
 
@@ -115,7 +122,7 @@ class TorchDoor:
         """See `addcat.doors.torch.losses.lowest`."""
         return judging.lowest(losses[0])
 
-    def predictions(self, model: Any, examples: Examples) -> Arrays:
+    def predictions(self, model: "typed.nn.Module", examples: Examples) -> Arrays:
         """See `addcat.doors.torch.measure.predictions`."""
         return measuring.predictions(model, examples, self.example)
 
@@ -123,33 +130,33 @@ class TorchDoor:
         """See `addcat.doors.torch.losses.TorchLoss.form`."""
         return tuple(one.form for one in losses)
 
-    def metric_named(self, name: str) -> Any:
+    def metric_named(self, name: str) -> None:
         """PyTorch has no metrics."""
         return None
 
     def gradient(
-        self, model: Any, losses: Losses, examples: Examples, paths: Sequence[str]
+        self, model: "typed.nn.Module", losses: Losses, examples: Examples, paths: Sequence[str]
     ) -> dict[tuple[str, str], Array]:
         """See `addcat.doors.torch.measure.gradient`."""
         return measuring.gradient(model, losses[0], examples, paths, self.example)
 
-    def assign(self, model: Any, path: str, node: Node) -> None:
+    def assign(self, model: "typed.nn.Module", path: str, node: Node) -> None:
         """See `addcat.doors.torch.measure.assign`."""
         measuring.assign(model, path, node)
 
-    def freeze(self, model: Any, graph: Graph, names: Collection[str]) -> int:
+    def freeze(self, model: "typed.nn.Module", graph: Graph, names: Collection[str]) -> int:
         """See `addcat.doors.torch.training.frozen.freeze`."""
         return freeze(model, graph, names)
 
     def trainer(
-        self, model: Any, losses: Losses, recipe: Recipe, plan: Plan, data: Examples, held: Examples
+        self, model: "typed.nn.Module", losses: Losses, recipe: Recipe, plan: Plan, data: Examples, held: Examples
     ) -> ArmTrainer:
         """See `addcat.doors.torch.training.trainer.TorchTrainer`."""
         return TorchTrainer(model, self.example, losses[0], recipe, plan, data, held)
 
     def bench_of(
         self,
-        model: Any,
+        model: "typed.nn.Module",
         *,
         runtime: str = "onnxruntime",
         threads: int = 1,

@@ -4,7 +4,7 @@ import copy
 from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -18,6 +18,7 @@ from addcat.doors.torch.modules import why_opaque
 from addcat.doors.torch.plan import plan
 from addcat.doors.torch.raised import named
 from addcat.doors.torch.record import record
+from addcat.doors.torch.tables import named_modules
 from addcat.doors.torch.tensors import tensors_in
 from addcat.doors.torch.timer import TorchTimer, compiled, on_threads
 from addcat.doors.torch.write import write
@@ -25,6 +26,9 @@ from addcat.errors import ModelError
 from addcat.frameworks import torch
 from addcat.graph import Array, Graph, Node
 from addcat.graph.cost import total_multiply_adds
+
+if TYPE_CHECKING:
+    import torch as typed
 
 _torch: Any = torch()
 Runtime = Literal["torch", "torch.compile"]
@@ -49,7 +53,7 @@ class ModuleBench:
         timing: Measures it.
     """
 
-    original: Any
+    original: "typed.nn.Module"
     example: Example
     graph: Graph
     shapes: dict[str, tuple[int, ...]]
@@ -92,15 +96,15 @@ class ModuleBench:
         """Nothing that `unwritable` would not say."""
         return ""
 
-    def write(self, graph: Graph) -> Any:
+    def write(self, graph: Graph) -> "typed.nn.Module":
         """A copy of the module, rewritten."""
         return write(graph)
 
-    def read(self, model: Any) -> Graph:
+    def read(self, model: "typed.nn.Module") -> Graph:
         """The graph of a module at the shapes of the run."""
         return reading.graph_of(record(model, self.example))
 
-    def call(self, model: Any, feeds: Feeds | None = None) -> Callable[[], Any]:
+    def call(self, model: "typed.nn.Module", feeds: Feeds | None = None) -> Callable[[], Any]:
         """A function that calls a module on these inputs, or those of seed 0."""
         feeds = self.feeds(0) if feeds is None else feeds
         call = example_of(self.example, [feeds[name] for name in self.graph.inputs], model)
@@ -111,7 +115,7 @@ class ModuleBench:
 
         return run
 
-    def runner(self, model: Any, *, optimised: bool = True) -> RunByName:
+    def runner(self, model: "typed.nn.Module", *, optimised: bool = True) -> RunByName:
         """The module as a user calls it; without its fast kernels where `optimised` is off."""
         made = compiled(model) if self.runtime == "torch.compile" and optimised else model
 
@@ -123,7 +127,7 @@ class ModuleBench:
 
         return run
 
-    def as_timed(self, model: Any) -> tuple[RunByName, str]:
+    def as_timed(self, model: "typed.nn.Module") -> tuple[RunByName, str]:
         """The same, in the module's own types."""
         return self.runner(model), "float32"
 
@@ -135,7 +139,7 @@ class ModuleBench:
         tensors = zip(names, self.example.tensors, strict=True)
         return {**{name: _drawn(tensor, times, generator) for name, tensor in tensors}, **self.given}
 
-    def reference(self, model: Any, feeds: Feeds) -> list[Array] | None:
+    def reference(self, model: "typed.nn.Module", feeds: Feeds) -> list[Array] | None:
         """Outputs in float64, for models of moderate size."""
         count = total_multiply_adds(self.graph)[0]
         batch = max((shape[0] for shape in self.shapes.values() if shape), default=1)
@@ -150,7 +154,7 @@ class ModuleBench:
         except Exception:  # code of the user's own that knows one type
             return None
 
-    def give(self, model: Any) -> Any:
+    def give(self, model: "typed.nn.Module") -> "typed.nn.Module":
         """The module."""
         return model
 
@@ -168,7 +172,7 @@ def _without_fast_kernels() -> Generator[None]:
         _torch.backends.cudnn.enabled = cudnn
 
 
-def _drawn(tensor: Any, times: int, generator: np.random.Generator) -> Array:
+def _drawn(tensor: "typed.Tensor", times: int, generator: np.random.Generator) -> Array:
     """Standard normal numbers in the shape and type of a tensor, so many times the batch; other types are repeated."""
     array = array_of(tensor)
     if not tensor.is_floating_point():
@@ -178,7 +182,13 @@ def _drawn(tensor: Any, times: int, generator: np.random.Generator) -> Array:
 
 
 def bench_of(
-    module: Any, example: Example, *, runtime: Runtime, threads: int, shapes: Shapes = None, inputs: Inputs = None
+    module: "typed.nn.Module",
+    example: Example,
+    *,
+    runtime: Runtime,
+    threads: int,
+    shapes: Shapes = None,
+    inputs: Inputs = None,
 ) -> ModuleBench:
     """Put a PyTorch module on the bench as it is.
 
@@ -216,9 +226,9 @@ def bench_of(
     return bench
 
 
-def _require_inference(module: Any) -> None:
+def _require_inference(module: "typed.nn.Module") -> None:
     """A module that is optimised as it is computes in eval mode alone what it did."""
-    path = next((path for path, one in module.named_modules() if one.training), None)
+    path = next((path for path, one in named_modules(module) if one.training), None)
     if path is not None:
         who = f"its {path!r}" if path else "the module"
         raise ModelError(
@@ -237,11 +247,11 @@ def _require_compiler(bench: ModuleBench) -> None:
         ) from error
 
 
-def _notes(module: Any) -> tuple[str, ...]:
+def _notes(module: "typed.nn.Module") -> tuple[str, ...]:
     name = type(module).__name__
     found = [f"{name} stays a module: a copy in eval mode, with the same classes, is what comes out."]
     parts = {id(part) for one in module.modules() if hasattr(one, "parametrizations") for part in one.modules()}
-    for path, one in module.named_modules():
+    for path, one in named_modules(module):
         inside = id(one) in parts and not hasattr(one, "parametrizations")
         if not inside and (reason := why_opaque(one)):
             found.append(f"{type(one).__name__} {path!r} {reason}, so nothing is folded into it.")
@@ -251,9 +261,9 @@ def _notes(module: Any) -> tuple[str, ...]:
 _HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
 
 
-def _hooked(module: Any, path: str) -> str:
+def _hooked(module: "typed.nn.Module", path: str) -> str:
     """Why a module of the original may not change; "" where it may."""
-    one = dict(module.named_modules()).get(path)
+    one = dict(named_modules(module)).get(path)
     if one is not None and any(getattr(one, name) for name in _HOOKS):
         return f"{type(one).__name__} {path!r} has hooks, which would see other numbers"
     return ""

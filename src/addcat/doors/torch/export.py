@@ -6,7 +6,7 @@ import logging
 import warnings
 from collections.abc import Generator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from addcat.doors.onnx.running.runtime import start
 from addcat.doors.torch.examples import Example, array_of
@@ -15,14 +15,19 @@ from addcat.doors.torch.tensors import tensors_in
 from addcat.doors.torch.watching import in_mode, untouched
 from addcat.errors import AddcatError, ModelError
 from addcat.frameworks import load, torch
+from addcat.graph import Array
 from addcat.report.rows import counted
+
+if TYPE_CHECKING:
+    import onnx_ir as ir
+    import torch as typed
 
 _torch: Any = torch()
 TOLERANCE = {"torch.float16": 2e-2, "torch.bfloat16": 5e-2}
 """Largest difference of an output to the module's, relative to its largest value; 1e-3 for other types."""
 
 
-def exported(module: Any, example: Example) -> tuple[Any, dict[str, Any]]:
+def exported(module: "typed.nn.Module", example: Example) -> "tuple[ir.Model, dict[str, typed.Tensor]]":
     """Export a module to ONNX at inference, its batch left open where it exports so.
 
     Args:
@@ -61,7 +66,9 @@ def _said(error: BaseException) -> str:
     return words if isinstance(error, AddcatError) else f"{type(error).__name__}: {words}"
 
 
-def _checked(module: Any, example: Example, *, is_open: bool) -> tuple[Any, dict[str, Any]]:
+def _checked(
+    module: "typed.nn.Module", example: Example, *, is_open: bool
+) -> "tuple[ir.Model, dict[str, typed.Tensor]]":
     """Export, and compare with the module: on the example's sizes, and on twice the batch where all leave it open."""
     with _quiet(), untouched(module), in_mode(module, training=False), _torch.no_grad():
         sizes = _sizes(module, example) if is_open else None
@@ -90,7 +97,7 @@ def _checked(module: Any, example: Example, *, is_open: bool) -> tuple[Any, dict
     return model, {value.name: tensor for value, tensor in zip(inputs, example.tensors, strict=True)}
 
 
-def _sizes(module: Any, example: Example) -> Any:
+def _sizes(module: "typed.nn.Module", example: Example) -> Any:
     """Which sizes torch may leave open: the first of each tensor, where the module lets it."""
     found = _torch.export.ShapesCollection()
     for tensor in example.tensors:
@@ -99,7 +106,7 @@ def _sizes(module: Any, example: Example) -> Any:
     return found.dynamic_shapes(module, example.args, example.kwargs)
 
 
-def _drawn(tensor: Any, times: int) -> Any:
+def _drawn(tensor: "typed.Tensor", times: int) -> "typed.Tensor":
     """Random numbers in the shape of a tensor, so many times the batch; other types than real ones are repeated."""
     if times > 1:
         tensor = _torch.cat([tensor] * times)
@@ -109,7 +116,7 @@ def _drawn(tensor: Any, times: int) -> Any:
     return _torch.randn(tensor.shape, generator=generator).to(tensor.dtype)
 
 
-def _require_same(wanted: list[Any], found: list[Any]) -> None:
+def _require_same(wanted: "list[typed.Tensor]", found: list[Array]) -> None:
     if len(wanted) != len(found):
         raise ModelError(f"it gives {counted(len(wanted), 'tensor')}, and what is exported gives {len(found)}")
     for place, (tensor, array) in enumerate(zip(wanted, found, strict=True)):

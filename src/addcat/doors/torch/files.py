@@ -6,17 +6,20 @@ import os
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from addcat.doors.torch.examples import is_dict
 from addcat.doors.torch.raised import first_line
 from addcat.errors import ModelError
 from addcat.frameworks import load, torch
 
+if TYPE_CHECKING:
+    import torch as typed
+
 _torch: Any = torch()
 
 
-def load_weights(model: Any, path: Path) -> None:
+def load_weights(model: "typed.nn.Module", path: Path) -> None:
     """Load a state dict into a module, every key of it.
 
     Raises:
@@ -39,7 +42,7 @@ def load_weights(model: Any, path: Path) -> None:
         raise ModelError(_not_those(model, path, error)) from error
 
 
-def _not_those(model: Any, path: Path, error: Exception) -> str:
+def _not_those(model: "typed.nn.Module", path: Path, error: Exception) -> str:
     """Why weights do not fit; those of a switched module go to the module that its record makes."""
     name, record = type(model).__name__, path.with_suffix(".json")
     if changes := _changes(record):
@@ -66,7 +69,7 @@ def _changes(path: Path) -> dict[str, str]:
         return {}
 
 
-def load_exported(path: Path) -> tuple[Any, Any]:
+def load_exported(path: Path) -> "tuple[typed.nn.Module, tuple[Any, ...] | dict[str, Any]]":
     """Load a `.pt2` file.
 
     Returns:
@@ -120,5 +123,5 @@ class _Refusing:
     """Stands for `pickle`."""
 
     @staticmethod
-    def loads(_: bytes) -> Any:
+    def loads(_: bytes) -> NoReturn:
         raise ModelError("it holds a pickled object, which could run code")

@@ -1,9 +1,9 @@
 """What a torch function is in canonical words, merges apart (see `addcat.doors.torch.merging`)."""
 
 from collections.abc import Callable
-from typing import Any
 
 from addcat.doors.torch.calls import Call
+from addcat.doors.torch.examples import is_list
 from addcat.doors.torch.modules import Description, adaptive_pool, each, flatten, pool_attrs, resize
 from addcat.graph import Tensor
 from addcat.graph.operations import elementwise
@@ -44,7 +44,7 @@ def describe_function(call: Call) -> Description:
     return describe(call, first.tensor)
 
 
-def _permute(*_: Any) -> Description:
+def _permute(*_: object) -> Description:
     return "permute", {}
 
 
@@ -66,7 +66,7 @@ def _squeeze(call: Call, source: Tensor) -> Description:
     return _reshape(call, source)
 
 
-def _softmax(*_: Any) -> Description:
+def _softmax(*_: object) -> Description:
     return "softmax", {}
 
 
@@ -125,8 +125,8 @@ def _pad(call: Call, source: Tensor) -> Description:
 
 
 def _getitem(call: Call, source: Tensor) -> Description:
-    index: Any = call.argument(1, "index")
-    places: list[Any] = [*index] if isinstance(index, tuple) else [index]  # pyright: ignore[reportUnknownVariableType]
+    index = call.argument(1, "index")
+    places: list[object] = [*index] if is_list(index) else [index]
     at = next((i for i, place in enumerate(places) if place is Ellipsis), None)
     if at is not None:
         places[at : at + 1] = [slice(None)] * (len(source.shape) - len(places) + 1)
@@ -136,8 +136,8 @@ def _getitem(call: Call, source: Tensor) -> Description:
     return "opaque", {}
 
 
-def _is_plain(place: Any) -> bool:
-    step: Any = getattr(place, "step", 0)
+def _is_plain(place: object) -> bool:
+    step: object = getattr(place, "step", 0)
     return isinstance(place, slice) and step in (None, 1)
 
 

@@ -1,6 +1,6 @@
 """What `advise` and `compare` need of a torch module: the door that trains it, and data to measure on."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from addcat.data.examples import Examples
 from addcat.doors.torch.data import examples_of, first_call, is_loader, sampled
@@ -10,10 +10,13 @@ from addcat.doors.torch.examples import Example
 from addcat.doors.torch.training import Training
 from addcat.errors import DataError, OptionError
 
+if TYPE_CHECKING:
+    import torch as typed
+
 
 def laboratory(
-    model: Any, data: Any, validation: Any, example_inputs: Any, options: dict[str, Any]
-) -> tuple[TorchDoor, Any, Any]:
+    model: "typed.nn.Module", data: Any, validation: Any, example_inputs: object, options: dict[str, Any]
+) -> tuple[TorchDoor, Examples, Examples | None]:
     """A door that trains as the user says, and the data as it takes them.
 
     Args:

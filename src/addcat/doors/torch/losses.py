@@ -9,7 +9,7 @@ import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -19,6 +19,9 @@ from addcat.doors.torch.raised import data_error, named_data
 from addcat.errors import DataError, OptionError
 from addcat.frameworks import torch
 from addcat.graph import Array
+
+if TYPE_CHECKING:
+    import torch as typed
 
 _torch: Any = torch()
 _nn: Any = _torch.nn
@@ -44,12 +47,12 @@ class TorchLoss:
         coupled: Whether it has no value for one example.
     """
 
-    mean: Callable[[Any, Any], Any]
-    values: Callable[[Any, Any], Any]
+    mean: Callable[[Any, Any], "typed.Tensor"]
+    values: Callable[[Any, Any], "typed.Tensor"]
     name: str
     coupled: bool = False
 
-    def constant(self, value: Any) -> Any:
+    def constant(self, value: "typed.Tensor") -> "typed.Tensor":
         """A number as an output that the loss takes: a probability, or the logarithm of one, where it wants that."""
         if self.name in ("BCELoss", "binary_cross_entropy"):
             return value.sigmoid()
@@ -67,14 +70,14 @@ class TorchLoss:
             return Form("log", 1, ignored)
         return Form("identity" if self.name in NONNEGATIVE else "", 1)
 
-    def trained(self, output: Any, target: Any) -> Any:
+    def trained(self, output: Any, target: Any) -> "typed.Tensor":
         """The scalar to train by."""
         try:  # of every step: a context would cost more
             return self.mean(plain(output), target)
         except Exception as error:
             raise data_error(f"The loss {self.name}", error) from error
 
-    def per_example(self, output: Any, target: Any, examples: int) -> Any:
+    def per_example(self, output: Any, target: Any, examples: int) -> "typed.Tensor":
         """Loss of each example, of shape (examples,)."""
         with named_data(f"The loss {self.name}"):
             found = self.values(plain(output), target)
@@ -140,7 +143,7 @@ def _understood(loss: Any) -> TorchLoss:
     if takes:
         return TorchLoss(loss, partial(loss, reduction="none"), name)
 
-    def mean(output: Any, target: Any) -> Any:
+    def mean(output: Any, target: Any) -> "typed.Tensor":
         return loss(output, target).mean()
 
     return TorchLoss(mean, loss, name, coupled=not getattr(loss, "per_example", False))

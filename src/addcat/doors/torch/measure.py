@@ -29,7 +29,7 @@ T = TypeVar("T")
 BATCH = 256
 JUDGED = "on examples of the data", "Correct that, or give data that it takes."
 """What is said where a module raises."""
-_GRAPHS: WeakKeyDictionary[Any, Graph] = WeakKeyDictionary()
+_GRAPHS: "WeakKeyDictionary[typed.nn.Module, Graph]" = WeakKeyDictionary()
 """The graph that each written module was made of: a node of it may be a function, with parameters of its own."""
 
 
@@ -38,7 +38,7 @@ def remember(model: "typed.nn.Module", graph: Graph) -> None:
     _GRAPHS[model] = graph
 
 
-def tensors_of(model: "typed.nn.Module") -> list[Any]:
+def tensors_of(model: "typed.nn.Module") -> "list[typed.Tensor]":
     """Parameters and buffers, each once, in the module's order."""
     return [*(p for _, p in model.named_parameters()), *(b for _, b in model.named_buffers())]
 
@@ -122,7 +122,7 @@ def _in_parts(
         start += size
 
 
-def _arrays(output: Any) -> list[Array]:
+def _arrays(output: object) -> list[Array]:
     return [array_of(tensor) for tensor in tensors_in(plain(output))]
 
 
@@ -130,7 +130,7 @@ def gradient(
     model: "typed.nn.Module", loss: TorchLoss, examples: Examples, paths: Sequence[str], example: Example
 ) -> dict[tuple[str, str], Array]:
     """Gradient of the mean loss at inference, for kernels and biases of some nodes, in canonical layout."""
-    wanted: dict[tuple[str, str], tuple[Any, bool]] = {}
+    wanted: dict[tuple[str, str], tuple[typed.Tensor, bool]] = {}
     for path in paths:
         for name, found in _parameters(model, path).items():
             wanted[path, name] = found
@@ -138,7 +138,7 @@ def gradient(
     device = device_of(model)
     tensors = [tensor for tensor, _ in wanted.values()]
 
-    def run(batch: Examples) -> Any:
+    def run(batch: Examples) -> "tuple[typed.Tensor, ...]":
         call, target = call_of(batch, example, device)
         mean = loss.per_example(model(*call.args, **call.kwargs), target, batch.count).mean()
         return _torch.autograd.grad(mean, tensors)
@@ -150,9 +150,9 @@ def gradient(
     return {key: np.swapaxes(total[key], 0, 1) if swapped else total[key] for key, (_, swapped) in wanted.items()}
 
 
-def _parameters(model: "typed.nn.Module", path: str) -> dict[str, tuple[Any, bool]]:
+def _parameters(model: "typed.nn.Module", path: str) -> "dict[str, tuple[typed.Tensor, bool]]":
     """Kernel and bias of a node, and whether torch has the kernel's first two axes the other way round."""
-    found: dict[str, tuple[Any, bool]] = {}
+    found: dict[str, tuple[typed.Tensor, bool]] = {}
     call, place = _call_at(model, path)
     if call is not None and call.module is None:
         for operand, name in zip((o for o in call.operands if o.path), ("kernel", "bias"), strict=False):
@@ -206,7 +206,7 @@ def constant_losses(
     shape = tuple(output.shape[1:])
     value = _torch.zeros((shape[0], *(1,) * (len(shape) - 1)) if shape else (), device=device, requires_grad=True)
 
-    def judged(examples: Examples) -> Any:
+    def judged(examples: Examples) -> "typed.Tensor":
         _, target = call_of(examples, example, device)
         constant = loss.constant(value).expand(examples.count, *shape)
         return loss.per_example(constant, target, examples.count)
@@ -214,10 +214,10 @@ def constant_losses(
     optimizer = _torch.optim.LBFGS([value], max_iter=100, line_search_fn="strong_wolfe")
     some = data.rows(np.arange(min(data.count, 4096)))
 
-    def closure() -> Any:
+    def closure() -> "typed.Tensor":
         optimizer.zero_grad()
         mean = judged(some).mean()
-        mean.backward()
+        _torch.autograd.backward(mean)
         return mean
 
     optimizer.step(closure)

@@ -106,7 +106,11 @@ def _size(operand: Operand) -> int:
     return int(operand.value.numel()) if operand.value is not None else 1
 
 
-def _pair(call: Call) -> tuple[Any, Any] | None:
+Combined = Operand | float
+"""What an arithmetic function combines: a tensor, or a number."""
+
+
+def _pair(call: Call) -> tuple[Combined, Combined] | None:
     """The two things that an arithmetic function combines: operands or numbers; None for any other call."""
     args, kwargs = call.arguments
     values = (*args[:2], *(kwargs[name] for name in ("input", "other") if name in kwargs))
@@ -116,7 +120,7 @@ def _pair(call: Call) -> tuple[Any, Any] | None:
     return pair
 
 
-def _split(call: Call) -> tuple[tuple[Operand, ...], Any] | None:
+def _split(call: Call) -> tuple[tuple[Operand, ...], Combined | None] | None:
     """The live operands, and the constant one where there is one."""
     pair = _pair(call)
     if pair is None:
@@ -128,12 +132,12 @@ def _split(call: Call) -> tuple[tuple[Operand, ...], Any] | None:
     return live, rest[0] if rest else None
 
 
-def _scalar(constant: Any) -> bool:
+def _scalar(constant: Combined | None) -> bool:
     """Whether a constant is the same for every element."""
     return not isinstance(constant, Operand) or constant.value is None or constant.value.numel() == 1
 
 
-def _constant(op: str, call: Call, live: tuple[Operand, ...], constant: Any) -> Merged | None:
+def _constant(op: str, call: Call, live: tuple[Operand, ...], constant: Combined | None) -> Merged | None:
     if live[0].tensor.shape != call.outputs[0].shape:
         return None  # the constant is the larger one: it broadcasts
     return Merged(op, _edges(live), {"scalar": _scalar(constant)})

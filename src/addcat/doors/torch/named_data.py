@@ -2,7 +2,7 @@
 
 import inspect
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from addcat.data.files import DIGITS, digit_images, load_arrays, named_arrays
 from addcat.doors.lookup import is_lookup, look_up
@@ -14,12 +14,15 @@ from addcat.doors.torch.watching import in_mode, untouched
 from addcat.errors import DataError
 from addcat.frameworks import torch
 
+if TYPE_CHECKING:
+    import torch as typed
+
 _torch: Any = torch()
 ROWS = 5
 """Of the digits that are tried: no size that a network has for its channels, so a batch is not taken for them."""
 
 
-def call_named(model: Any, reference: str, unpack: Unpack = None) -> Example:
+def call_named(model: "typed.nn.Module", reference: str, unpack: Unpack = None) -> Example:
     """What named data call a module with.
 
     Args:
@@ -37,7 +40,7 @@ def call_named(model: Any, reference: str, unpack: Unpack = None) -> Example:
     return _call_of_file(model, Path(reference))
 
 
-def _call_of_digits(model: Any) -> Example:
+def _call_of_digits(model: "typed.nn.Module") -> Example:
     """The first shape of the digits for which the module gives something for each of them, fewest axes first."""
     images, _ = digit_images()
     said = ""
@@ -58,7 +61,7 @@ def _call_of_digits(model: Any) -> Example:
     )
 
 
-def _call_of_file(model: Any, path: Path) -> Example:
+def _call_of_file(model: "typed.nn.Module", path: Path) -> Example:
     arrays = load_arrays(path)
     takes = [p.name for p in inspect.signature(own_forward(model)).parameters.values() if p.name in arrays]
     found = named_arrays(arrays, "x", takes)

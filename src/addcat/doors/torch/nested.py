@@ -177,7 +177,7 @@ class _Body:
                 if self.around.is_output(edge) or any(name not in own for name, _ in readers):
                     yield place, output
 
-    def graph(self, name: str, native: Any) -> Graph:
+    def graph(self, name: str, native: Recording) -> Graph:
         """The body, under the names of the first call."""
         puts: dict[tuple[Edge, ...], Node] = {}
         for place, edges in enumerate(self.slots):

@@ -6,18 +6,20 @@ model's are put back. Then two arms of one seed see the same batches, augmented 
 """
 
 import random
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import contextmanager
 from itertools import count
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from addcat.data.examples import Examples
 from addcat.doors.recipe import Plan
-from addcat.doors.torch.devices import seed_all, set_states, states
+from addcat.doors.torch.devices import States, seed_all, set_states, states
 from addcat.doors.torch.examples import Example, is_dict, is_list
 from addcat.doors.torch.raised import named_data, said
+from addcat.doors.torch.tensors import is_tensor
 from addcat.errors import DataError
 from addcat.frameworks import load, torch
 from addcat.graph import Array
@@ -28,14 +30,17 @@ if TYPE_CHECKING:
 _torch: Any = torch()
 _tree: Any = load("torch.utils._pytree", extra="torch")
 
+T = TypeVar("T")
 Ready = tuple[Example, Any]
 """What the model is called with, and the target."""
+Everything = tuple[States, dict[str, Any], tuple[Any, ...], list["typed.Tensor"]]
+"""Where generators are: torch's, numpy's, Python's, and those of a loader."""
 
 
 class Generators:
     """Torch's, numpy's and Python's global generators and those that a loader was made with, as the data see them."""
 
-    def __init__(self, seed: int, loader: Any = None) -> None:
+    def __init__(self, seed: int, loader: object = None) -> None:
         self._own = _own_generators(loader)
         self._state = self._now()
         with self._swapped():
@@ -55,16 +60,16 @@ class Generators:
             self._state = self._now()
             self._set(mine)
 
-    def fetch(self, function: Callable[[], Any]) -> Any:
+    def fetch(self, function: Callable[[], T]) -> T:
         """Call a function with the data's generators in place."""
         with self._swapped():
             return function()
 
-    def _now(self) -> tuple[list[Any], Any, Any, list[Any]]:
+    def _now(self) -> "Everything":
         own = [generator.get_state() for generator in self._own]
         return states(), np.random.get_state(), random.getstate(), own
 
-    def _set(self, state: tuple[list[Any], Any, Any, list[Any]]) -> None:
+    def _set(self, state: "Everything") -> None:
         set_states(state[0])
         np.random.set_state(state[1])
         random.setstate(state[2])
@@ -86,18 +91,22 @@ def of_arrays(examples: Examples, plan: Plan, seed: int, example: Example, devic
     at_once = max(1, BLOCK // max(1, size * bytes_each))
     for start in range(0, plan.steps, at_once):
         rows = order[start : start + at_once].reshape(-1)
-        inputs = [
-            _placed(array, rows, device, tensor.dtype).split(size)
+        inputs: list[tuple[typed.Tensor, ...]] = [
+            _torch.split(_placed(array, rows, device, tensor.dtype), size)
             for array, tensor in zip(examples.inputs, example.tensors, strict=True)
         ]
-        targets = [_placed(array, rows, device).split(size) for array in examples.targets]
+        targets: list[tuple[typed.Tensor, ...]] = [
+            _torch.split(_placed(array, rows, device), size) for array in examples.targets
+        ]
         for parts, target in zip(zip(*inputs, strict=True), zip(*targets, strict=True), strict=True):
             yield example.filled([*parts]), target[0] if len(target) == 1 else target
 
 
-def _placed(array: Any, rows: Any, device: "typed.device", dtype: Any = None) -> Any:
+def _placed(
+    array: "Array | typed.Tensor", rows: NDArray[np.int64], device: "typed.device", dtype: "typed.dtype | None" = None
+) -> "typed.Tensor":
     """Rows of an array, or of its copy on the device, as a tensor of nobody else's, where the model lies."""
-    if isinstance(array, _torch.Tensor):
+    if is_tensor(array):
         return array[_torch.from_numpy(rows).to(device)].to(dtype=dtype)
     return _torch.from_numpy(np.asarray(array[rows])).to(device=device, dtype=dtype)
 
@@ -130,7 +139,9 @@ def call_of(batch: Examples, example: Example, device: "typed.device") -> Ready:
     return example.filled(inputs), targets[0] if len(targets) == 1 else tuple(targets)
 
 
-def of_loader(loader: Any, seed: int, unpack: Callable[[Any], Any], device: "typed.device") -> Generator[Ready]:
+def of_loader(
+    loader: Iterable[Any], seed: int, unpack: Callable[[Any], Any], device: "typed.device"
+) -> Generator[Ready]:
     """Batches of a loader, pass after pass, without end.
 
     Samplers and data sets that want to know are told which pass it is; closed, each is in the state it was in.
@@ -149,7 +160,7 @@ def of_loader(loader: Any, seed: int, unpack: Callable[[Any], Any], device: "typ
                 yield unpacked(batch, unpack, device)
 
 
-def iterated(generators: Generators, loader: Any) -> Any:
+def iterated(generators: Generators, loader: Iterable[T]) -> Iterator[T]:
     """A new pass over a loader.
 
     Raises:
@@ -159,7 +170,7 @@ def iterated(generators: Generators, loader: Any) -> Any:
         return generators.fetch(lambda: iter(loader))
 
 
-def fetched(generators: Generators, batches: Any) -> Any:
+def fetched(generators: Generators, batches: Iterator[T]) -> T | None:
     """The next batch of a pass; None at its end.
 
     Raises:
@@ -169,7 +180,7 @@ def fetched(generators: Generators, batches: Any) -> Any:
         return generators.fetch(lambda: next(batches, None))
 
 
-def _holders(loader: Any) -> list[Any]:
+def _holders(loader: object) -> list[Any]:
     """A loader and what it draws from, each once."""
     parts = (loader, *(getattr(loader, name, None) for name in ("sampler", "batch_sampler", "dataset")))
     nested: Any = getattr(getattr(loader, "batch_sampler", None), "sampler", None)
@@ -189,9 +200,9 @@ def _as_before(holders: list[Any]) -> Generator[None]:
             now.update(before)
 
 
-def _own_generators(loader: Any) -> list[Any]:
+def _own_generators(loader: object) -> "list[typed.Generator]":
     """Generators that a loader or its samplers were made with."""
-    found = [getattr(holder, "generator", None) for holder in _holders(loader)]
+    found: list[Any] = [getattr(holder, "generator", None) for holder in _holders(loader)]
     return list({id(one): one for one in found if isinstance(one, _torch.Generator)}.values())
 
 
@@ -209,13 +220,13 @@ def unpacked(batch: Any, unpack: Callable[[Any], Any], device: "str | typed.devi
             "Expected (inputs, target), the inputs a tensor, a tuple of arguments or a dict of keyword arguments."
         ) from error
 
-    def move(value: Any) -> Any:
-        return value.to(device, non_blocking=True) if isinstance(value, _torch.Tensor) else value
+    def move(value: object) -> object:
+        return value.to(device, non_blocking=True) if is_tensor(value) else value
 
     return Example(*_tree.tree_map(move, Example.of(inputs).both)), _tree.tree_map(move, target)
 
 
-def shown(batch: Any) -> str:
+def shown(batch: object) -> str:
     """What a batch is, in a few words: its type, with the keys of a dict and the number of a list's parts."""
     name = type(batch).__name__
     if is_dict(batch):
@@ -223,10 +234,10 @@ def shown(batch: Any) -> str:
     return f"a {name} of {len(batch)}" if is_list(batch) else f"a {name}"
 
 
-def default_unpack(batch: Any) -> tuple[Any, Any]:
+def default_unpack(batch: object) -> tuple[Any, Any]:
     """The inputs and the target of a batch that is (x, y), or has several inputs before the target."""
     if is_list(batch) and len(batch) > 1:
-        parts: list[Any] = [*batch]
+        parts = [*batch]
         first = parts[0] if len(parts) == 2 and is_list(parts[0]) else parts[:-1]
         return tuple(first), parts[-1]
     raise TypeError(f"a batch is {type(batch).__name__}")

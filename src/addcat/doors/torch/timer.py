@@ -37,12 +37,12 @@ class TorchTimer:
         device: Where the module lies, as its maker calls it.
     """
 
-    call: Callable[[Any], Callable[[], Any]]
-    write: Callable[[Graph], Any]
+    call: "Callable[[typed.nn.Module], Callable[[], Any]]"
+    write: "Callable[[Graph], typed.nn.Module]"
     runtime: str
     threads: int
     device: str = "cpu"
-    _peaks: WeakKeyDictionary[Any, int] = field(default_factory=WeakKeyDictionary[Any, int])
+    _peaks: "WeakKeyDictionary[typed.nn.Module, int]" = field(default_factory=WeakKeyDictionary["typed.nn.Module", int])
 
     @property
     def conditions(self) -> str:
@@ -54,11 +54,11 @@ class TorchTimer:
         """Time the modules of two graphs."""
         return self._ratio(self.write(old), self.write(new), self.runtime, limit=limit, level=0.9, worth=worth)
 
-    def compare_whole(self, old: Any, new: Any, *, limit: float) -> Ratio:
+    def compare_whole(self, old: "typed.nn.Module", new: "typed.nn.Module", *, limit: float) -> Ratio:
         """Time two modules against each other, over all pairs that the time allows."""
         return self._ratio(old, new, self.runtime, limit=limit, stop_early=False)
 
-    def _ratio(self, old: Any, new: Any, runtime: str, **options: Any) -> Ratio:
+    def _ratio(self, old: "typed.nn.Module", new: "typed.nn.Module", runtime: str, **options: Any) -> Ratio:
         if runtime == "torch.compile":
             old, new = compiled(old), compiled(new)
         try:
@@ -83,7 +83,7 @@ class TorchTimer:
 
         return waited
 
-    def elsewhere(self, old: Any, new: Any) -> tuple[str, ...]:
+    def elsewhere(self, old: "typed.nn.Module", new: "typed.nn.Module") -> tuple[str, ...]:
         """How the two compare in the other of eager mode and `torch.compile`."""
         other = next(name for name in NAMES if name != self.runtime)
         try:
@@ -122,7 +122,7 @@ class TorchTimer:
         return self._peaks[model] if model in self._peaks else self.process_peak(model)
 
 
-def compiled(model: "typed.nn.Module") -> Any:
+def compiled(model: "typed.nn.Module") -> "typed.nn.Module":
     """A module under `torch.compile`, which is compiled when it is first called."""
     return _torch.compile(model, dynamic=False)
 

@@ -1,18 +1,21 @@
 """Parts of a module that are left as they are while the rest is trained."""
 
 from collections.abc import Collection, Iterator
-from typing import Any
+from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
 from addcat.doors.torch.calls import Call
 from addcat.errors import DataError
 from addcat.graph import Graph, Node
 
-_FROZEN: WeakKeyDictionary[Any, list[Any]] = WeakKeyDictionary()
+if TYPE_CHECKING:
+    import torch as typed
+
+_FROZEN: "WeakKeyDictionary[typed.nn.Module, list[typed.nn.Module]]" = WeakKeyDictionary()
 """Of each module, those in it that stay in eval mode."""
 
 
-def freeze(model: Any, graph: Graph, names: Collection[str]) -> int:
+def freeze(model: "typed.nn.Module", graph: Graph, names: Collection[str]) -> int:
     """Leave some nodes of a written module as they are in training, as at inference.
 
     Modules among them stay in eval mode, and their parameters and those that functions among them read are not trained.
@@ -45,7 +48,7 @@ def freeze(model: Any, graph: Graph, names: Collection[str]) -> int:
     return sum(parameter.requires_grad for parameter in model.parameters())
 
 
-def train(model: Any) -> None:
+def train(model: "typed.nn.Module") -> None:
     """Training mode, but for what is frozen."""
     model.train()
     for module in _FROZEN.get(model, ()):
@@ -58,7 +61,7 @@ def _modules(node: Node) -> Iterator[str]:
         yield call.path
 
 
-def _parameters(node: Node, model: Any) -> Iterator[str]:
+def _parameters(node: Node, model: "typed.nn.Module") -> Iterator[str]:
     """Names of the parameters that a node reads."""
     call: Call | None = node.native
     for path in _modules(node):

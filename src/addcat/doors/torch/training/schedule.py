@@ -11,7 +11,7 @@ BY_STEP = ("OneCycleLR", "CyclicLR", "CosineAnnealingWarmRestarts")
 UNITS = ("epoch", "step")
 
 
-def interval(given: Any, epochs: int, steps: int) -> tuple[Any, str]:
+def interval(given: object, epochs: int, steps: int) -> tuple[Any, str]:
     """A schedule, and what it counts.
 
     Args:
@@ -50,7 +50,7 @@ def interval(given: Any, epochs: int, steps: int) -> tuple[Any, str]:
     return given, min(UNITS, key=lambda unit: abs(math.log(length / (epochs if unit == "epoch" else steps))))
 
 
-def _length(schedule: Any) -> int | None:
+def _length(schedule: object) -> int | None:
     """When a schedule ends or last changes, in its own steps; None where it does not say."""
     for name in ("T_max", "total_iters", "total_steps"):
         if isinstance(length := getattr(schedule, name, None), int) and length > 0:

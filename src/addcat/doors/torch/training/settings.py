@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     import torch as typed
 
 _torch: Any = torch()
+After = Callable[[int], None]
+"""Is called with the number of the step that was made."""
 
 STEPS, BATCH, RATE, DECAY = 1500, 128, 2e-3, 1e-3
 """Where nothing is said: AdamW (Loshchilov and Hutter 2019) with cosine decay, as for Keras models."""
@@ -36,12 +38,12 @@ class Training:
         batch: Examples in a batch of it.
     """
 
-    optimizer: Callable[[Any], Any] | None = None
+    optimizer: "Callable[[list[typed.nn.Parameter]], typed.optim.Optimizer] | None" = None
     scheduler: Callable[[Any], Any] | None = None
     epochs: int | None = None
     unpack: Callable[[Any], Any] | None = None
-    device: Any = None
-    autocast: Any = None
+    device: "typed.device | None" = None
+    autocast: "typed.dtype | None" = None
     loader: Any = None
     batch: int | None = None
 
@@ -62,7 +64,7 @@ class Training:
         assumed = assumption(None if self.epochs else steps, unsaid)
         return Recipe(self, steps, size, f"{made}{schedule}, {words}", assumed=assumed)
 
-    def made(self, model: "typed.nn.Module", steps: int, whole: int) -> tuple[Any, Callable[[int], None]]:
+    def made(self, model: "typed.nn.Module", steps: int, whole: int) -> tuple["typed.optim.Optimizer", After]:
         """An optimiser for a run, and what is to be called after each of its steps.
 
         Args:
@@ -72,7 +74,7 @@ class Training:
         """
         parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
         if self.optimizer is None:
-            optimizer = _torch.optim.AdamW(parameters, RATE, weight_decay=DECAY)
+            optimizer: typed.optim.Optimizer = _torch.optim.AdamW(parameters, RATE, weight_decay=DECAY)
         else:
             optimizer = _called("optimizer", self.optimizer, parameters)
         if self.scheduler is not None:
@@ -97,7 +99,7 @@ class Training:
 TAKES = {"optimizer": "parameters, gives an optimiser", "scheduler": "an optimiser, gives its schedule"}
 
 
-def _called(name: str, function: Callable[[Any], Any], given: Any) -> Any:
+def _called(name: str, function: Callable[[Any], Any], given: object) -> Any:
     """What a user's function makes.
 
     Raises:

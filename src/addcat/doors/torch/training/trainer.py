@@ -167,7 +167,7 @@ class TorchTrainer:
 
         return step
 
-    def _update(self, optimizer: Any) -> Callable[[Any], None]:
+    def _update(self, optimizer: "typed.optim.Optimizer") -> Callable[[Any], None]:
         """Take a loss backwards, and make the optimiser's step."""
         rate = self._recipe.rate
         scaler = _torch.amp.GradScaler(self._device.type) if self._training.autocast == _torch.float16 else None
@@ -188,7 +188,7 @@ class TorchTrainer:
 
 
 @contextmanager
-def _at_rate(optimizer: Any, factor: float) -> Generator[None]:
+def _at_rate(optimizer: "typed.optim.Optimizer", factor: float) -> Generator[None]:
     """Within, every learning rate is multiplied: whatever schedule sets it, however it was made."""
     before = [group["lr"] for group in optimizer.param_groups]
     for group, rate in zip(optimizer.param_groups, before, strict=True):
