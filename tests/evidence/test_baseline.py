@@ -9,7 +9,7 @@ from networks import Input, keras, layers
 from problems import examples, linear_pair, problem, two_inputs
 
 import addcat
-from addcat.evidence.baseline import constant_losses, doubt, learnt, nothing_learnt, worse_than_constant
+from addcat.evidence.baseline import constant_losses, doubt, learnt, mean_of, nothing_learnt, worse_than_constant
 from addcat.evidence.finetune import finetune
 from addcat.evidence.meter import Meter
 from addcat.verbs.advise.climb import Climber
@@ -31,6 +31,14 @@ def test_a_constant_beside_arms():
     )
     alike = constant + rng.normal(0, 0.5, (4, 200))  # neither better nor worse beyond noise
     assert (learnt([alike], constant), worse_than_constant([alike], constant)) == (False, False)
+
+
+def test_where_no_constant_has_a_finite_loss_every_network_has_learnt():
+    arm, constant = np.ones((4, 20)), np.full(20, np.inf)
+    assert learnt([arm], constant)
+    assert not worse_than_constant([arm], constant)
+    assert mean_of(constant) is None
+    assert mean_of(np.array([1.0, 3.0])) == 2.0
 
 
 def test_noise_is_taken_for_learning_as_rarely_as_the_interval_says():

@@ -4,6 +4,7 @@ Where neither arm does better than that, the data show no difference between the
 overfits less has the lower loss, and that is all that a comparison would say.
 """
 
+import math
 from collections.abc import Iterable
 from typing import Any
 
@@ -41,12 +42,18 @@ def learnt(arms: Iterable[Losses], constant: Losses) -> bool:
         >>> learnt([constant + rng.normal(0.3, 0.5, (4, 200))], constant), learnt([0.5 * constant], constant)
         (False, True)
     """
-    return any(_gain(arm, constant).low > 0 for arm in arms)
+    return mean_of(constant) is None or any(_gain(arm, constant).low > 0 for arm in arms)
 
 
 def worse_than_constant(arms: Iterable[Losses], constant: Losses) -> bool:
     """Whether every arm does worse than a constant, beyond noise."""
-    return all(_gain(arm, constant).high < 0 for arm in arms)
+    return mean_of(constant) is not None and all(_gain(arm, constant).high < 0 for arm in arms)
+
+
+def mean_of(constant: Losses) -> float | None:
+    """Mean loss of the best constant; None where the loss of none is finite, so that any that is does better."""
+    mean = float(constant.mean())
+    return mean if math.isfinite(mean) else None
 
 
 def _gain(arm: Losses, constant: Losses) -> Interval:

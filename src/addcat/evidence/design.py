@@ -21,7 +21,7 @@ from addcat.data.metrics import measured
 from addcat.doors.recipe import Plan
 from addcat.errors import DataError
 from addcat.evidence.arms import opened_anew
-from addcat.evidence.baseline import constant_losses, learnt
+from addcat.evidence.baseline import constant_losses, learnt, mean_of
 from addcat.evidence.contrast import Contrast, collapsed
 from addcat.evidence.decision import require_trained
 from addcat.evidence.measures import MetricGain, metric_gains
@@ -159,7 +159,7 @@ class Design:
         found = findings(rows, losses, self._problem.held.distinct(), given, redrawn=self._problem.redrawn)
         metrics = self._metrics(rows)
         return tuple(
-            replace(one, learnt=taught, constant=float(constant.mean()), metrics=told)
+            replace(one, learnt=taught, constant=mean_of(constant), metrics=told)
             for one, told in zip(found, metrics, strict=True)
         )
 

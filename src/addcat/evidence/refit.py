@@ -15,7 +15,7 @@ from addcat.doors.base import Freezer
 from addcat.doors.judged import cross_fitted
 from addcat.doors.recipe import Plan, plan
 from addcat.errors import DataError
-from addcat.evidence.baseline import constant_losses, learnt
+from addcat.evidence.baseline import constant_losses, learnt, mean_of
 from addcat.evidence.decision import require_trained
 from addcat.evidence.meter import STEP, relative_cost, run_cost
 from addcat.evidence.problem import Problem, batches
@@ -112,7 +112,7 @@ def compare_from_here(
         question="from here",
         words=words,
         reference_loss=float(losses["add"].mean()),
-        constant_loss=float(baseline.mean()),
+        constant_loss=mean_of(baseline),
         learnt=learnt(losses.values(), baseline),
         facts={"steps": run.steps, "start": rule, "trainings": _cost(problem, run, arms, given or problem.root)},
     )

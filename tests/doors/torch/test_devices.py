@@ -16,6 +16,8 @@ from addcat.doors.recipe import Plan, Recipe
 from addcat.doors.torch import Example, devices, stream
 from addcat.doors.torch.data import sampled
 from addcat.doors.torch.devices import full_precision, kept_generators, name_of, resolve, seed_all, wait
+from addcat.doors.torch.edits import NotRun
+from addcat.doors.torch.frame import record_frame
 from addcat.doors.torch.losses import resolve as loss_of
 from addcat.doors.torch.measure import gradient, losses_of, predictions
 from addcat.doors.torch.raised import data_error
@@ -252,6 +254,13 @@ def test_what_fake_tensors_cannot_do_is_not_logged(caplog):
     caplog.set_level(logging.ERROR)
     with pytest.raises(ModelError):
         addcat.inspect(nn.Sequential(nn.Linear(6, 2)), example_inputs=(torch.ones(2, 5),))
+    assert caplog.records == []
+
+
+def test_what_a_modules_own_code_cannot_do_on_them_is_not_logged(caplog):
+    caplog.set_level(logging.ERROR)
+    with pytest.raises(NotRun):
+        record_frame(nn.Linear(3, 2), nn.Linear.forward, (torch.zeros(2, 4),), {})
     assert caplog.records == []
 
 

@@ -95,6 +95,23 @@ def test_nothing_of_the_recorder_is_left_after_an_error():
     assert not any("forward" in module.__dict__ for module in model.modules())
 
 
+def test_a_dict_that_is_meant_as_the_one_argument():
+    class Named(nn.Module):
+        def forward(self, batch):
+            return batch["image"] * 2
+
+    batch = {"image": torch.zeros(2, 3)}
+    with pytest.raises(ModelError) as error:
+        addcat.inspect(Named(), example_inputs=batch)
+    assert str(error.value) == (
+        "Named does not run on example inputs of shape (2, 3): Named raised TypeError: "
+        "test_a_dict_that_is_meant_as_the_one_argument.<locals>.Named.forward() got an unexpected keyword argument "
+        "'image'. A dict is passed as keyword arguments, and forward has none of the name 'image'. Pass those that it "
+        "has, or the dict itself as an argument: example_inputs=(batch,)."
+    )
+    assert addcat.inspect(Named(), example_inputs=(batch,)).merges == ()
+
+
 @pytest.mark.parametrize("name", ["unet", "towers_added", "transformer_encoder"])
 def test_shapes_have_an_open_batch_and_channels_where_torch_has_them(name):
     model, example = given(name)

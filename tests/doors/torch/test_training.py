@@ -361,12 +361,12 @@ def test_recipes_say_what_they_are():
 
 def test_what_a_loader_gives_in_memory():
     data = TensorDataset(torch.arange(60.0).reshape(10, 6), torch.arange(10))
-    found, size = sampled(DataLoader(data, batch_size=4), None, seed=0)
-    assert (found.count, size) == (10, 4)
-    assert found.targets[0].tolist() == list(range(10))
+    found = sampled(DataLoader(data, batch_size=4), None, seed=0)
+    assert (found.examples.count, found.batch, found.target) == (10, 4, None)
+    assert found.examples.targets[0].tolist() == list(range(10))
     named = [{"image": torch.ones(4, 6), "mask": torch.zeros(4)}] * 2
-    found, _ = sampled(named, lambda batch: ((batch["image"],), batch["mask"]), seed=0)
-    assert found.inputs[0].shape == (8, 6)
+    found = sampled(named, lambda batch: ((batch["image"],), batch["mask"]), seed=0)
+    assert found.examples.inputs[0].shape == (8, 6)
     assert all(map(is_loader, (DataLoader(data), named)))
     assert not any(map(is_loader, ((1, 2), np.ones(3), {"x": np.ones(3)})))
 
@@ -378,7 +378,7 @@ def test_what_a_loader_gives_in_memory():
         (
             [{"a": torch.ones(2)}],
             None,
-            "A batch of the loader is dict, expected (x, y). Say what is in it: "
+            "A batch of the loader is a dict of 'a', expected (x, y). Say what is in it: "
             'unpack=lambda batch: ((batch["image"],), batch["mask"]); on the command line, --unpack '
             "package.module:function.",
         ),
@@ -403,7 +403,20 @@ def test_what_a_loader_gives_in_memory():
         (
             [(torch.ones(2, 3), "cat")],
             None,
-            "The target of a batch is str, expected a tensor or several.",
+            "The target of a batch is a str. Expected a tensor, or a list, tuple or dict of them. "
+            "Let unpack give what the loss takes, and that alone.",
+        ),
+        (
+            [(torch.ones(2, 3), {"label": torch.ones(2), "name": ["a", "b"]})],
+            None,
+            "The target of a batch is a dict of 'label', 'name' that holds a str. Expected a tensor, or a list, tuple "
+            "or dict of them. Let unpack give what the loss takes, and that alone.",
+        ),
+        (
+            [(torch.ones(2, 3), {})],
+            None,
+            "The target of a batch is a dict of nothing. Expected a tensor, or a list, tuple or dict of them. "
+            "Let unpack give what the loss takes, and that alone.",
         ),
     ],
 )
@@ -472,32 +485,6 @@ def test_losses_that_are_none():
     assert str(error.value) == (
         "The targets, of shape (2,), suggest no loss. Pass loss=, such as torch.nn.CrossEntropyLoss()."
     )
-
-
-@pytest.mark.parametrize(
-    ("loss", "targets", "want"),
-    [
-        (nn.CrossEntropyLoss(), np.array([0, 0, 0, 1]), 0.5623351446188083),
-        (nn.MSELoss(), np.array([[1.0, 0.0], [3.0, 0.0]], "float32"), 0.5),
-        (nn.NLLLoss(), np.array([0, 0, 0, 1]), 0.5623351446188083),
-        (nn.BCELoss(), np.array([[1.0, 0.0], [0.0, 0.0]], "float32"), 0.34657359027997264),
-    ],
-)
-def test_the_best_constant(loss, targets, want):
-    from addcat.doors.torch.measure import constant_losses
-
-    class Head(nn.Module):
-        def __init__(self):
-            super().__init__()
-            self.linear = nn.Linear(3, 2)
-
-        def forward(self, x):
-            return self.linear(x).softmax(1) if isinstance(loss, nn.NLLLoss | nn.BCELoss) else self.linear(x)
-
-    data = Examples((np.zeros((len(targets), 3), "float32"),), (targets,))
-    found, _ = resolve(loss, torch.zeros(2, 2), (targets,))
-    losses = constant_losses(Head(), found, data, data, Example.of((torch.zeros(2, 3),)))
-    assert losses.mean() == pytest.approx(want, rel=1e-3)
 
 
 @pytest.mark.gpu

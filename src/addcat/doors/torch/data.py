@@ -6,16 +6,17 @@ methods that look at activations and for the held-out losses.
 
 import inspect
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from addcat.data.examples import Examples
 from addcat.doors.torch.examples import Example, array_of, is_dict, is_list
-from addcat.doors.torch.stream import Generators, default_unpack, fetched, iterated, unpacked
+from addcat.doors.torch.stream import Generators, default_unpack, fetched, iterated, shown, unpacked
 from addcat.doors.torch.tensors import is_tensor, tensors_in
 from addcat.errors import DataError
-from addcat.frameworks import torch
+from addcat.frameworks import load, torch
 from addcat.graph import Array
 from addcat.report.rows import counted
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     import torch as typed
 
 _torch: Any = torch()
+_tree: Any = load("torch.utils._pytree", extra="torch")
 
 MOST_EXAMPLES = 4096
 MOST_BYTES = 2**30
@@ -61,7 +63,7 @@ def first_call(model: "typed.nn.Module", data: Any, unpack: Unpack, *, rows: int
 def _called(batch: object, unpack: Unpack) -> tuple[Example, Any]:
     if unpack is None and not (is_list(batch) and len(batch) > 1):
         raise DataError(
-            f"A batch of the loader is {type(batch).__name__}, expected (x, y). Say what is in it: "
+            f"A batch of the loader is {shown(batch)}, expected (x, y). Say what is in it: "
             'unpack=lambda batch: ((batch["image"],), batch["mask"]); on the command line, --unpack '
             "package.module:function."
         )
@@ -87,7 +89,22 @@ def _of_arrays(model: "typed.nn.Module", inputs: object, rows: int) -> Example:
     return Example((few(inputs),), {})
 
 
-def sampled(loader: Iterable[Any], unpack: Unpack, *, seed: int) -> tuple[Examples, int]:
+@dataclass(frozen=True, slots=True)
+class Sampled:
+    """The first examples of a loader's pass.
+
+    Attributes:
+        examples: In memory.
+        batch: How many are in its first batch.
+        target: Structure of a target; see `addcat.doors.torch.examples.Example`.
+    """
+
+    examples: Examples
+    batch: int
+    target: Any
+
+
+def sampled(loader: Iterable[Any], unpack: Unpack, *, seed: int) -> Sampled:
     """The first examples of a loader's pass, in memory.
 
     Args:
@@ -95,24 +112,21 @@ def sampled(loader: Iterable[Any], unpack: Unpack, *, seed: int) -> tuple[Exampl
         unpack: What a batch holds.
         seed: Of its order and augmentation.
 
-    Returns:
-        The examples, and how many are in its first batch.
-
     Raises:
-        DataError: if batches differ in shape, or the target is no tensor.
+        DataError: if batches differ in shape, or the target holds something else than tensors.
     """
     generators = Generators(seed, loader)
     batches = iterated(generators, loader)
     kept: list[list[Array]] = []
     count = size = inputs = 0
+    structure: Any = None
     while count < MOST_EXAMPLES and size < MOST_BYTES:
         batch = fetched(generators, batches)
         if batch is None:
             break
         call, target = _called(batch, unpack)
         targets = list(tensors_in(target))
-        if not targets:
-            raise DataError(f"The target of a batch is {type(target).__name__}, expected a tensor or several.")
+        structure = structure_of(target)
         kept.append([array_of(tensor) for tensor in (*call.tensors, *targets)])
         inputs = len(call.tensors)
         count += len(kept[-1][0])
@@ -126,7 +140,24 @@ def sampled(loader: Iterable[Any], unpack: Unpack, *, seed: int) -> tuple[Exampl
             "Pad or crop the examples to one size in its collate_fn."
         )
     columns = [np.concatenate([arrays[place] for arrays in kept]) for place in range(len(kept[0]))]
-    return Examples(tuple(columns[:inputs]), tuple(columns[inputs:])), len(kept[0][0])
+    return Sampled(Examples(tuple(columns[:inputs]), tuple(columns[inputs:])), len(kept[0][0]), structure)
+
+
+def structure_of(target: object) -> Any:
+    """Structure of a target, None for one tensor or a tuple of several.
+
+    Raises:
+        DataError: if it holds something else than tensors, which would be another thing for each batch.
+    """
+    leaves: list[object] = _tree.tree_leaves(target)
+    other = next((leaf for leaf in leaves if not is_tensor(leaf)), None)
+    if other is not None or not leaves:
+        inside = "" if other is target or not leaves else f" that holds {shown(other)}"
+        raise DataError(
+            f"The target of a batch is {shown(target)}{inside}. Expected a tensor, or a list, tuple or dict of them. "
+            "Let unpack give what the loss takes, and that alone."
+        )
+    return None if len(leaves) == 1 and leaves[0] is target else _tree.tree_map(type, target)
 
 
 def examples_of(data: Any, example: Example) -> Examples:

@@ -18,6 +18,7 @@ from addcat.doors.torch import measure as measuring
 from addcat.doors.torch import read as reading
 from addcat.doors.torch import run as running
 from addcat.doors.torch import write as writing
+from addcat.doors.torch.constants import constant_losses
 from addcat.doors.torch.examples import Example, example_of
 from addcat.doors.torch.losses import TorchLoss
 from addcat.doors.torch.raised import named
@@ -111,8 +112,8 @@ class TorchDoor:
     def constant_losses(
         self, model: "typed.nn.Module", losses: Losses, data: Examples, held: Examples
     ) -> NDArray[np.float64]:
-        """See `addcat.doors.torch.measure.constant_losses`."""
-        return measuring.constant_losses(model, losses[0], data, held, self.example)
+        """See `addcat.doors.torch.constants.constant_losses`."""
+        return constant_losses(model, losses[0], data, held, self.example)
 
     def couples(self, losses: Losses) -> bool:
         """Whether the loss has one value for a batch and none for an example."""

@@ -58,11 +58,14 @@ class Edit:
         site: The call.
         value: What is computed instead.
         unused: Submodules that nothing reads any more: they are not called.
+        brought: Submodules of the value that the code did not have; where it goes through all of its submodules, as
+            `nn.Sequential` does, it must not meet them.
     """
 
     site: Site
     value: Apply | Read
     unused: tuple[str, ...] = ()
+    brought: tuple[str, ...] = ()
 
 
 Edits = tuple[Edit, ...]

@@ -27,10 +27,13 @@ class Example:
     Attributes:
         args: By position; tensors among them, nested or not.
         kwargs: By name.
+        target: Structure of the target that goes with it, anything in the place of its tensors; None for one tensor,
+            or a tuple of several.
     """
 
     args: tuple[Any, ...]
     kwargs: dict[str, Any]
+    target: Any = None
 
     @staticmethod
     def of(given: object) -> "Example":
@@ -84,13 +87,26 @@ class Example:
         """The same call with other tensors."""
         if self.is_flat:
             count = len(self.args)
-            return Example(tuple(tensors[:count]), dict(zip(self.kwargs, tensors[count:], strict=True)))
+            kwargs = dict(zip(self.kwargs, tensors[count:], strict=True))
+            return Example(tuple(tensors[:count]), kwargs, self.target)
         queue = iter(tensors)
 
         def put(value: object) -> object:
             return next(queue) if isinstance(value, _torch.Tensor) else value
 
-        return Example(*_tree.tree_map(put, self.both))
+        args, kwargs = _tree.tree_map(put, self.both)
+        return Example(args, kwargs, self.target)
+
+    def target_of(self, tensors: "Sequence[typed.Tensor]") -> Any:
+        """A target of these tensors, as the loss takes it."""
+        if self.target is None:
+            return tensors[0] if len(tensors) == 1 else tuple(tensors)
+        queue = iter(tensors)
+
+        def put(_: object) -> "typed.Tensor":
+            return next(queue)
+
+        return _tree.tree_map(put, self.target)
 
     def names(self, model: "typed.nn.Module") -> list[str]:
         """A name for each tensor: of the parameter of `forward`, with keys and places of what is nested in it."""

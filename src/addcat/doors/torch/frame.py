@@ -19,8 +19,8 @@ from addcat.doors.torch.raised import words_of
 from addcat.doors.torch.recorder import Shell, gives_tensor
 from addcat.doors.torch.resizing import shapes_alone
 from addcat.doors.torch.sizes import Axis, Guard, Sizes, attempts, hint, is_size, symbolic
-from addcat.doors.torch.tables import named_modules
-from addcat.doors.torch.tensors import is_tensor, tensors_in
+from addcat.doors.torch.tables import children_of, named_modules, without
+from addcat.doors.torch.tensors import is_tensor, tensors_in, unlogged
 from addcat.doors.torch.watching import Run, is_active, untouched, watched
 from addcat.frameworks import load, torch
 
@@ -80,6 +80,7 @@ class FrameRecorder(Mode):
         named = [*owner.named_parameters(remove_duplicate=False), *owner.named_buffers(remove_duplicate=False)]
         self._names = {id(tensor): name for name, tensor in named}
         self._nodes: dict[int, typed.fx.Node] = {}
+        self._children = {name: child for name, child in children_of(owner).items() if child is not None}
         self._kept: list[typed.Tensor] = []
         self._settings: dict[typed.device | typed.dtype, typed.fx.Node] = {}
 
@@ -181,7 +182,7 @@ class FrameRecorder(Mode):
         if isinstance(value, Read):
             return (operands if value.site == site else self._read[level - 1, value.site])[value.position]
         inputs = [self._value(one, site, operands, level) for one in value.inputs]
-        return self._submodule(value.child, self.owner.get_submodule(value.child), tuple(inputs), {}, level)
+        return self._submodule(value.child, self._children[value.child], tuple(inputs), {}, level)
 
     def _node(self, func: Run, args: tuple[Any, ...], kwargs: dict[str, Any]) -> "typed.fx.Node":
         name = str(getattr(func, "__name__", ""))
@@ -283,6 +284,7 @@ def _record(
         untouched(owner) as changed,
         _symbols(mode),
         watched(owner, recorder),
+        without(owner, {name for edits in rounds for edit in edits for name in edit.brought}),
         _torch.no_grad(),
         recorder,
     ):
@@ -316,7 +318,7 @@ def _symbols(mode: "FakeTensorMode | None") -> Generator[None]:
         yield
         return
     dispatch: Any = load("torch._dispatch.python", extra="torch")
-    with mode, dispatch.enable_python_dispatcher(), shapes_alone():
+    with unlogged(), mode, dispatch.enable_python_dispatcher(), shapes_alone():
         yield
 
 

@@ -1,12 +1,13 @@
 """What `advise` and `compare` need of a torch module: the door that trains it, and data to measure on."""
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from addcat.data.examples import Examples
 from addcat.doors.torch.data import examples_of, first_call, is_loader, sampled
 from addcat.doors.torch.devices import resolve
 from addcat.doors.torch.door import TorchDoor
-from addcat.doors.torch.examples import Example
+from addcat.doors.torch.examples import Example, is_dict, is_list
 from addcat.doors.torch.training import Training
 from addcat.errors import DataError, OptionError
 
@@ -46,12 +47,14 @@ def laboratory(
             raise OptionError("batch_size= is for arrays; a loader has its own batches. Leave it out.")
         if not hasattr(loader, "__len__"):
             raise DataError("The loader has no length, so an epoch of it is not known. Give it a __len__.")
-        data, size = sampled(loader, unpack, seed=0)
+        first = sampled(loader, unpack, seed=0)
+        data, size, example = first.examples, first.batch, replace(example, target=first.target)
     elif not isinstance(data, Examples):
+        example = replace(example, target=_named(data))
         data = _pair(data, example, "The data have")
     if validation is not None and not isinstance(validation, Examples):
         if is_loader(validation):
-            validation, _ = sampled(validation, unpack, seed=1)
+            validation = sampled(validation, unpack, seed=1).examples
         else:
             validation = _pair(validation, example, "The validation data have")
     training = Training(
@@ -65,6 +68,11 @@ def laboratory(
         batch=size,
     )
     return TorchDoor(example, options.get("factory"), training), data, validation
+
+
+def _named(data: Any) -> dict[str, str] | None:
+    """Structure of the targets of arrays: their names, where they are a dict."""
+    return {name: name for name in data[1]} if is_list(data) and len(data) == 2 and is_dict(data[1]) else None
 
 
 def _pair(data: Any, example: Example, who: str) -> Examples:

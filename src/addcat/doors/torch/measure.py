@@ -187,39 +187,3 @@ def assign(model: "typed.nn.Module", path: str, node: Node) -> None:
         if name in node.weights:
             parent, _, attribute = operand.path.rpartition(".")
             put(model.get_submodule(parent), attribute, node.weight(name))
-
-
-def constant_losses(
-    model: "typed.nn.Module", loss: TorchLoss, data: Examples, held: Examples, example: Example
-) -> NDArray[np.float64]:
-    """Loss of every held example where the output is the one constant that is best on the data.
-
-    The constant has the shape of one example's output, its positions apart from the channels averaged, and is found by
-    L-BFGS from zero.
-    """
-    device = device_of(model)
-    with named(model, *JUDGED), in_mode(model, training=False), _torch.no_grad():
-        call, _ = call_of(data.rows(np.arange(min(2, data.count))), example, device)
-        output = plain(model(*call.args, **call.kwargs))
-    if not isinstance(output, _torch.Tensor) or loss.coupled:
-        return np.full(held.count, np.inf)
-    shape = tuple(output.shape[1:])
-    value = _torch.zeros((shape[0], *(1,) * (len(shape) - 1)) if shape else (), device=device, requires_grad=True)
-
-    def judged(examples: Examples) -> "typed.Tensor":
-        _, target = call_of(examples, example, device)
-        constant = loss.constant(value).expand(examples.count, *shape)
-        return loss.per_example(constant, target, examples.count)
-
-    optimizer = _torch.optim.LBFGS([value], max_iter=100, line_search_fn="strong_wolfe")
-    some = data.rows(np.arange(min(data.count, 4096)))
-
-    def closure() -> "typed.Tensor":
-        optimizer.zero_grad()
-        mean = judged(some).mean()
-        _torch.autograd.backward(mean)
-        return mean
-
-    optimizer.step(closure)
-    with _torch.no_grad():
-        return np.concatenate([judged(batch).double().cpu().numpy() for batch in held.chunks(BATCH)])

@@ -17,6 +17,7 @@ from dataclasses import dataclass, field, replace
 from addcat.doors.torch.calls import Call
 from addcat.doors.torch.edits import Apply, Edit, Read, Site
 from addcat.doors.torch.record import Recording
+from addcat.doors.torch.tables import children_of
 from addcat.doors.torch.unnested import unnested
 from addcat.errors import ModelError
 from addcat.graph import Edge, Graph, Node
@@ -171,11 +172,19 @@ class _Planner:
             child = self._child(before.name, owner)
             self.made.replaced[self._path(owner, child)] = None
             value = Apply(child, (value,))
-        edit = Edit(self._site(call), value, self._unused(before, owner))
+        edit = Edit(self._site(call), value, self._unused(before, owner), self._brought(value, owner))
         edits = self.made.edits.setdefault(owner, [])
         if edit not in edits:  # of another call of the same code
             edits.append(edit)
         self.times[owner, edit.site] = self.times.get((owner, edit.site), 0) + 1
+
+    def _brought(self, value: Apply | Read, owner: str) -> tuple[str, ...]:
+        """Children that a value calls and that the owner has not had."""
+        if isinstance(value, Read):
+            return ()
+        known = children_of(self.recording.model.get_submodule(owner))
+        inner = [name for one in value.inputs for name in self._brought(one, owner)]
+        return tuple(dict.fromkeys([*inner, *([] if value.child in known else [value.child])]))
 
     def _value(self, edge: Edge, site: Node, owner: str) -> Apply | Read:
         """A tensor of the new graph in terms of what the old call reads."""

@@ -1,6 +1,6 @@
 """One run of a model, written down: on fake tensors, which cost nothing, else with real numbers."""
 
-import logging
+import inspect
 from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 from addcat.doors.torch.calls import Call, Owner
 from addcat.doors.torch.devices import full_precision, kept_generators
-from addcat.doors.torch.examples import Example, device_of
+from addcat.doors.torch.examples import Example, device_of, own_forward
 from addcat.doors.torch.raised import named, words_of
 from addcat.doors.torch.recorder import Recorder
 from addcat.doors.torch.resizing import shapes_alone
 from addcat.doors.torch.tables import buffers_of, named_modules, parameters_of
+from addcat.doors.torch.tensors import unlogged
 from addcat.doors.torch.watching import in_mode, untouched, watched
 from addcat.errors import ModelError
 from addcat.frameworks import load, torch
@@ -74,8 +75,21 @@ def record(model: "typed.nn.Module", example: Example) -> Recording:
         except Exception as error:
             raise ModelError(
                 f"{type(model).__name__} does not run on example inputs of shape {example.shapes}: "
-                f"{words_of(model, error)}. Pass example_inputs that it takes."
+                f"{words_of(model, error)}. {_instead(model, example)}"
             ) from error
+
+
+def _instead(model: "typed.nn.Module", example: Example) -> str:
+    """What to pass: a dict is keyword arguments, where many mean it as the one argument."""
+    takes = inspect.signature(own_forward(model)).parameters.values()
+    names = {parameter.name for parameter in takes}
+    unknown = next((name for name in example.kwargs if name not in names), None)
+    if unknown is None or any(parameter.kind == parameter.VAR_KEYWORD for parameter in takes):
+        return "Pass example_inputs that it takes."
+    return (
+        f"A dict is passed as keyword arguments, and forward has none of the name {unknown!r}. Pass those that it has, "
+        "or the dict itself as an argument: example_inputs=(batch,)."
+    )
 
 
 def values_at(model: "typed.nn.Module", example: Example, edges: list[Edge]) -> "tuple[Any, dict[Edge, typed.Tensor]]":
@@ -131,13 +145,8 @@ def _mode(fake: bool) -> Generator["FakeTensorMode | None"]:
             yield None
         return
     tensors: Any = load("torch._subclasses.fake_tensor", extra="torch")
-    logger = logging.getLogger("torch._subclasses.fake_tensor")
-    before, logger.disabled = logger.disabled, True  # of what it cannot do, which is then done with real numbers
-    try:
-        with tensors.FakeTensorMode(allow_non_fake_inputs=True) as made, shapes_alone():
-            yield made
-    finally:
-        logger.disabled = before
+    with unlogged(), tensors.FakeTensorMode(allow_non_fake_inputs=True) as made, shapes_alone():
+        yield made
 
 
 def _fresh(tensor: "typed.Tensor", made: "FakeTensorMode | None", model: "typed.nn.Module") -> "typed.Tensor":

@@ -99,7 +99,7 @@ def of_arrays(examples: Examples, plan: Plan, seed: int, example: Example, devic
             _torch.split(_placed(array, rows, device), size) for array in examples.targets
         ]
         for parts, target in zip(zip(*inputs, strict=True), zip(*targets, strict=True), strict=True):
-            yield example.filled([*parts]), target[0] if len(target) == 1 else target
+            yield example.filled(parts), example.target_of(target)
 
 
 def _placed(
@@ -136,7 +136,7 @@ def call_of(batch: Examples, example: Example, device: "typed.device") -> Ready:
         for array, tensor in zip(batch.inputs, example.tensors, strict=True)
     ]
     targets = [_torch.from_numpy(np.array(array)).to(device) for array in batch.targets]
-    return example.filled(inputs), targets[0] if len(targets) == 1 else tuple(targets)
+    return example.filled(inputs), example.target_of(targets)
 
 
 def of_loader(

@@ -3,7 +3,8 @@
 A public way would leave out what is None, and would look into the children too.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Generator, Iterable
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -13,6 +14,24 @@ if TYPE_CHECKING:
 def named_modules(model: "typed.nn.Module") -> Iterable[tuple[str, "typed.nn.Module"]]:
     """The module and all in it, each once, with their paths; torch does not say the types of them."""
     return model.named_modules()  # pyright: ignore[reportUnknownVariableType]
+
+
+@contextmanager
+def without(module: "typed.nn.Module", names: Collection[str]) -> Generator[None]:
+    """Within, a module has none of these children: code that goes through all of them meets those alone it knows."""
+    table = children_of(module)
+    whole = dict(table)
+    for name in names:
+        table.pop(name, None)
+    left = dict(table)
+    try:
+        yield
+    finally:
+        if table == left:  # in their order
+            table.clear()
+            table.update(whole)
+        else:
+            table.update({name: whole[name] for name in names if name in whole})
 
 
 def parameters_of(module: "typed.nn.Module") -> "dict[str, typed.nn.Parameter | None]":

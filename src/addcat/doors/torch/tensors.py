@@ -1,6 +1,8 @@
 """Tensors: those in nested structures, and what torch counts of one."""
 
-from collections.abc import Iterator
+import logging
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeGuard
 
 from addcat.frameworks import load, torch
@@ -10,6 +12,17 @@ if TYPE_CHECKING:
 
 _torch: Any = torch()
 _tree: Any = load("torch.utils._pytree", extra="torch")
+
+
+@contextmanager
+def unlogged() -> Generator[None]:
+    """Within, torch does not log what it cannot do on tensors without numbers: it is then done in another way."""
+    logger = logging.getLogger("torch._subclasses.fake_tensor")
+    before, logger.disabled = logger.disabled, True
+    try:
+        yield
+    finally:
+        logger.disabled = before
 
 
 def is_tensor(value: object) -> TypeGuard["typed.Tensor"]:

@@ -16,7 +16,7 @@ from functools import partial
 
 from addcat.errors import DataError, RefusedError
 from addcat.evidence.arms import untrained_arms
-from addcat.evidence.baseline import constant_losses, learnt
+from addcat.evidence.baseline import constant_losses, learnt, mean_of
 from addcat.evidence.contrast import Contrast, collapsed
 from addcat.evidence.decision import beyond, choose
 from addcat.evidence.finetune import finetune
@@ -308,7 +308,7 @@ class Climber:
             words=stage_words(stage, found, interval) + self._at(full),
             choice=side if full else None,
             reference_loss=found.add,
-            constant_loss=float(constant.mean()),
+            constant_loss=mean_of(constant),
             learnt=taught,
             facts={"pairs": found.pairs, "share_of_steps": stage.share, "way": way},
         )

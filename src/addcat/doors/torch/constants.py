@@ -1,0 +1,120 @@
+"""The best constant output: what a network reaches that ignores its inputs.
+
+Every tensor of the output has one value for each of its channels, at all positions and for all examples. The values
+are found by L-BFGS from zero, so a loss of the user's own will do, of a dict or a tuple of outputs too. A loss that
+couples the examples of a batch is called on batches as large as those that the network is judged on.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from addcat.data.examples import Examples
+from addcat.doors.torch.examples import Example, device_of
+from addcat.doors.torch.losses import TorchLoss, plain
+from addcat.doors.torch.measure import BATCH, JUDGED
+from addcat.doors.torch.raised import named
+from addcat.doors.torch.stream import call_of
+from addcat.doors.torch.tensors import tensors_in
+from addcat.doors.torch.watching import in_mode
+from addcat.frameworks import load, torch
+
+if TYPE_CHECKING:
+    import torch as typed
+
+_torch: Any = torch()
+_tree: Any = load("torch.utils._pytree", extra="torch")
+MOST = 4096
+"""Examples that the values are found from, at the most."""
+
+
+def constant_losses(
+    model: "typed.nn.Module", loss: TorchLoss, data: Examples, held: Examples, example: Example
+) -> NDArray[np.float64]:
+    """Loss of every held example where the output is the one constant that is best on the data.
+
+    Args:
+        model: For the shapes of what it gives.
+        loss: To judge by.
+        data: Examples whose targets give the constant.
+        held: Examples to judge.
+        example: What the model is called with.
+
+    Returns:
+        Array (examples,); infinite where the output holds no real numbers, or no constant has a finite loss.
+    """
+    device, rows = device_of(model), min(2, data.count)
+    with named(model, *JUDGED), in_mode(model, training=False), _torch.no_grad():
+        call, _ = call_of(data.rows(np.arange(rows)), example, device)
+        output = plain(model(*call.args, **call.kwargs))
+    constants = _Constants(output, rows, loss, device)
+
+    def judged(examples: Examples) -> "typed.Tensor":
+        _, target = call_of(examples, example, device)
+        return loss.per_example(constants.output(examples.count), target, examples.count)
+
+    def held_losses() -> NDArray[np.float64]:
+        with _torch.no_grad():
+            return np.concatenate([judged(batch).double().cpu().numpy() for batch in held.chunks(BATCH)])
+
+    if not constants.values:
+        return np.full(held.count, np.inf)
+    first = held_losses()  # all zero
+    some = data.rows(np.arange(min(data.count, BATCH if loss.coupled else MOST)))
+    optimizer = _torch.optim.LBFGS(constants.values, max_iter=100, line_search_fn="strong_wolfe")
+
+    def closure() -> "typed.Tensor":
+        optimizer.zero_grad()
+        mean = judged(some).mean()
+        _torch.autograd.backward(mean)
+        return mean
+
+    with _torch.enable_grad():
+        optimizer.step(closure)
+    last = held_losses()
+    found = last if np.isfinite(last).all() else first
+    return found if np.isfinite(found).all() else np.full(held.count, np.inf)
+
+
+class _Constants:
+    """Values that stand for what a module gives.
+
+    Args:
+        output: What it gives for some examples.
+        rows: How many these are: a tensor with as many rows has one for each example.
+        loss: To know probabilities from logits.
+        device: Where the values are.
+
+    Attributes:
+        values: To be found.
+    """
+
+    def __init__(self, output: object, rows: int, loss: TorchLoss, device: "typed.device") -> None:
+        self._output, self._rows, self._loss = output, rows, loss
+        self.values: list[typed.Tensor] = [
+            _torch.zeros(self._shape(tensor), device=device, requires_grad=True)
+            for tensor in tensors_in(output)
+            if tensor.is_floating_point()
+        ]
+
+    def _shape(self, tensor: "typed.Tensor") -> tuple[int, ...]:
+        sizes = tensor.shape[1:] if self._is_batch(tensor) else tensor.shape
+        return (sizes[0], *(1 for _ in sizes[1:])) if sizes else ()
+
+    def _is_batch(self, tensor: "typed.Tensor") -> bool:
+        return tensor.ndim > 0 and tensor.shape[0] == self._rows
+
+    def output(self, count: int) -> Any:
+        """What the module would give for so many examples, in its structure."""
+        queue = iter(self.values)
+
+        def put(leaf: Any) -> Any:
+            if not isinstance(leaf, _torch.Tensor):
+                return leaf
+            batch = (count, *leaf.shape[1:]) if self._is_batch(leaf) else leaf.shape
+            if leaf.is_floating_point():
+                return self._loss.constant(next(queue)).expand(batch)
+            return leaf[:1].expand(batch) if self._is_batch(leaf) else leaf
+
+        return _tree.tree_map(put, self._output)
