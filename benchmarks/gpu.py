@@ -12,31 +12,25 @@ Run: python benchmarks/gpu.py [training recording rewrites] [--device cuda] [--r
 
 import argparse
 import multiprocessing
-import statistics
 import sys
 import time
 from collections import Counter
 from pathlib import Path
 
-import numpy as np
 import torch
 
 import addcat
-from addcat.data.examples import Examples
-from addcat.doors.recipe import Plan
 from addcat.doors.timing import interleave
-from addcat.doors.torch import Example, TorchDoor
+from addcat.doors.torch import Example
 from addcat.doors.torch.devices import name_of, wait
 from addcat.doors.torch.record import record
 from addcat.doors.torch.timer import TorchTimer, compiled
-from addcat.doors.torch.training import Training
 
 sys.path.insert(0, str(Path(__file__).parent))
 from networks import UNet
 from torch_networks import hugging_face, timm_model
-from torch_training import Loss, optimizer, own, perceptron
+from torch_training import Rounds, own, perceptron
 
-STEPS, ROUNDS, BATCH = 60, 11, 32
 SEARCH = 8.0
 """Seconds that a search may take."""
 LAST = 0.6
@@ -50,54 +44,12 @@ def heading(*columns):
 # training
 
 
-def by_hand(model, x, y, device):
-    made, loss, alone = optimizer(model.parameters()), Loss(), Loss()
-    alone.reduction = "none"
-    model.train()
-    start = time.perf_counter()
-    for step in range(STEPS):
-        rows = slice(step * BATCH, (step + 1) * BATCH)
-        made.zero_grad()
-        loss(model(x[rows]), y[rows]).backward()
-        made.step()
-    model.eval()
-    with torch.no_grad():
-        alone(model(x[:2]), y[:2]).reshape(2, -1).mean(1).cpu()
-    wait(device)
-    return time.perf_counter() - start
-
-
-def by_addcat(trainer, device):
-    start = time.perf_counter()
-    trainer.run(0)
-    wait(device)
-    return time.perf_counter() - start
-
-
-def trained(name, model, sizes, device):
-    rng = np.random.default_rng(0)
-    x = rng.standard_normal((STEPS * BATCH, *sizes)).astype("float32")
-    y = np.zeros(len(x), "float32")
-    data, held = Examples((x,), (y,)), Examples((x[:2],), (y[:2],))
-    model = model.to(device)
-    door = TorchDoor(Example.of((torch.from_numpy(x[:2]),)), training=Training(optimizer=optimizer, epochs=1))
-    losses, _ = door.resolve_loss(model, Loss(), (y[:2],))
-    recipe = door.recipe_of(model, batch=BATCH, examples=len(x))
-    trainer = door.trainer(door.write(door.read(model)), losses, recipe, Plan(STEPS, 1, BATCH), data, held)
-    tensors, plain, ours = [torch.from_numpy(array).to(device) for array in (x, y)], [], []
-    for _ in range(ROUNDS + 1):
-        plain.append(by_hand(model, *tensors, device))
-        ours.append(by_addcat(trainer, device))
-    hand, through = (1000 * statistics.median(one[1:]) / STEPS for one in (plain, ours))
-    low, _, high = statistics.quantiles([us / them for us, them in zip(ours[1:], plain[1:], strict=True)])
-    print(f"| {name} | {hand:.3f} | {through:.3f} | {through / hand:.3f} | {low:.3f} to {high:.3f} |", flush=True)
-
-
 def training(device, _):
     heading("training step", "by hand, ms", "through addcat, ms", "ratio", "of single rounds")
-    trained("perceptron", *perceptron(), device)
-    trained("ResNet, 3 blocks, 32 x 32", *own("resnet", 3, 32, 32), device)
-    trained("U-Net, 64 x 64", *own("unet", 3, 64, 64), device)
+    rounds = Rounds(steps=60, count=11, before=1, clock=time.perf_counter, device=device)
+    print(rounds.row("perceptron", *perceptron()), flush=True)
+    print(rounds.row("ResNet, 3 blocks, 32 x 32", *own("resnet", 3, 32, 32)), flush=True)
+    print(rounds.row("U-Net, 64 x 64", *own("unet", 3, 64, 64)), flush=True)
 
 
 # ten networks

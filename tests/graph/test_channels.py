@@ -5,6 +5,8 @@ import pytest
 from networks import network
 
 from addcat.doors.keras.read import read
+from addcat.graph import Edge, Node, Tensor
+from addcat.graph.channels import first_of_images, with_channel_axes
 
 keras, layers = networks.keras, networks.layers
 
@@ -62,3 +64,19 @@ def test_sequences_and_tokens() -> None:
     assert axes("attention")["attended"] == 2
     found = axes("masks")
     assert (found["tokens"], found["cat"], found["add"], found["bidirectional"]) == (1, 2, 2, 1)
+
+
+def test_a_dense_layer_says_where_the_channels_of_what_it_reads_are() -> None:
+    def node(name: str, op: str, *inputs: str, **attrs: object) -> Node:
+        return Node(name, op, tuple(map(Edge, inputs)), (Tensor((None, 4, 4, 6)),), attrs)
+
+    nodes = [
+        node("x", "input"),
+        node("y", "input"),
+        node("cat", "concat", "x", "y"),
+        node("relu", "activation", "cat", function="relu"),
+        node("dense", "dense", "relu"),
+    ]
+    found = with_channel_axes(nodes, default=first_of_images)
+    assert {one.name: one.channel_axis for one in found} == dict.fromkeys(["x", "y", "cat", "relu", "dense"], 3)
+    assert {one.channel_axis for one in with_channel_axes(nodes[:-1], default=first_of_images)} == {1}

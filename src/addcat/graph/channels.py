@@ -1,8 +1,8 @@
 """Which axis of each tensor counts channels.
 
-Convolutions, pooling and batch norm say it; Dense contracts the last axis. What they say spreads along channelwise
-operations and merges, forward and then backward. Where nobody says anything a convention decides, and each door brings
-its own: the last axis in Keras, axis 1 for images in torch.
+Convolutions, pooling and batch norm say it; Dense contracts the last axis, and so it is the channels' of what it reads.
+What they say spreads along channelwise operations and merges, forward and then backward. Where nobody says anything a
+convention decides, and each door brings its own: the last axis in Keras, axis 1 for images in torch.
 """
 
 from collections.abc import Callable
@@ -44,6 +44,8 @@ def with_channel_axes(nodes: list[Node], *, default: Callable[[int], int | None]
         wanted = _reads(node)
         if node.op == "global_pool":
             wanted = 1 if node.attrs["channels_first"] else ranks[node.inputs[0].node] - 1
+        elif _reads_the_last(node):
+            wanted = ranks[node.inputs[0].node] - 1
         elif wanted is None and _keeps_axes(node):
             wanted = known.get(node.name)
         for edge in node.inputs:
@@ -63,6 +65,13 @@ def _fits(node: Node, axis: int) -> bool:
 
 def _keeps_axes(node: Node) -> bool:
     return (OPS[node.op].merge and node.op not in ("dot", "stack")) or bool(channelwise(node.op, dict(node.attrs)))
+
+
+def _reads_the_last(node: Node) -> bool:
+    """Whether the operation contracts, or normalises, the last axis of what it reads."""
+    axis = node.attrs.get("axis")
+    alone = node.op == "layer_norm" and isinstance(axis, int) and axis in (-1, len(node.shape) - 1)
+    return bool(node.inputs) and (alone or node.op in ("dense", "recurrent"))
 
 
 def _stated(node: Node) -> int | None:

@@ -68,7 +68,7 @@ def test_each_output_of_a_dict_has_a_constant_of_its_own():
         map_loss = nn.functional.mse_loss(output["map"], target["image"])
         return kind + map_loss + (output["temperature"] - 2).square()
 
-    found = judged(TwoHeads(), loss, (label, image), {"label": 0, "image": 0})
+    found = judged(TwoHeads(), loss, (label, image), {"label": True, "image": True})
     np.testing.assert_allclose(found, np.full(ROWS, np.log(2)), rtol=1e-4)
 
 

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 import torch
 from torch import nn
+from torch_tasks import task
 
 import addcat
-from addcat.data.examples import Examples
 from addcat.doors.recipe import Plan, Recipe
 from addcat.doors.torch import Example, devices, stream
 from addcat.doors.torch.data import sampled
@@ -144,12 +144,6 @@ def test_a_step_is_waited_for_before_the_clock_is_read(monkeypatch):
 def test_a_time_is_remembered_for_its_device_alone():
     one, other = (TorchTimer(print, print, "torch", 1, device) for device in ("cpu x86_64", "a card"))
     assert one.conditions != other.conditions
-
-
-def task(count=96, seed=0):
-    rng = np.random.default_rng(seed)
-    x = rng.standard_normal((count, 6)).astype("float32")
-    return Examples((x,), ((x[:, 0] > x[:, 1]).astype("int64"),))
 
 
 def trainer(model=None):

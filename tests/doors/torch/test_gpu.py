@@ -17,6 +17,7 @@ from modules import NETWORKS, build
 from torch import nn
 from torch.utils import _pytree as pytree
 from torch.utils.data import DataLoader, TensorDataset
+from torch_tasks import CROSS_ENTROPY, HOW, adam, network, pairs_of, task, towers, trainer
 
 import addcat
 from addcat.data.examples import Examples
@@ -34,7 +35,6 @@ pytestmark = [
     pytest.mark.skipif(not torch.cuda.is_available(), reason="torch sees no GPU here"),
 ]
 GPU = torch.device("cuda")
-CROSS_ENTROPY = nn.CrossEntropyLoss()
 
 
 def moved(value):
@@ -174,23 +174,6 @@ def test_a_module_on_two_devices_stays_on_both():
     torch.testing.assert_close(done.model(x), model(x))
 
 
-def task(count=96, seed=0):
-    rng = np.random.default_rng(seed)
-    x = rng.standard_normal((count, 6)).astype("float32")
-    return Examples((x,), ((x[:, 0] > x[:, 1]).astype("int64"),))
-
-
-def network(dropout=0.0):
-    torch.manual_seed(0)
-    return nn.Sequential(nn.Linear(6, 16), nn.ReLU(), nn.Dropout(dropout), nn.Linear(16, 2))
-
-
-def trainer(model, training, plan=Plan(6, 3, 16)):  # noqa: B008
-    found, _ = resolve(CROSS_ENTROPY, torch.zeros(2, 2), task(2).targets)
-    recipe = Recipe(training, 18, 16, "given")
-    return TorchTrainer(model, Example.of((torch.zeros(2, 6),)), found, recipe, plan, task(), task(40, seed=1))
-
-
 def sgd(parameters):
     return torch.optim.SGD(parameters, 0.1, momentum=0.9)
 
@@ -295,48 +278,12 @@ def test_what_a_loader_draws_there_is_alike_for_both_arms():
     assert not torch.equal(batches(5, 0), batches(6, 0))
 
 
-class Towers(nn.Module):
-    """One tower for both inputs: their sum cannot tell left from right."""
-
-    def __init__(self):
-        super().__init__()
-        self.tower = nn.Sequential(nn.Linear(6, 12), nn.ReLU(), nn.Linear(12, 12))
-        self.head = nn.Sequential(nn.Linear(12, 12), nn.ReLU(), nn.Linear(12, 2))
-
-    def forward(self, left, right):
-        return self.head(self.tower(left) + self.tower(right))
-
-
-def pairs_of(count=600, seed=0):
-    rng = np.random.default_rng(seed)
-    left, right = (rng.standard_normal((count, 6)).astype("float32") for _ in range(2))
-    return [left, right], (left[:, 0] > right[:, 0]).astype("int64")
-
-
-def towers(device):
-    torch.manual_seed(0)
-    model, (x, y) = Towers(), pairs_of()
-    optimizer = torch.optim.AdamW(model.parameters(), 5e-3)
-    for _ in range(100):
-        optimizer.zero_grad()
-        CROSS_ENTROPY(model(*map(torch.from_numpy, x)), torch.from_numpy(y)).backward()
-        optimizer.step()
-    return model.to(device)
-
-
-def adam(parameters):
-    return torch.optim.AdamW(parameters, 5e-3)
-
-
-HOW = {"loss": CROSS_ENTROPY, "optimizer": adam, "epochs": 12}
-
-
 @pytest.mark.parametrize("device", ["cpu", "cuda"])
 def test_an_advice_of_arms_that_train_there(device):
     """Of a module that lies there, and of one that stays on the CPU while its arms do not."""
-    model = towers(device)
+    model = towers(600).to(device)
     before, drawn = held_state(model), torch.cuda.get_rng_state()
-    found = addcat.advise(model, pairs_of(), effort="retrain", budget="60s", device="cuda", **HOW)
+    found = addcat.advise(model, pairs_of(600), effort="retrain", budget="60s", device="cuda", **HOW)
     assert found.verdicts[0].choice == "concat"
     assert found.seconds <= 60
     assert devices(model) == {device}
@@ -346,9 +293,9 @@ def test_an_advice_of_arms_that_train_there(device):
 
 @pytest.mark.parametrize("effort", ["structure", "forward", "score", "refit", "finetune"])
 def test_every_other_method_runs_there(effort):
-    model = towers("cuda")
+    model = towers(600).to(GPU)
     before = held_state(model)
-    found = addcat.advise(model, pairs_of(), effort=effort, budget="60s", **HOW)
+    found = addcat.advise(model, pairs_of(600), effort=effort, budget="60s", **HOW)
     assert found.verdicts[0].site == "add"
     assert_untouched(model, before)
 
@@ -381,8 +328,8 @@ def test_a_worker_has_the_gpu_that_it_was_given(monkeypatch):
 def test_workers_give_the_numbers_of_this_process(options):
     """A worker of a GPU of its own, and two that share it: a module on CUDA is sent as it is."""
     how = {"optimizer": adam, "steps": 60, "pairs": 4, "validation": pairs_of(120, 1)}
-    here = addcat.compare(towers("cuda"), pairs_of(), **how)
-    there = addcat.compare(towers("cuda"), pairs_of(), **how, **options)
+    here = addcat.compare(towers(600).to(GPU), pairs_of(600), **how)
+    there = addcat.compare(towers(600).to(GPU), pairs_of(600), **how, **options)
     assert here.verdict == there.verdict == "concat"
     assert {trial.status for trial in there.trials} == {"done"}
     np.testing.assert_allclose(there.findings[0].differences, here.findings[0].differences, atol=1e-4)

@@ -122,6 +122,40 @@ def test_shapes_have_an_open_batch_and_channels_where_torch_has_them(name):
         assert merge.channel_axis == axes[name]
 
 
+class Merging(nn.Module):
+    """The patch merging of a Swin transformer: neighbours of an image whose channels lie last are joined."""
+
+    def __init__(self, norm, reader):
+        super().__init__()
+        self.embed, self.norm, self.reader = nn.Conv2d(3, 4, 1), norm, reader
+
+    def forward(self, image):
+        x = self.embed(image).permute(0, 2, 3, 1)
+        return self.reader(self.norm(torch.cat([x[:, 0::2, 0::2], x[:, 1::2, 1::2]], -1)))
+
+
+class Normalised(nn.Module):
+    def forward(self, x):
+        return nn.functional.layer_norm(x, x.shape[-1:])
+
+
+@pytest.mark.parametrize(
+    ("norm", "reader", "axis"),
+    [
+        (nn.LayerNorm(8), nn.Identity(), 3),
+        (nn.RMSNorm(8), nn.Identity(), 3),
+        (Normalised(), nn.Identity(), 3),
+        (nn.Identity(), nn.Linear(8, 2), 3),
+        (nn.Dropout(), nn.Linear(8, 2), 3),
+        (nn.LayerNorm((8, 8, 8)), nn.Identity(), 1),  # of all axes, which says nothing of channels
+        (nn.Identity(), nn.ReLU(), 1),
+    ],
+)
+def test_what_contracts_or_normalises_the_last_axis_says_where_channels_are(norm, reader, axis):
+    graph = graph_of(Merging(norm, reader).eval(), (torch.zeros(1, 3, 16, 16),))
+    assert graph.nodes["cat"].channel_axis == axis
+
+
 def test_other_input_shapes_are_run_anew():
     model, example = given("unet")
     door = door_for(model, example_inputs=example)

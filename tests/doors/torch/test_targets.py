@@ -5,7 +5,10 @@ import torch
 from torch import nn
 
 from addcat.doors.recipe import Plan
+from addcat.doors.torch import Example
+from addcat.doors.torch.data import structure_of
 from addcat.doors.torch.laboratory import laboratory
+from addcat.doors.torch.tensors import tensors_in
 
 
 class TwoHeads(nn.Module):
@@ -52,3 +55,14 @@ def test_targets_keep_their_names_in_training_and_where_they_are_judged():
         curve = door.trainer(model, losses, recipe, plan, examples, held_out).run(0)
         assert curve.shape == (1, 20)
         assert curve[0, 0] != found[0]
+
+
+def test_structures_of_targets():
+    one, two = torch.zeros(3), torch.ones(3)
+    for target in (one, [one], (one, two), {"a": one, "b": [two, None]}):
+        tensors = list(tensors_in(target))
+        again = Example((), {}, structure_of(target)).target_of(tensors)
+        assert type(again) is type(target)
+        assert all(a is b for a, b in zip(tensors_in(again), tensors, strict=True))
+    assert again["b"][1] is None
+    assert Example((), {}).target_of([one, two]) == (one, two)

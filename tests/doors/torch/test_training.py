@@ -9,38 +9,19 @@ import pytest
 import torch
 from torch import nn
 from torch.utils.data import DataLoader, Dataset, TensorDataset
+from torch_tasks import CROSS_ENTROPY, network, task, trainer
 
-from addcat.data.examples import Examples
 from addcat.doors.judged import cross_fitted
-from addcat.doors.recipe import Plan, Recipe, at_learning_rate
+from addcat.doors.recipe import Plan, at_learning_rate
 from addcat.doors.torch import Example, stream
 from addcat.doors.torch.data import first_call, is_loader, sampled
 from addcat.doors.torch.losses import resolve
 from addcat.doors.torch.measure import assign_state, state
 from addcat.doors.torch.stream import of_arrays, of_loader
-from addcat.doors.torch.training import TorchTrainer, Training
+from addcat.doors.torch.training import Training
 from addcat.errors import DataError, OptionError
 
 torch.set_num_threads(1)
-CROSS_ENTROPY = nn.CrossEntropyLoss()
-
-
-def task(count=96, seed=0):
-    rng = np.random.default_rng(seed)
-    x = rng.standard_normal((count, 6)).astype("float32")
-    return Examples((x,), ((x[:, 0] > x[:, 1]).astype("int64"),))
-
-
-def network(dropout=0.0):
-    torch.manual_seed(0)
-    return nn.Sequential(nn.Linear(6, 16), nn.ReLU(), nn.Dropout(dropout), nn.Linear(16, 2))
-
-
-def trainer(model, training=None, plan=Plan(6, 3, 16), loss=CROSS_ENTROPY, data=None, steps=18):  # noqa: B008
-    example = Example.of((torch.zeros(2, 6),))
-    found, _ = resolve(loss, torch.zeros(2, 2), task(2).targets)
-    recipe = Recipe(training or Training(), steps, 16, "given")
-    return TorchTrainer(model, example, found, recipe, plan, data or task(), task(40, seed=1))
 
 
 def by_hand(model, plan, seed, optimizer, data, schedule=None, ticks=()):
@@ -415,8 +396,14 @@ def test_what_a_loader_gives_in_memory():
         (
             [(torch.ones(2, 3), {})],
             None,
-            "The target of a batch is a dict of nothing. Expected a tensor, or a list, tuple or dict of them. "
-            "Let unpack give what the loss takes, and that alone.",
+            "The target of a batch is a dict of nothing. Expected a tensor, or a list, tuple or dict of them. A loss "
+            "that needs none is given one all the same, with a row for each example, such as torch.zeros(len(x)).",
+        ),
+        (
+            [(torch.ones(2, 3), torch.ones(2))],
+            lambda batch: (batch[0], None),
+            "The target of a batch is None. Expected a tensor, or a list, tuple or dict of them. A loss that needs "
+            "none is given one all the same, with a row for each example, such as torch.zeros(len(x)).",
         ),
     ],
 )

@@ -5,6 +5,7 @@ import pytest
 import torch
 from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
+from torch_tasks import HOW, Towers, pairs_of, towers
 
 import addcat
 from addcat.errors import DataError, OptionError
@@ -12,42 +13,13 @@ from addcat.errors import DataError, OptionError
 torch.set_num_threads(1)
 
 
-class Towers(nn.Module):
-    """One tower for both inputs: their sum cannot tell left from right."""
-
-    def __init__(self):
-        super().__init__()
-        self.tower = nn.Sequential(nn.Linear(6, 12), nn.ReLU(), nn.Linear(12, 12))
-        self.head = nn.Sequential(nn.Linear(12, 12), nn.ReLU(), nn.Linear(12, 2))
-
-    def forward(self, left, right):
-        return self.head(self.tower(left) + self.tower(right))
+@pytest.fixture(scope="module")
+def model():
+    return towers(900)
 
 
 def task(count=900):
-    rng = np.random.default_rng(0)
-    left, right = (rng.standard_normal((count, 6)).astype("float32") for _ in range(2))
-    return [left, right], (left[:, 0] > right[:, 0]).astype("int64")
-
-
-@pytest.fixture(scope="module")
-def model():
-    torch.manual_seed(0)
-    made = Towers()
-    x, y = task()
-    optimizer = torch.optim.AdamW(made.parameters(), 5e-3)
-    for _ in range(100):
-        optimizer.zero_grad()
-        nn.functional.cross_entropy(made(*map(torch.from_numpy, x)), torch.from_numpy(y)).backward()
-        optimizer.step()
-    return made
-
-
-HOW = {
-    "loss": nn.CrossEntropyLoss(),
-    "optimizer": lambda parameters: torch.optim.AdamW(parameters, 5e-3),
-    "epochs": 12,
-}
+    return pairs_of(count)
 
 
 def test_a_clear_task_on_arrays(model):

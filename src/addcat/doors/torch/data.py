@@ -150,14 +150,20 @@ def structure_of(target: object) -> Any:
         DataError: if it holds something else than tensors, which would be another thing for each batch.
     """
     leaves: list[object] = _tree.tree_leaves(target)
-    other = next((leaf for leaf in leaves if not is_tensor(leaf)), None)
-    if other is not None or not leaves:
-        inside = "" if other is target or not leaves else f" that holds {shown(other)}"
+    other = next((leaf for leaf in leaves if leaf is not None and not is_tensor(leaf)), None)
+    if other is not None:
+        inside = "" if other is target else f" that holds {shown(other)}"
         raise DataError(
             f"The target of a batch is {shown(target)}{inside}. Expected a tensor, or a list, tuple or dict of them. "
             "Let unpack give what the loss takes, and that alone."
         )
-    return None if len(leaves) == 1 and leaves[0] is target else _tree.tree_map(type, target)
+    if not any(map(is_tensor, leaves)):
+        raise DataError(
+            f"The target of a batch is {'None' if target is None else shown(target)}. Expected a tensor, or a list, "
+            "tuple or dict of them. A loss that needs none is given one all the same, with a row for each example, "
+            "such as torch.zeros(len(x))."
+        )
+    return None if leaves[0] is target else _tree.tree_map(is_tensor, target)
 
 
 def examples_of(data: Any, example: Example) -> Examples:

@@ -27,8 +27,8 @@ class Example:
     Attributes:
         args: By position; tensors among them, nested or not.
         kwargs: By name.
-        target: Structure of the target that goes with it, anything in the place of its tensors; None for one tensor,
-            or a tuple of several.
+        target: Structure of the target that goes with it, True in the place of each tensor and False in that of
+            None; None for one tensor, or a tuple of several.
     """
 
     args: tuple[Any, ...]
@@ -103,8 +103,8 @@ class Example:
             return tensors[0] if len(tensors) == 1 else tuple(tensors)
         queue = iter(tensors)
 
-        def put(_: object) -> "typed.Tensor":
-            return next(queue)
+        def put(is_there: bool) -> "typed.Tensor | None":
+            return next(queue) if is_there else None
 
         return _tree.tree_map(put, self.target)
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from addcat.doors.torch.calls import Call
 from addcat.doors.torch.examples import is_list
-from addcat.doors.torch.modules import Description, adaptive_pool, each, flatten, pool_attrs, resize
+from addcat.doors.torch.modules import Description, adaptive_pool, each, flatten, layer_norm, pool_attrs, resize
 from addcat.graph import Tensor
 from addcat.graph.operations import elementwise
 
@@ -168,6 +168,10 @@ def _conv(call: Call, source: Tensor) -> Description:
     return "conv", {**attrs, "groups": groups}
 
 
+def _normalise_last(call: Call, _: Tensor) -> Description:
+    return layer_norm(call.argument(1, "normalized_shape"))
+
+
 def _normalise(op: str) -> Callable[[Call, Tensor], Description]:
     def describe(_: Call, __: Tensor) -> Description:
         return op, {"axis": 1}
@@ -191,7 +195,6 @@ _TABLE: dict[str, Callable[[Call, Tensor], Description]] = {
     "pad": _pad,
     "getitem": _getitem,
     "linear": _linear,
-    "layer_norm": _normalise("layer_norm"),
-    "rms_norm": _normalise("layer_norm"),
+    **dict.fromkeys(("layer_norm", "rms_norm"), _normalise_last),
     "group_norm": _normalise("group_norm"),
 }

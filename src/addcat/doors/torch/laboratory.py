@@ -70,9 +70,9 @@ def laboratory(
     return TorchDoor(example, options.get("factory"), training), data, validation
 
 
-def _named(data: Any) -> dict[str, str] | None:
+def _named(data: Any) -> dict[str, bool] | None:
     """Structure of the targets of arrays: their names, where they are a dict."""
-    return {name: name for name in data[1]} if is_list(data) and len(data) == 2 and is_dict(data[1]) else None
+    return dict.fromkeys(data[1], True) if is_list(data) and len(data) == 2 and is_dict(data[1]) else None
 
 
 def _pair(data: Any, example: Example, who: str) -> Examples:

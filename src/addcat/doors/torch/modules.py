@@ -4,7 +4,7 @@ Only torch's own classes are looked into. One whose weights are computed anew at
 pruning, LoRA as a parametrization) stays opaque, and so does whatever is not in the table.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -54,7 +54,6 @@ PLAIN = {
     **dict.fromkeys(("AlphaDropout", "FeatureAlphaDropout"), "dropout"),
     **dict.fromkeys(("LSTM", "GRU", "RNN"), "recurrent"),
     **dict.fromkeys(("Softmax", "LogSoftmax", "Softmin", "Softmax2d"), "softmax"),
-    **dict.fromkeys(("LayerNorm", "RMSNorm"), "layer_norm"),
     "Identity": "identity",
     "Embedding": "embedding",
     "MultiheadAttention": "attention",
@@ -177,6 +176,15 @@ def _group_norm(module: "typed.nn.GroupNorm", *_: object) -> Description:
     return ("instance_norm" if alone else "group_norm"), {"axis": 1, "groups": module.num_groups}
 
 
+def _layer_norm(module: "typed.nn.LayerNorm", *_: object) -> Description:
+    return layer_norm(module.normalized_shape)
+
+
+def layer_norm(sizes: Sequence[int]) -> Description:
+    """`nn.LayerNorm` and `F.layer_norm`: over the last axis where there is one size; more say nothing of channels."""
+    return "layer_norm", {"axis": -1} if len(sizes) == 1 else {}
+
+
 def each(value: int | Iterable[int], rank: int) -> tuple[int, ...]:
     """One whole number for each spatial axis of a tensor of `rank` axes."""
     return (int(value),) * (rank - 2) if isinstance(value, int) else tuple(int(size) for size in value)
@@ -256,6 +264,7 @@ _FAMILIES: list[tuple[Any, Callable[..., Description]]] = [
     ((_nn.BatchNorm1d, _nn.BatchNorm2d, _nn.BatchNorm3d, _nn.SyncBatchNorm), _batch_norm),
     ((_nn.InstanceNorm1d, _nn.InstanceNorm2d, _nn.InstanceNorm3d), _instance_norm),
     (_nn.GroupNorm, _group_norm),
+    ((_nn.LayerNorm, _nn.RMSNorm), _layer_norm),
     ((_nn.MaxPool1d, _nn.MaxPool2d, _nn.MaxPool3d), partial(_pool, "max")),
     ((_nn.AvgPool1d, _nn.AvgPool2d, _nn.AvgPool3d), partial(_pool, "average")),
     ((_nn.AdaptiveAvgPool1d, _nn.AdaptiveAvgPool2d, _nn.AdaptiveAvgPool3d), partial(_adaptive, "average")),
