@@ -67,7 +67,7 @@ def test_what_only_a_concatenate_can_tell_is_told_although_it_is_symmetric(merge
 def test_a_concatenate_starts_apart_from_an_add():
     """From W1 = W2 the loss of a symmetric target is level in W1 - W2, and a short run would stay there."""
     trained, _ = heads(asked(towers("add"), apart))
-    (start,) = trained._starts("heads", [1])["concat"]
+    (start,) = trained._starts(FULL, [1])["concat"]
     (kernel,) = [array for array in start if array.shape == (6, 8)]
     assert abs(kernel[:3] - kernel[3:]).min() > 0
 

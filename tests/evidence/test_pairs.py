@@ -18,7 +18,7 @@ from addcat.doors.recipe import Recipe, require_shortened
 from addcat.errors import DataError
 from addcat.evidence.arms import untrained_arms
 from addcat.evidence.meter import Meter
-from addcat.evidence.pairs import Pairs, Stage
+from addcat.evidence.pairs import Pairs, Stage, begun, plan_of
 from addcat.evidence.starts import starts_of
 from addcat.graph import Refusal
 from addcat.graph.cost import parameters
@@ -56,6 +56,15 @@ def test_a_short_run_finds_room_in_the_trainer_of_the_whole(steps, batch, held, 
     assert require_shortened(whole, short) is short
     for run, wanted in ((whole, steps), (short, max(1, round(share * steps)))):
         assert 0.95 * wanted <= run.steps <= wanted
+
+
+@given(st.integers(1, 600), st.integers(1, 64), st.integers(1, 200), st.sampled_from([0.6, 0.85, 1.0]))
+def test_the_beginning_of_a_run_finds_room_in_the_trainer_of_the_whole(steps, batch, held, share):
+    site = SimpleNamespace(recipe=Recipe(None, steps, batch, ""), data=DATA, held=DATA.first(held), redrawn=0.0)
+    whole, run = plan_of(site, 1.0), begun(site, share)
+    assert require_shortened(whole, run) is run
+    assert run.begins == run.paced == whole.steps
+    assert 0.9 * share * steps - 1 <= run.steps <= share * steps + 1
 
 
 def test_a_target_that_minds_the_order_is_for_concatenate_by_a_lot(clear):

@@ -82,17 +82,24 @@ class Plan:
         evaluations: How many evaluations.
         batch: Examples in a step.
         share: Of the examples that a seed draws for itself, to train on no other; 1 takes all.
+        begins: Steps of the longer run that this one is the beginning of; 0 where it is a run of its own.
     """
 
     per_evaluation: int
     evaluations: int
     batch: int
     share: float = 1.0
+    begins: int = 0
 
     @property
     def steps(self) -> int:
         """All steps of the run."""
         return self.per_evaluation * self.evaluations
+
+    @property
+    def paced(self) -> int:
+        """Steps in which a schedule of the learning rate runs through."""
+        return self.begins or self.steps
 
     def order(self, examples: int, seed: int) -> NDArray[np.int64]:
         """Which examples each step sees: shuffled anew for every pass over the data.
@@ -178,7 +185,8 @@ class ArmTrainer(Protocol):
             seed: Of the order of batches.
             weights: Where to start; the arm's own weights where left out.
             shortened: A run with no more steps or evaluations than the trainer's own plan, by the same batches; a
-                schedule of the learning rate runs through in its steps. What was compiled serves it too.
+                schedule of the learning rate runs through in its steps, or those of the run that it begins. What was
+                compiled serves it too.
 
         Returns:
             Loss of every held-out example at every evaluation, of shape (evaluations, examples).

@@ -18,7 +18,6 @@ from addcat.evidence.arms import untrained_arms
 from addcat.evidence.meter import Meter, relative_cost
 from addcat.evidence.pairs import CAREFUL, Pairs, Stage
 from addcat.evidence.problem import Problem
-from addcat.evidence.starts import Kind
 from addcat.evidence.suffix import Suffix, before_merge, cut, suffix_of
 from addcat.graph import Graph, Refusal
 from addcat.trials.race import Race, race
@@ -103,6 +102,6 @@ class Heads(Pairs):
         if not door.freeze(model, graph, before_merge(graph, self._whole.merge.node)):
             raise DataError(f"Nothing behind {self._whole.merge.site!r} has weights to be trained.")
 
-    def _starts(self, kind: Kind, seeds: list[int]) -> dict[str, list[Arrays]]:
+    def _starts(self, stage: Stage, seeds: list[int]) -> dict[str, list[Arrays]]:
         """Branches as they are; what follows is drawn for each arm by itself."""
-        return super()._starts("fresh" if self._suffix is not None else "loose", seeds)
+        return super()._starts(replace(stage, kind="fresh" if self._suffix is not None else "loose"), seeds)

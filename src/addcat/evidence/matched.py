@@ -17,6 +17,7 @@ from addcat.evidence.meter import Meter
 from addcat.evidence.pairs import Losses, Pairs, Stage
 from addcat.evidence.problem import Problem
 from addcat.graph import Refusal
+from addcat.statistics.belief import Reading
 
 
 def at_widths(problem: Problem) -> Problem:
@@ -82,6 +83,10 @@ class Matched:
     def run(self, stage: Stage) -> Contrast:
         """See `Pairs.run`."""
         return self.runner(stage).run(stage)
+
+    def reading(self, stage: Stage, found: Contrast, way: float) -> Reading:
+        """See `Pairs.reading`."""
+        return self.runner(stage).reading(stage, found, way)
 
     def metrics(self, stage: Stage) -> tuple[MetricGain, ...]:
         """See `Pairs.metrics`."""

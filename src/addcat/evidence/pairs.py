@@ -16,13 +16,16 @@ from addcat.data.metrics import measured
 from addcat.doors.judged import cross_fitted
 from addcat.doors.recipe import FEWEST_ROOM, MOST_EVALUATIONS, Plan, divided, plan
 from addcat.errors import DataError
+from addcat.evidence.beside import as_run, late_and_rest
 from addcat.evidence.contrast import Contrast, contrast
 from addcat.evidence.decision import require_trained
 from addcat.evidence.measures import MetricGain, metric_gain
 from addcat.evidence.meter import STEP, Meter, relative_cost, run_cost
 from addcat.evidence.problem import Problem
+from addcat.evidence.readings import read_beside, read_pairs
 from addcat.evidence.starts import Kind, starts_of
 from addcat.graph import Graph, Refusal
+from addcat.statistics.belief import Reading
 from addcat.trials.race import Race, race
 
 Losses = NDArray[np.float64]
@@ -58,6 +61,14 @@ class Stage:
     kind: Kind
     share: float
     pairs: int
+
+
+def begun(problem: Problem, share: float) -> Plan:
+    """The beginning of a whole run: a schedule of the learning rate does not run through, as far as it goes."""
+    steps = max(1, round(share * problem.recipe.steps))
+    looks = divided(steps, min(steps, SHORT_LOOKS), SHORT_LOOKS)
+    whole = plan_of(problem, 1.0).steps
+    return Plan(min(steps, whole) // looks, looks, problem.recipe.batch, problem.redrawn or 1.0, begins=whole)
 
 
 def plan_of(problem: Problem, share: float) -> Plan:
@@ -96,6 +107,7 @@ class Pairs:
         self._metrics: dict[tuple[Kind, float], dict[str, list[Mapping[str, float]]]] = {}
         self._distinct = problem.held.distinct()
         self._slower, self._took_to_compile = 1.0, 0.0
+        self._tail = (0.0, 0.0)
 
     @property
     def whole(self) -> Problem:
@@ -106,6 +118,13 @@ class Pairs:
         """Steps and evaluations of a run of a share of the steps."""
         return plan_of(self._problem, share)
 
+    def _plan(self, stage: Stage) -> Plan:
+        return begun(self._problem, stage.share) if stage.kind == "beside" else self.plan(stage.share)
+
+    def _trained(self, stage: Stage) -> tuple[str, ...]:
+        """The arms that a stage trains; beside the given network only the other."""
+        return tuple(name for name in self._arms if stage.kind != "beside" or name != self._problem.now)
+
     def pairs(self, stage: Stage) -> int:
         """How many pairs of this kind and share there are already."""
         found = self._found.get((stage.kind, stage.share))
@@ -113,10 +132,10 @@ class Pairs:
 
     def cost(self, stage: Stage) -> float:
         """Trainings of the given network that the stage's missing pairs cost."""
-        run, recipe = self.plan(stage.share), self._problem.recipe
+        run, recipe = self._plan(stage), self._problem.recipe
         missing = max(0, stage.pairs - self.pairs(stage))
         held = self._problem.held.count
-        return missing * sum(run_cost(run, held, recipe, relative) for relative in self.relative.values())
+        return missing * sum(run_cost(run, held, recipe, self.relative[name]) for name in self._trained(stage))
 
     def seconds(self, stage: Stage) -> float:
         """What it is reckoned to take; compiling included, where that is still to be done."""
@@ -133,7 +152,12 @@ class Pairs:
     def running_seconds(self, stage: Stage) -> float:
         """What the stage's missing pairs take to run, once all is compiled and a step was timed."""
         missing = max(0, stage.pairs - self.pairs(stage))
-        return BOTH * missing * self.plan(stage.share).steps * sum(self._step.values()) * self._slower
+        return missing * self._reckoned(stage) * self._slower
+
+    def _reckoned(self, stage: Stage) -> float:
+        """Seconds of one pair, by its steps."""
+        arms = self._trained(stage)
+        return (BOTH if len(arms) > 1 else 1.0) * self._plan(stage).steps * sum(self._step[name] for name in arms)
 
     def training_seconds(self) -> float:
         """Time of one training of the given network, from a few of its steps."""
@@ -182,11 +206,13 @@ class Pairs:
         """Train the last `missing` pairs of a stage by one call."""
         found = self._found[stage.kind, stage.share]
         seeds = [self._problem.seed * SEEDS + number + 1 for number in range(stage.pairs - missing, stage.pairs)]
-        ready, run = self._ready(), self.plan(stage.share)
-        starts = self._starts(stage.kind, seeds)
+        ready = self._ready()
+        starts = self._starts(stage, seeds)
         cost, began = self.cost(stage), time.monotonic()
-        reckoned = BOTH * len(seeds) * run.steps * sum(self._step.values())
+        reckoned = len(seeds) * self._reckoned(stage)
         curves = self._curves(ready, stage, seeds, starts)
+        if stage.kind == "beside":
+            self._tail = late_and_rest(curves[self._trained(stage)[0]], stage.share)
         took = time.monotonic() - began
         if (many := len(seeds) > 2) not in self._compiled:
             self._took_to_compile = max(took - reckoned, 0.0)
@@ -204,10 +230,13 @@ class Pairs:
         self, ready: Race, stage: Stage, seeds: list[int], starts: dict[str, list[Arrays]]
     ) -> Mapping[str, Sequence[Losses]]:
         """Train, and measure what is to be reported beside the loss."""
-        problem, run = self._problem, self.plan(stage.share)
+        problem, run, trained = self._problem, self._plan(stage), self._trained(stage)
+        some = replace(ready, arms={name: ready.arms[name] for name in trained})
+        given = {} if problem.now in trained else {problem.now: [as_run(problem)] * len(seeds)}
         if not problem.metrics:
-            return ready.run_many(seeds, starts, run)
-        runs, forms = ready.run_judged(seeds, starts, run), problem.door.forms(problem.losses)
+            curves = some.run_many(seeds, starts, run)
+            return {**curves, **{name: [one.curve for one in runs] for name, runs in given.items()}}
+        runs, forms = {**some.run_judged(seeds, starts, run), **given}, problem.door.forms(problem.losses)
         known = self._metrics.setdefault((stage.kind, stage.share), {"add": [], "concat": []})
         for name, judged in runs.items():
             known[name] += [measured(problem.metrics, problem.held.targets, one.outputs, forms)[0] for one in judged]
@@ -228,6 +257,18 @@ class Pairs:
         """What all pairs of the stage's kind and share say."""
         return contrast(*self.losses(stage), self._distinct, redrawn=self._problem.redrawn)
 
+    def reading(self, stage: Stage, found: Contrast, way: float) -> Reading:
+        """What a stage that was run says of the gain.
+
+        Args:
+            stage: Which.
+            found: Its contrast.
+            way: How far the run's own arm is from the given network, in log loss.
+        """
+        if stage.kind == "beside":
+            return read_beside(self._problem.now, found, *self._tail)
+        return read_pairs(stage.kind, stage.share, found, way)
+
     def losses(self, stage: Stage) -> tuple[Losses, Losses]:
         """Held-out losses of Add and of Concatenate, of shape (pairs, examples)."""
         found = self._found[stage.kind, stage.share]
@@ -241,10 +282,11 @@ class Pairs:
             self._step = self._race.step_seconds()
         return self._race
 
-    def _starts(self, kind: Kind, seeds: list[int]) -> dict[str, list[Arrays]]:
-        starts: dict[str, list[Arrays]] = {name: [] for name in self._arms}
+    def _starts(self, stage: Stage, seeds: list[int]) -> dict[str, list[Arrays]]:
+        arms = {name: self._arms[name] for name in self._trained(stage)}
+        starts: dict[str, list[Arrays]] = {name: [] for name in arms}
         for seed in seeds:
-            one = starts_of(self._problem, self._arms, kind, seed)
+            one = starts_of(self._problem, arms, stage.kind, seed)
             if isinstance(one, Refusal):
                 raise DataError(f"{one.site!r}: {one.reason}.")
             for name, arrays in one.items():

@@ -75,16 +75,47 @@ def read_pairs(kind: str, share: float, found: Contrast, way: float) -> Reading:
         The reading.
     """
     bias = BIASES[kind, round(share, 2)]
-    degrees = max(found.pairs - 1, 0)
-    own, whole = found.seeds * degrees if degrees else 0.0, degrees + bias.degrees
-    seeds = Noise((own + bias.seeds**2 * bias.degrees) / whole * found.each, whole)
-    tilt = min(abs(found.gain), 1.0)
-    more = bias.floor**2 + (bias.way * min(max(way, 0.0), 1.0)) ** 2 + (bias.tilt * tilt) ** 2
-    noise = satterthwaite(seeds, Noise(found.examples, EXAMPLES_DEGREES), Noise(more, BIAS_DEGREES))
+    noise = _noise_of(bias, found, found.each, way)
     if share >= 1:
         return Reading(found.gain, noise, bias.lapse)
     low, high = sorted((bias.least * found.gain, bias.most * found.gain))
     return Reading(low, noise, bias.lapse, high)
+
+
+def _noise_of(bias: Bias, found: Contrast, each: float, way: float) -> Noise:
+    """Of the seeds, where `each` is what a mean has of the variance of one pair, of the examples, and of the bias."""
+    degrees = max(found.pairs - 1, 0)
+    own, whole = found.seeds * degrees if degrees else 0.0, degrees + bias.degrees
+    seeds = Noise((own + bias.seeds**2 * bias.degrees) / whole * each, whole)
+    tilt = min(abs(found.gain), 1.0)
+    more = bias.floor**2 + (bias.way * min(max(way, 0.0), 1.0)) ** 2 + (bias.tilt * tilt) ** 2
+    return satterthwaite(seeds, Noise(found.examples, EXAMPLES_DEGREES), Noise(more, BIAS_DEGREES))
+
+
+BESIDE = Bias(0.01, 0.0, 0.05, 0.05, degrees=3.0)
+"""One arm beside the given network, which may have been trained by another recipe than it says."""
+
+
+def read_beside(now: str, found: Contrast, late: float, rest: float) -> Reading:
+    """What runs of the other arm say beside the given network, which is a run of its own arm.
+
+    The given network may stand where its recipe ended or at its best point, and a run may stop short of its end. So the
+    gain lies in a range: as far below as the other arm's best point lies below its last, as far above as its loss is
+    reckoned to go on falling.
+
+    Args:
+        now: Side of the given network, "add" or "concat".
+        found: Contrast of the given network and the runs at their best points.
+        late: Rise of the runs' log loss from their best points to their last.
+        rest: Fall of their log loss that is reckoned to be left.
+
+    Returns:
+        The reading.
+    """
+    both = replace(found, seeds=2 * found.seeds)  # the given network varies as much, and does not average out
+    noise = _noise_of(BESIDE, both, (1 + found.each) / 2, 0.0)
+    low, high = (-late, rest) if now == "add" else (-rest, late)
+    return Reading(found.gain + low, noise, BESIDE.lapse, found.gain + high)
 
 
 SHARED = ((0.33, -0.03, 0.02), (0.46, 0.11, 0.08), (0.21, 1.55, 0.35))

@@ -27,8 +27,8 @@ class Evidence:
     """What one method found about one merge.
 
     Attributes:
-        method: One of `METHODS`; "warm", "tied" or "short" for pairs that ran from another start or not in full; or
-            "factorial" for pairs of several merges at once.
+        method: One of `METHODS`; "warm", "tied" or "short" for pairs that ran from another start or not in full;
+            "beside" for runs of the other arm alone; or "factorial" for pairs of several merges at once.
         question: What it speaks of: a "fact" about the network, what a switch would do "from here", or what the other
             network would reach if "trained anew".
         estimate: The figure; None where the method gives facts only. Positive speaks for Concatenate.

@@ -26,12 +26,13 @@ def stage_words(stage: Stage, found: Contrast, gain: Interval) -> str:
         gain: The same in units of the loss (see `interval_of`).
     """
     length = "" if stage.share >= 1 else f", {rows.percent(stage.share)} of the steps"
+    arms = f"Add {rows.decimal(found.add)}, Concatenate {rows.decimal(found.concat)}"
+    ends = f"a gain of {rows.signed(gain.estimate)}; in full {rows.interval_text(gain.low, gain.high)}."
+    if stage.kind == "beside":
+        many = rows.counted(found.pairs, "run")
+        return f"{many} of the other merge's network{length}, beside the given one: {arms}, {ends}"
     many = rows.counted(found.pairs, "pair")
-    return (
-        f"{many} trained {STARTS[stage.kind]}{length}: Add {rows.decimal(found.add)}, Concatenate "
-        f"{rows.decimal(found.concat)}, a gain of {rows.signed(gain.estimate)}; in full "
-        f"{rows.interval_text(gain.low, gain.high)}."
-    )
+    return f"{many} trained {STARTS[stage.kind]}{length}: {arms}, {ends}"
 
 
 def interval_of(reading: Reading, found: Contrast, *, level: float = 0.95) -> Interval:

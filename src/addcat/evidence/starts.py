@@ -8,6 +8,7 @@ warm: what comes before the merges has the trained weights, what follows is draw
 loose: as warm, with consumers drawn for each arm by itself, where they cannot be tied; the noise is many times larger.
 heads: as loose, and the branches stay as they are: what follows learns from what they give. Pairs of what follows are
     cheap, and where the branches share their weights, Add's hold all that a Concatenate needs.
+beside: the other arm alone, drawn anew, held against the given network, which is a run of its own arm.
 here: nothing is drawn; the network as it is, and switched with as little loss as can be.
 """
 
@@ -18,7 +19,7 @@ from addcat.evidence.arms import opened_anew
 from addcat.evidence.problem import Problem
 from addcat.graph import Graph, Refusal
 
-Kind = Literal["fresh", "tied", "warm", "loose", "heads"]
+Kind = Literal["fresh", "tied", "warm", "loose", "heads", "beside"]
 Starts = dict[str, Arrays]
 
 
@@ -41,7 +42,7 @@ def starts_of(problem: Problem, arms: dict[str, Graph], kind: Kind, seed: int) -
     if kept:
         models = {name: door.write(_warmed(problem, door.read(model))) for name, model in models.items()}
     found = {name: door.state(model) for name, model in models.items()}
-    if kind in ("fresh", "loose"):
+    if kind in ("fresh", "loose", "beside"):
         return found
     opened = opened_anew(problem, door.read(models["add"]))
     if isinstance(opened, Refusal):

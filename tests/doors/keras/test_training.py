@@ -163,6 +163,20 @@ def test_a_shortened_run_is_that_of_a_trainer_of_its_length(scan):
         assert long._programs["runs"]._cache_size() == 2  # one run, and eight: not one for each length
 
 
+@pytest.mark.parametrize("scan", [True, False])
+def test_a_run_that_begins_a_longer_one_is_its_beginning(scan):
+    net = plain(keras.optimizers.SGD(keras.optimizers.schedules.CosineDecay(0.1, 6)))
+    made = made_for(net, from_recipe=Recipe(keras.optimizers.serialize(net.optimizer), 6, 8, ""))
+    made._scan = scan
+    whole, begun, own = (
+        made.run(3),
+        made.run(3, shortened=Plan(2, 2, 8, begins=6)),
+        made.run(3, shortened=Plan(2, 2, 8)),
+    )
+    np.testing.assert_allclose(begun, whole[:2], rtol=1e-6)
+    assert not np.allclose(begun, own)
+
+
 @pytest.mark.parametrize("other", [Plan(7, 1, 8), Plan(1, 9, 8), Plan(1, 1, 4)])
 def test_a_longer_run_is_no_shortened_one(sgd, other):
     _, made = sgd

@@ -65,6 +65,18 @@ def test_a_schedule_runs_through_in_the_steps_of_the_run(epochs, ticks):
     np.testing.assert_allclose(trainer(network(), training).run(2)[-1], want, rtol=1e-6)
 
 
+def test_a_run_that_begins_a_longer_one_is_its_beginning():
+    rates = Training(scheduler=lambda optimizer: torch.optim.lr_scheduler.StepLR(optimizer, 1, gamma=0.1), epochs=3)
+    made = trainer(network(), rates)
+    whole, begun, own = (
+        made.run(2),
+        made.run(2, shortened=Plan(6, 2, 16, begins=18)),
+        made.run(2, shortened=Plan(6, 2, 16)),
+    )
+    assert np.array_equal(begun, whole[:2])
+    assert not np.allclose(begun, own)
+
+
 def test_a_schedule_by_steps_is_stretched_over_a_shorter_run():
     seen = []
 

@@ -30,7 +30,7 @@ from addcat.evidence.pairs import Pairs, Stage
 from addcat.evidence.probed import READ, hear, read_probe
 from addcat.evidence.problem import Problem
 from addcat.evidence.proof import provable
-from addcat.evidence.readings import FULLY, SEEDS, at_equal_widths, prior, read_pairs
+from addcat.evidence.readings import FULLY, SEEDS, at_equal_widths, prior
 from addcat.evidence.refit import refit
 from addcat.evidence.result import METHODS, Evidence
 from addcat.evidence.score import score
@@ -278,7 +278,7 @@ class Climber:
         made, problem = self.made, self._problem
         own = found.add if problem.now == "add" else found.concat
         way = math.log(own / self._given) if own > 0 and self._given > 0 else 0.0
-        reading = read_pairs(stage.kind, stage.share, found, way)
+        reading = pairs.reading(stage, found, way)
         full = is_full(stage)
         made.loss = found.add
         if full or all(stage.share >= one.share_of_steps for one in made.metrics):

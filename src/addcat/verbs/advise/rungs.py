@@ -20,7 +20,9 @@ from addcat.evidence.tie import MOST_SITES, tie, tying
 
 FULL = tuple(Stage("fresh", 1.0, pairs) for pairs in (4, 8, 16, 32))
 """Looks at full pairs; few looks have to share the error."""
-METHOD = {"fresh": "short", "tied": "tied", "warm": "warm", "loose": "warm", "heads": "heads"}
+METHOD = {
+    "fresh": "short", "tied": "tied", "warm": "warm", "loose": "warm", "heads": "heads", "beside": "beside"
+}  # fmt: skip
 """Names of stages that are no full pairs."""
 LOOSER: dict[Kind, Kind] = {"warm": "loose", "tied": "fresh"}
 """Starts that serve where consumers cannot be tied."""
@@ -33,6 +35,8 @@ PLANS: tuple[tuple[Stage, ...], ...] = (
 """What to run where four full pairs cannot be paid: the first that can."""
 SHORT = tuple(Stage("fresh", 0.33, pairs) for pairs in (2, 1))
 """What is left after heads where four full pairs cannot be paid: branches may learn what these have not."""
+BESIDE = tuple(Stage("beside", share / 20, 1) for share in range(20, 11, -1))
+"""The other arm alone, as far as the budget goes: the rest of it where what is left does not pay for pairs."""
 HEADS = tuple(Stage("heads", 0.4, pairs) for pairs in (4, 2, 1))
 """Heads of branches that share their weights: the first that the budget allows."""
 JUDGES = 400
@@ -206,7 +210,7 @@ def quickly(problem: Problem, meter: Meter, first_pass: float) -> bool:
 def stages_within(pairs: Runs, meter: Meter, *, heads: bool = False, quick: bool = False) -> tuple[Stage, ...]:
     """The stages of pairs to run with what is left: short ones, then full ones, tied where four cannot be paid.
 
-    Behind heads, which are trained on branches as they are, short ones are drawn anew.
+    Behind heads, which are trained on branches as they are, the other arm is drawn anew, or both are for a while.
 
     Args:
         pairs: Reckon their cost.
@@ -218,7 +222,8 @@ def stages_within(pairs: Runs, meter: Meter, *, heads: bool = False, quick: bool
     if (heads or quick) and meter.affords(pairs.cost(full[0]), pairs.seconds(full[0])):
         return full
     if heads:
-        return next(((short,) for short in SHORT if meter.affords(pairs.cost(short), pairs.seconds(short))), ())
+        some = (*BESIDE, *SHORT)
+        return next(((stage,) for stage in some if meter.affords(pairs.cost(stage), pairs.seconds(stage))), ())
     first = (WARM, FULL[0])
     if meter.affords(sum(map(pairs.cost, first)), sum(map(pairs.seconds, first))):
         return (WARM, *FULL)

@@ -156,7 +156,7 @@ class JaxTrainer:
         return 1 if runs <= 2 or TOGETHER * bytes_each > MOST_TOGETHER else TOGETHER
 
     def _pace_of(self, plan: Plan) -> Any:
-        return np.array([pace_of(self._recipe, plan.steps), self._recipe.rate], np.float32)
+        return np.array([pace_of(self._recipe, plan.paced), self._recipe.rate], np.float32)
 
     def step_seconds(self) -> float:
         """Time of one step, measured on a few; a step inside a compiled run is too short for that and is reckoned."""

@@ -48,7 +48,7 @@ class TorchTrainer:
     def _run(self, seed: int, weights: Arrays | None, shortened: Plan | None, kept: Kept | None) -> NDArray[np.float64]:
         plan = require_shortened(self._plan, shortened)
         self._reset(weights)
-        optimizer = build_optimizer(self._recipe, plan.steps)
+        optimizer = build_optimizer(self._recipe, plan.paced)
         optimizer.build(self._model.trainable_variables)
         found: list[NDArray[np.float64]] = []
         for rows in plan.order(self._data.count, seed):

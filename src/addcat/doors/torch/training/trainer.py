@@ -150,7 +150,7 @@ class TorchTrainer:
 
     def _stepper(self, plan: Plan) -> Callable[[int, Ready], None]:
         """One optimiser step on a batch, for a run of its own; what nobody asked for is not called at all."""
-        optimizer, after = self._training.made(self._model, plan.steps, self._recipe.steps)
+        optimizer, after = self._training.made(self._model, plan.paced, self._recipe.steps)
         model, trained, cast = self._model, self._loss.trained, self._training.autocast
         update = self._update(optimizer)
 

@@ -34,6 +34,7 @@ GLOSSES = {
     "warm": "trained branches kept",
     "short": "a share of the steps",
     "tied": "both start as Add",
+    "beside": "the other beside this one",
     "factorial": "several merges at once",
     "retrain": "both from scratch",
 }
