@@ -102,7 +102,7 @@ def test_behind_heads_the_other_arm_is_trained_as_far_as_the_budget_goes(left, s
 
 
 def test_where_the_other_arm_is_dearer_both_are_trained_for_a_while():
-    pairs, meter = pairs_of(asked("concat"), trainings=0.62)
+    pairs, meter = pairs_of(asked("concat"), trainings=0.66)
     pairs.relative = {"add": 1.2, "concat": 0.6}
     pairs.training_seconds()
     assert stages_within(pairs, meter, heads=True) == SHORT[1:]
