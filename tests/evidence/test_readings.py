@@ -66,16 +66,18 @@ def test_full_pairs_need_no_bias_and_short_ones_show_the_side_before_the_size():
 
 
 def test_one_arm_beside_the_given_network_says_between_which_gains():
-    """Above by what its loss would still fall, below by what the given network may lie past its best point."""
+    """Of its loss that may be lower, and of the given network that may lie past its best point."""
     one = pairs(0.1, 1, math.nan)
-    add, concat = (read_beside(now, one, late=0.03, rest=0.02) for now in ("add", "concat"))
-    assert (add.gain, add.upto) == (pytest.approx(0.07), pytest.approx(0.12))
-    assert (concat.gain, concat.upto) == (pytest.approx(0.08), pytest.approx(0.13))
+    add, concat = (read_beside(now, one, -0.2, late=0.03, rest=0.02) for now in ("add", "concat"))
+    assert (add.gain, add.upto) == (pytest.approx(0.07), pytest.approx(0.15))
+    assert (concat.gain, concat.upto) == (pytest.approx(0.05), pytest.approx(0.13))
+    kept = read_beside("add", one, 0.0, late=0.03, rest=0.02)  # no worse than heads on its branches: at its best
+    assert (kept.gain, kept.upto) == (0.1, pytest.approx(0.15))
 
 
 def test_what_the_given_network_brings_does_not_average_out():
     """Its variance is half of a pair's, and stays however many runs of the other arm are held against it."""
-    few, many = (read_beside("add", pairs(0.0, count, 0.03**2), 0.0, 0.0).noise.variance for count in (2, 1000))
+    few, many = (read_beside("add", pairs(0.0, count, 0.03**2), 0.0, 0.0, 0.0).noise.variance for count in (2, 1000))
     assert few > many > 0.03**2
 
 
@@ -84,7 +86,7 @@ def test_runs_beside_the_given_network_cover_the_gain():
     rng, inside = np.random.default_rng(0), 0
     for _ in range(2000):
         given, other = 0.03 * rng.standard_normal(2)
-        reading = read_beside("add", Contrast(0.1 + given - other, math.nan, 1e-6, 1, 1.0, 1.0), 0.0, 0.0)
+        reading = read_beside("add", Contrast(0.1 + given - other, math.nan, 1e-6, 1, 1.0, 1.0), 0.0, 0.0, 0.0)
         half = t_quantile(0.95, reading.noise.degrees) * math.sqrt(reading.noise.variance)
         inside += abs(reading.gain - 0.1) < half
     assert 0.94 < inside / 2000 < 0.995

@@ -20,6 +20,10 @@ from addcat.statistics import Interval, crossed_interval, t_interval
 
 Losses = NDArray[np.float64]
 
+UNTAUGHT, NEVER_TAUGHT = {"add": 0.7, "concat": 0.98}, 0.99
+"""Probability that there is nothing to learn, where the network does no better than a constant (an Add may be the
+reason, a Concatenate is none); and where neither arm does when trained anew."""
+
 
 def constant_losses(problem: Problem) -> Losses:
     """Loss of every held-out example where each output is the best constant, of shape (examples,)."""

@@ -83,7 +83,7 @@ class Heads(Pairs):
         head = relative_cost(suffix_of(graph, self._whole.merge.node).graph, self._whole.root)
         return (relative_cost(graph, self._whole.root) + 2 * head) / 3
 
-    def _ready(self) -> Race:
+    def _made(self) -> Race:
         if self._race is None:
             if self._suffix is not None:
                 self._meter.spent += self.before
@@ -93,7 +93,6 @@ class Heads(Pairs):
             self._race = race(
                 p.door, self._arms, p.recipe, self.plan(1.0), p.data, p.held, p.losses, seed=p.seed, prepare=freeze
             )
-            self._step = self._race.step_seconds()
         return self._race
 
     def _freeze(self, model: Any, graph: Graph) -> None:

@@ -140,7 +140,7 @@ class Pairs:
     def seconds(self, stage: Stage) -> float:
         """What it is reckoned to take; compiling included, where that is still to be done."""
         missing = max(0, stage.pairs - self.pairs(stage))
-        if self._race is None:
+        if not self._step:
             return CAREFUL * 2 * self.compiling_seconds()
         fresh = 0.0 if (missing > 2) in self._compiled else self.compiling_seconds()
         return CAREFUL * self.running_seconds(stage) + fresh
@@ -158,6 +158,10 @@ class Pairs:
         """Seconds of one pair, by its steps."""
         arms = self._trained(stage)
         return (BOTH if len(arms) > 1 else 1.0) * self._plan(stage).steps * sum(self._step[name] for name in arms)
+
+    def reckoned_seconds(self) -> float | None:
+        """Time of one training of the given network where its steps are too short to be timed, else None."""
+        return self.training_seconds() if self._made().at_once > 1 else None
 
     def training_seconds(self) -> float:
         """Time of one training of the given network, from a few of its steps."""
@@ -263,10 +267,10 @@ class Pairs:
         Args:
             stage: Which.
             found: Its contrast.
-            way: How far the run's own arm is from the given network, in log loss.
+            way: How far the run's own arm is from the given network, in log loss; beside it, how far heads are.
         """
         if stage.kind == "beside":
-            return read_beside(self._problem.now, found, *self._tail)
+            return read_beside(self._problem.now, found, way, *self._tail)
         return read_pairs(stage.kind, stage.share, found, way)
 
     def losses(self, stage: Stage) -> tuple[Losses, Losses]:
@@ -275,11 +279,17 @@ class Pairs:
         return np.stack(found["add"]), np.stack(found["concat"])
 
     def _ready(self) -> Race:
+        """What trains, its steps timed."""
+        made = self._made()
+        if not self._step:
+            self._step = made.step_seconds()
+        return made
+
+    def _made(self) -> Race:
         if self._race is None:
             p = self._problem
             whole = self.plan(1.0)
             self._race = race(p.door, self._arms, p.recipe, whole, p.data, p.held, p.losses, seed=p.seed)
-            self._step = self._race.step_seconds()
         return self._race
 
     def _starts(self, stage: Stage, seeds: list[int]) -> dict[str, list[Arrays]]:

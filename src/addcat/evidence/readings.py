@@ -94,18 +94,23 @@ def _noise_of(bias: Bias, found: Contrast, each: float, way: float) -> Noise:
 
 BESIDE = Bias(0.01, 0.0, 0.05, 0.05, degrees=3.0)
 """One arm beside the given network, which may have been trained by another recipe than it says."""
+BEHIND = 0.1
+"""Log loss by which heads on a network's own branches have to be better than the network, to say that it was not kept
+at its best point."""
 
 
-def read_beside(now: str, found: Contrast, late: float, rest: float) -> Reading:
+def read_beside(now: str, found: Contrast, way: float, late: float, rest: float) -> Reading:
     """What runs of the other arm say beside the given network, which is a run of its own arm.
 
-    The given network may stand where its recipe ended or at its best point, and a run may stop short of its end. So the
-    gain lies in a range: as far below as the other arm's best point lies below its last, as far above as its loss is
-    reckoned to go on falling.
+    A run may stop short of its end, and one that is past its best point may have had it between two looks. The given
+    network may stand at its best point, as most are kept, or where its recipe ended. So the gain lies in a range: in
+    favour of the run by as much as its loss is reckoned to go on falling, or rose from the best point that was seen;
+    against it by that rise where the given network is behind what its own branches give.
 
     Args:
         now: Side of the given network, "add" or "concat".
         found: Contrast of the given network and the runs at their best points.
+        way: How far heads on the given network's branches are from it, in log loss.
         late: Rise of the runs' log loss from their best points to their last.
         rest: Fall of their log loss that is reckoned to be left.
 
@@ -114,7 +119,8 @@ def read_beside(now: str, found: Contrast, late: float, rest: float) -> Reading:
     """
     both = replace(found, seeds=2 * found.seeds)  # the given network varies as much, and does not average out
     noise = _noise_of(BESIDE, both, (1 + found.each) / 2, 0.0)
-    low, high = (-late, rest) if now == "add" else (-rest, late)
+    better, worse = late + rest, late if way < -BEHIND else 0.0
+    low, high = (-worse, better) if now == "add" else (-better, worse)
     return Reading(found.gain + low, noise, BESIDE.lapse, found.gain + high)
 
 

@@ -8,10 +8,13 @@ import numpy as np
 import pytest
 from problems import encoded_pair, problem, two_inputs
 
+from addcat.errors import DataError
+from addcat.evidence.arms import untrained_arms
 from addcat.evidence.meter import Meter
+from addcat.evidence.pairs import Pairs
 from addcat.evidence.problem import Given
 from addcat.evidence.swap import swap
-from addcat.verbs.advise.rungs import HEADS, JUDGES, heads_of, heads_within, put_by_for, quickly
+from addcat.verbs.advise.rungs import FULL, HEADS, JUDGES, heads_of, heads_within, put_by_for, quickly
 
 
 def target(x, y):
@@ -58,11 +61,39 @@ def test_an_exchange_of_some_examples():
     assert (whole.n, some.n) == (2 * JUDGES, 50)
 
 
+class Timed:
+    """Pairs whose training takes so long, or has to be reckoned from a pass."""
+
+    def __init__(self, seconds):
+        self._seconds = seconds
+
+    def reckoned_seconds(self):
+        if isinstance(self._seconds, Exception):
+            raise self._seconds
+        return self._seconds
+
+
 @pytest.mark.parametrize(("seconds", "again", "quick"), [(60, 1e-5, True), (60, 1e-3, False), (20, 1e-5, False)])
-def test_eight_full_pairs_are_quick_where_they_take_a_small_share_of_the_time(seconds, again, quick):
+@pytest.mark.parametrize("known", [False, True])
+def test_eight_full_pairs_are_quick_where_they_take_a_small_share_of_the_time(seconds, again, quick, known):
     """Eight pairs take twelve trainings of 100 steps of 32 examples, 9,600 passes each, and eight passes to compile."""
-    one = replace(asked(), given=Given(None, 0.5, again, np.zeros(1)))
-    deadline = time.monotonic() + seconds
-    assert quickly(one, Meter(one.recipe, math.inf, deadline), 0.5) is quick
-    assert not quickly(one, Meter(one.recipe, 1.0, deadline), 0.5)
-    assert not quickly(replace(one, given=None), Meter(one.recipe, math.inf, deadline), 0.5)
+    one = replace(asked(), given=Given(None, 0.5, 1.0 if known else again, np.zeros(1)))
+    deadline, pairs = time.monotonic() + seconds, Timed(9600 * again if known else None)
+    assert quickly(one, pairs, Meter(one.recipe, math.inf, deadline), 0.5) is quick
+    assert not quickly(one, pairs, Meter(one.recipe, 1.0, deadline), 0.5)
+    assert not quickly(replace(one, given=None), pairs, Meter(one.recipe, math.inf, deadline), 0.5)
+
+
+def test_what_cannot_be_trained_is_not_quick():
+    one = replace(asked(), given=Given(None, 0.5, 1e-5, np.zeros(1)))
+    assert not quickly(one, Timed(DataError("no")), Meter(one.recipe, math.inf, time.monotonic() + 60), 0.5)
+
+
+def test_networks_that_are_trained_as_one_program_are_timed_without_running():
+    one = asked()
+    meter = Meter(one.recipe, math.inf, math.inf)
+    pairs = Pairs(one, untrained_arms(one), meter, 0.5)
+    before = pairs.seconds(FULL[0])
+    assert 0.01 < pairs.reckoned_seconds() < 0.1  # 100 steps
+    assert pairs.seconds(FULL[0]) != before
+    assert meter.spent == 0

@@ -4,8 +4,8 @@ Structure costs nothing. From an Add the untying score comes first; from a Conca
 loses. Where branches share their weights, what the order of them tells, or an exchange of them, comes first, and then
 heads on the branches as they are, in the place of score and tie. Then pairs are trained: in full, as many as
 4, 8, 16 and 32, where four of them can be paid; else for a share of the steps, from the start that says most for what
-is left. Each method's figure is a reading of the true gain (`evidence.readings`); the belief after all of them
-recommends.
+is left; behind heads, the other arm. Where full pairs take seconds, they come at once. Each method's figure is a
+reading of the true gain (`evidence.readings`); the belief after all of them recommends.
 """
 
 import math
@@ -16,7 +16,7 @@ from functools import partial
 
 from addcat.errors import DataError, RefusedError
 from addcat.evidence.arms import untrained_arms
-from addcat.evidence.baseline import constant_losses, learnt, mean_of
+from addcat.evidence.baseline import NEVER_TAUGHT, UNTAUGHT, constant_losses, learnt, mean_of
 from addcat.evidence.contrast import Contrast, collapsed
 from addcat.evidence.decision import beyond, choose
 from addcat.evidence.finetune import finetune
@@ -24,7 +24,7 @@ from addcat.evidence.forward import forward
 from addcat.evidence.heads import Heads
 from addcat.evidence.matched import Runs, at_widths, is_full, runs_of
 from addcat.evidence.measures import MetricGain
-from addcat.evidence.meter import Meter, relative_cost
+from addcat.evidence.meter import Meter
 from addcat.evidence.order import order
 from addcat.evidence.pairs import Pairs, Stage
 from addcat.evidence.probed import READ, hear, read_probe
@@ -38,7 +38,7 @@ from addcat.evidence.shown import interval_of, stage_words
 from addcat.evidence.structure import structure
 from addcat.evidence.swap import swap
 from addcat.evidence.tie import tie
-from addcat.graph import Graph, Refusal
+from addcat.graph import Refusal
 from addcat.report import rows
 from addcat.statistics.belief import Reading
 from addcat.verbs.advise.climbed import Climb, Wanted, lean
@@ -65,9 +65,6 @@ FEWEST_PAIRS = 8
 """Full pairs below which a small expected regret alone does not end the climb."""
 PROVING, LIKELY = 3, 0.1
 """A verdict is worth making certain where this look at full pairs proves it with this probability."""
-UNTAUGHT, NEVER_TAUGHT = {"add": 0.7, "concat": 0.98}, 0.99
-"""Probability that there is nothing to learn, where the network does no better than a constant (an Add may be the
-reason, a Concatenate is none); and where neither arm does when trained anew."""
 
 
 class Climber:
@@ -86,20 +83,19 @@ class Climber:
         self._first_pass, self._given = first_pass, given
         self._readings: dict[str, Reading] = {}
         self._idle, self._quick = 0.0, False
-        self._arms: dict[str, Graph] | Refusal = {}
+        self._pairs: Pairs | Refusal | None = None
         self.made = Climb(readings=self._readings)
 
     def automatic(self) -> Climb:
         """As far as is worth it."""
         made = self.probed()
-        if made.evidence[0].disguised:
+        if (pairs := self._pairs) is None:  # the merge is the other one already
             return made
-        if isinstance(self._arms, Refusal):
-            made.path.append(f"Pairs cannot be trained with the other merge: {self._arms.reason}.")
+        if isinstance(pairs, Refusal):
+            made.path.append(f"Pairs cannot be trained with the other merge: {pairs.reason}.")
             return made
         try:
-            full = Pairs(self._problem, self._arms, self._meter, self._first_pass)
-            self._climb(runs_of(full, self._problem, self._meter, self._first_pass))
+            self._climb(runs_of(pairs, self._problem, self._meter, self._first_pass))
         except (DataError, RefusedError) as refused:
             made.path.append(f"Pairs cannot be trained with the other merge: {refused}")
         return made
@@ -116,10 +112,13 @@ class Climber:
         if self._given >= float(constant_losses(self._problem).mean()):
             self._idle = UNTAUGHT[self._problem.now]
         self._look("structure")
-        self._arms = arms = untrained_arms(self._problem)
-        wanted = self._wanted.certainty > self._meter.seconds and not isinstance(arms, Refusal)
-        self._quick = wanted and quickly(self._problem, self._meter, self._first_pass)
-        relative = 1.0 if isinstance(arms, Refusal) else relative_cost(arms["concat"], self._problem.root)
+        arms, relative = untrained_arms(self._problem), 1.0
+        if isinstance(arms, Refusal):
+            self._pairs = arms
+        else:
+            self._pairs = pairs = Pairs(self._problem, arms, self._meter, self._first_pass)
+            wanted, relative = self._wanted.certainty > self._meter.seconds, pairs.relative["concat"]
+            self._quick = wanted and quickly(self._problem, pairs, self._meter, self._first_pass)
         self._cheap(relative, shared=bool(found.shared_branches))
         return made
 
@@ -278,6 +277,8 @@ class Climber:
         made, problem = self.made, self._problem
         own = found.add if problem.now == "add" else found.concat
         way = math.log(own / self._given) if own > 0 and self._given > 0 else 0.0
+        if stage.kind == "beside" and (heads := made.get("heads")) is not None:
+            way = float(heads.facts["way"])  # its own arm's run is the given network
         reading = pairs.reading(stage, found, way)
         full = is_full(stage)
         made.loss = found.add

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 
+from addcat.errors import DataError, RefusedError
 from addcat.evidence import order as ordering
 from addcat.evidence.heads import Heads
 from addcat.evidence.matched import Runs
@@ -189,20 +190,25 @@ def heads_within(heads: Pairs, meter: Meter) -> Stage | None:
     return None
 
 
-def quickly(problem: Problem, meter: Meter, first_pass: float) -> bool:
+def quickly(problem: Problem, pairs: Pairs, meter: Meter, first_pass: float) -> bool:
     """Whether eight full pairs take a small share of the time: where the truth is cheap, short cuts to it are dear.
 
     Each short cut compiles programs of its own, which takes longer than training small networks in full.
 
     Args:
         problem: The question.
+        pairs: Reckon how long a training takes whose steps are too short to be timed.
         meter: What may be spent; a budget in trainings does not count what compiling costs, so it is spent as it was.
         first_pass: Seconds that the first forward pass of the network took.
     """
     if problem.given is None or not math.isinf(meter.trainings):
         return False
-    recipe = problem.recipe
-    training = STEP * recipe.steps * recipe.batch * problem.given.again
+    try:
+        recipe, training = problem.recipe, pairs.reckoned_seconds()
+    except (DataError, RefusedError):  # who trains them says why they cannot be
+        return False
+    if training is None:
+        training = STEP * recipe.steps * recipe.batch * problem.given.again
     eight = BOTH * 2 * FULL[1].pairs * training + COMPILING * max(first_pass, 0.1)
     return eight <= QUICK * meter.seconds_left
 
