@@ -24,7 +24,7 @@ from addcat.verbs.advise.html.document import write_report
 from addcat.verbs.inspect import inspect
 from addcat.verbs.switch import switch
 
-STEPS, BATCH = 1000, 128
+STEPS, BATCH = 640, 128
 EXAMPLES, HELD = 2048, 1024
 """To fit on and to judge on: whole batches, since each other size of a batch is compiled anew."""
 QUICKLY = "--xla_backend_optimization_level=0"
@@ -41,11 +41,13 @@ class Exhibit:
         title: What it does, in words.
         build: Makes the untrained network.
         data: Makes examples from images and labels.
+        loss: Of its output.
     """
 
     title: str
     build: Callable[[], Any]
     data: Callable[[Array, Array, np.random.Generator, int], Data]
+    loss: str = "sparse_categorical_crossentropy"
 
 
 def towers(classes: int, name: str) -> Callable[[], Any]:
@@ -66,21 +68,21 @@ def towers(classes: int, name: str) -> Callable[[], Any]:
     return build
 
 
-def residual() -> Any:
-    """One image through a residual block."""
+def skipping() -> Any:
+    """One image through a bottleneck, with a skip connection around it, as a small U-Net has."""
     layers = keras().layers
     image = keras().Input((64,), name="image")
-    stem = layers.Dense(32, activation="relu", name="stem")(image)
-    block = layers.Dense(32, name="block_b")(layers.Dense(32, activation="relu", name="block_a")(stem))
-    merged = layers.Add(name="merge")([stem, block])
-    outputs = layers.Dense(10, activation="softmax", name="classes")(layers.Activation("relu", name="relu")(merged))
-    return keras().Model(image, outputs, name="residual")
+    encoded = layers.Dense(32, activation="relu", name="encoder")(image)
+    narrow = layers.Dense(16, activation="relu", name="bottleneck")(encoded)
+    decoded = layers.Dense(32, activation="relu", name="decoder")(narrow)
+    merged = layers.Add(name="merge")([encoded, decoded])
+    return keras().Model(image, layers.Dense(64, name="clean")(merged), name="skipping")
 
 
-def one_noisy(images: Array, labels: Array, rng: np.random.Generator, count: int) -> Data:
-    """A noisy image; its digit is asked."""
+def denoised(images: Array, labels: Array, rng: np.random.Generator, count: int) -> Data:
+    """A noisy image, of which the clean one is asked."""
     pick = rng.integers(len(images), size=count)
-    return _noisy(images[pick], 0.3, rng), labels[pick]
+    return _noisy(images[pick], 0.3, rng), images[pick]
 
 
 def larger(images: Array, labels: Array, rng: np.random.Generator, count: int) -> Data:
@@ -102,7 +104,7 @@ def _noisy(images: Array, noise: float, rng: np.random.Generator) -> Array:
 EXHIBITS = (
     Exhibit("which digit of two is larger", towers(2, "larger"), larger),
     Exhibit("two noisy looks at one digit", towers(10, "looks"), two_looks),
-    Exhibit("one digit, residual block", residual, one_noisy),
+    Exhibit("a noisy digit made clean, skip connection", skipping, denoised, "mean_squared_error"),
 )
 
 
@@ -178,6 +180,6 @@ def _trained(exhibit: Exhibit) -> tuple[Any, Data, Data]:
     model = exhibit.build()
     schedule = keras().optimizers.schedules.CosineDecay(2e-3, STEPS)
     optimizer = keras().optimizers.AdamW(schedule, weight_decay=1e-3)
-    model.compile(optimizer, "sparse_categorical_crossentropy")
+    model.compile(optimizer, exhibit.loss)
     model.fit(*train, batch_size=BATCH, epochs=STEPS * BATCH // EXAMPLES, verbose=0)
     return model, train, held
