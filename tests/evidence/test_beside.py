@@ -14,7 +14,7 @@ from addcat.evidence.matched import Matched
 from addcat.evidence.meter import Meter
 from addcat.evidence.pairs import Pairs, Stage
 from addcat.evidence.shown import interval_of, stage_words
-from addcat.verbs.advise.rungs import BESIDE, FULL, SHORT, stages_within
+from addcat.verbs.advise.rungs import FULL, MORE, SHORT, stages_within
 
 RATE = keras.optimizers.Adam(0.05)
 MOST = Stage("beside", 0.8, 1)
@@ -91,7 +91,7 @@ def test_a_rise_past_the_best_point_and_a_fall_that_goes_on():
     [
         (0.5, ()),
         (0.8, (Stage("beside", 0.65, 1),)),
-        (1.5, BESIDE[:1]),
+        (1.5, MORE),
         (100.0, FULL),
     ],
 )

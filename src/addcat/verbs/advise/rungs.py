@@ -38,6 +38,8 @@ SHORT = tuple(Stage("fresh", 0.33, pairs) for pairs in (2, 1))
 """What is left after heads where four full pairs cannot be paid: branches may learn what these have not."""
 BESIDE = tuple(Stage("beside", share / 20, 1) for share in range(20, 11, -1))
 """The other arm alone, as far as the budget goes: the rest of it where what is left does not pay for pairs."""
+MORE = tuple(Stage("beside", 1.0, runs) for runs in (1, 2, 4))
+"""Runs of all of its steps, where the budget pays for more than one."""
 HEADS = tuple(Stage("heads", 0.4, pairs) for pairs in (4, 2, 1))
 """Heads of branches that share their weights: the first that the budget allows."""
 JUDGES = 400
@@ -229,7 +231,8 @@ def stages_within(pairs: Runs, meter: Meter, *, heads: bool = False, quick: bool
         return full
     if heads:
         some = (*BESIDE, *SHORT)
-        return next(((stage,) for stage in some if meter.affords(pairs.cost(stage), pairs.seconds(stage))), ())
+        first = next((stage for stage in some if meter.affords(pairs.cost(stage), pairs.seconds(stage))), None)
+        return () if first is None else MORE if first == MORE[0] else (first,)
     first = (WARM, FULL[0])
     if meter.affords(sum(map(pairs.cost, first)), sum(map(pairs.seconds, first))):
         return (WARM, *FULL)
