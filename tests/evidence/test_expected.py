@@ -42,7 +42,14 @@ def test_what_is_promised_is_what_following_it_gives_away():
     assert np.mean(given) == pytest.approx(promised, rel=0.5)
 
 
-@pytest.mark.parametrize("step", [of_tie(500), of_pairs(Stage("warm", 0.2, 2), examples=500)])
+@pytest.mark.parametrize(
+    "step",
+    [
+        of_tie(500),
+        of_pairs(Stage("warm", 0.2, 2), examples=500),
+        of_pairs(Stage("beside", 0.8, 1), examples=500),
+    ],
+)
 def test_cheap_methods_buy_something(step):
     before, after = expected(prior(), [step])
     assert after.regret < 0.9 * before.regret

@@ -14,7 +14,7 @@ import numpy as np
 
 from addcat.evidence.contrast import Contrast
 from addcat.evidence.pairs import Stage
-from addcat.evidence.readings import SEEDS, read_order, read_pairs, read_score, read_swap, read_tie
+from addcat.evidence.readings import SEEDS, read_beside, read_order, read_pairs, read_score, read_swap, read_tie
 from addcat.statistics.belief import POINTS, Belief, Reading, share_of
 
 DRAWS = 200
@@ -104,12 +104,14 @@ def of_pairs(stage: Stage, *, examples: int, redrawn: float = 0.0) -> Step:
 
     def reads(gain: float, rng: np.random.Generator) -> Reading:
         shown = gain
-        if stage.share < 1:  # the side before the size: the reading says between which multiples
+        if stage.share < 1 and stage.kind != "beside":  # the side before the size: read as a range of multiples
             shown = gain / _between(read(1.0), rng)
         return _erred(read(shown), rng)
 
     def read(shown: float) -> Reading:
         contrast = Contrast(shown, SEEDS, SPREAD**2 / max(examples, 1), stage.pairs, 1.0, math.exp(-shown), redrawn)
+        if stage.kind == "beside":
+            return read_beside("add", contrast, 0.0, 0.0, 0.0)
         return read_pairs(stage.kind, stage.share, contrast, WAY)
 
     return Step(stage.kind, reads)

@@ -57,9 +57,25 @@ def test_full_pairs_where_the_budget_pays_for_four(plan):
 
 def test_what_can_be_paid_instead_and_what_more_would_buy(plan):
     found = plan("concat", budget="1x", batch_size=128)
-    assert names(found)[:3] == ["structure", "swap", "4 pairs, heads 40 % of the steps"]
-    assert names(found)[3:] == ["4 full pairs", "8 full pairs", "16 full pairs", "32 full pairs"]
-    assert [rung.within for rung in found.courses[0].rungs] == [True] * 3 + [False] * 4
+    assert names(found)[:2] == ["structure", "swap"]
+    assert names(found)[2:4] == ["2 pairs, heads 40 % of the steps", "1 run of the other arm, 65 % of the steps"]
+    assert names(found)[4:] == ["4 full pairs", "8 full pairs", "16 full pairs", "32 full pairs"]
+    assert [rung.within for rung in found.courses[0].rungs] == [True] * 4 + [False] * 4
+    assert found.courses[0].rungs[3].regret < found.courses[0].rungs[2].regret
+
+
+def test_runs_of_the_other_arm_hold_those_before(plan):
+    found = plan("concat", budget="6x", batch_size=128)
+    one, two, four = (rung for rung in found.courses[0].rungs if "of the other arm" in rung.name)
+    assert [rung.name for rung in (one, two, four)] == [f"{n} of the other arm" for n in ("1 run", "2 runs", "4 runs")]
+    heads = found.courses[0].rungs[2].trainings
+    assert two.trainings - heads == pytest.approx(2 * (one.trainings - heads))
+    assert four.trainings - heads == pytest.approx(4 * (one.trainings - heads))
+
+
+def test_where_full_pairs_are_quick_the_plan_has_no_heads(plan, monkeypatch):
+    monkeypatch.setattr("addcat.verbs.advise.planning.quickly", lambda *_: True)
+    assert names(plan()) == ["structure", "order", *(f"{n} full pairs" for n in (4, 8, 16, 32))]
 
 
 def test_what_is_in_the_way_is_said(plan):

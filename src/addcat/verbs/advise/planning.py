@@ -24,7 +24,7 @@ from addcat.report.plans import plan_page
 from addcat.report.printed import Printed
 from addcat.statistics.belief import Belief
 from addcat.verbs.advise.prepared import Prepared
-from addcat.verbs.advise.rungs import FULL, Probe, heads_of, heads_within, probes_of, put_by_for, stages_within
+from addcat.verbs.advise.rungs import FULL, Probe, heads_of, heads_within, probes_of, put_by_for, quickly, stages_within
 from addcat.verbs.advise.verdict import question_of
 
 READS = {"order": of_order, "score": of_score, "tie": of_tie, "swap": of_swap}
@@ -207,7 +207,8 @@ class _Reckoning:
         self._ready, self._problem, self._share, self._belief = ready, problem, share, belief
         self._seconds, self._steps = spent, list[Step]()
         self.training_seconds: float | None = None
-        self._shared, self._headed = shared, False
+        self._shared, self._headed, self._quick = shared, False, False
+        self._full: Pairs | None = None
         self._examples = int(problem.held.distinct().max()) + 1
         self.why = ""
         (before,) = expected(belief, [])
@@ -220,7 +221,7 @@ class _Reckoning:
             relative: Cost of a pass of the Concatenate arm.
         """
         share, first = self._share, self._ready.first
-        heads = self._heads_of() if self._shared else None
+        heads = self._heads_of() if self._shared and not self._quick else None
         headed, put_by = partial(self._heads, heads), put_by_for(heads, share)
         for found in probes_of(
             self._problem, share, relative, first.seconds, shared=self._shared, put_by=put_by, headed=headed
@@ -244,18 +245,21 @@ class _Reckoning:
     def pairs(self, arms: dict[str, Graph]) -> None:
         """The probe, the stages of pairs that the climb would take, and the full pairs that a larger budget buys."""
         share, first = self._share, self._ready.first
-        pairs = runs_of(Pairs(self._problem, arms, share, first.seconds), self._problem, share, first.seconds)
+        self._full = full = Pairs(self._problem, arms, share, first.seconds)
+        wanted = self._ready.asked.wanted.certainty > self._seconds
+        self._quick = wanted and quickly(self._problem, full, share, first.seconds)
+        pairs = runs_of(full, self._problem, share, first.seconds)
         self.probe(pairs.relative["concat"])
         timed = share.affords(0.0, pairs.seconds(FULL[0]))
         if timed:
             began = time.monotonic()
             self.training_seconds = pairs.training_seconds()
             self._seconds += time.monotonic() - began
-        stages = stages_within(pairs, share, heads=self._headed) if timed else ()
+        stages = stages_within(pairs, share, heads=self._headed, quick=self._quick) if timed else ()
         if not stages:
             self.why = self.why or "the budget does not allow to train pairs."
         before = tuple(stage for stage in stages if stage not in FULL)
-        self._chain(pairs, before, added=True, timed=timed)
+        self._chain(pairs, before, added=any(stage.kind != "beside" for stage in before), timed=timed)
         if before != stages:  # full pairs come on top
             self._steps += map(self._bought, before)
             share.spent += sum(map(pairs.cost, before))
@@ -270,9 +274,11 @@ class _Reckoning:
             return None
 
     def _heads(self, heads: Heads | None) -> bool:
-        """Heads on the branches as they are; whether the climb would train them."""
+        """Heads on the branches as they are; whether the climb would train them, or full pairs make up for them."""
+        if self._quick:
+            return True
         share, first = self._share, self._ready.first
-        stage = None if heads is None else heads_within(heads, share)
+        stage = None if heads is None else heads_within(heads, share, self._full)
         if heads is None or stage is None:
             return False
         training = self.training_seconds or first.training(self._problem.recipe)
@@ -312,6 +318,9 @@ class _Reckoning:
 
 
 def _words(stage: Stage) -> str:
+    if stage.kind == "beside":
+        length = "" if stage.share >= 1 else f", {rows.percent(stage.share)} of the steps"
+        return f"{rows.counted(stage.pairs, 'run')} of the other arm{length}"
     start = "" if stage.kind == "fresh" else f"{stage.kind} "
     if stage.share >= 1:
         return f"{rows.integer(stage.pairs)} {start or 'full '}pairs"
