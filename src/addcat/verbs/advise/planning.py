@@ -246,8 +246,7 @@ class _Reckoning:
         """The probe, the stages of pairs that the climb would take, and the full pairs that a larger budget buys."""
         share, first = self._share, self._ready.first
         self._full = full = Pairs(self._problem, arms, share, first.seconds)
-        wanted = self._ready.asked.wanted.certainty > self._seconds
-        self._quick = wanted and quickly(self._problem, full, share, first.seconds)
+        self._quick = not self._ready.allowed.given and quickly(self._problem, full, share, first.seconds)
         pairs = runs_of(full, self._problem, share, first.seconds)
         self.probe(pairs.relative["concat"])
         timed = share.affords(0.0, pairs.seconds(FULL[0]))
