@@ -12,13 +12,18 @@ from problems import encoded_pair, linear_pair, problem, set_weights, two_inputs
 
 from addcat.errors import DataError
 from addcat.evidence.contrast import Contrast
-from addcat.evidence.meter import Meter
+from addcat.evidence.meter import Meter, relative_cost
+from addcat.evidence.pairs import Stage
+from addcat.evidence.readings import read_beside, read_pairs
 from addcat.graph import Refusal
+from addcat.statistics.belief import Reading
+from addcat.statistics.interval import Noise
 from addcat.verbs.advise.climb import EFFORTS, Climber
 from addcat.verbs.advise.climbed import Wanted
-from addcat.verbs.advise.rungs import FULL, PLANS, SHORT, WARM
+from addcat.verbs.advise.rungs import FULL, MORE, PLANS, WARM
 
 module, rungs = (sys.modules[f"addcat.verbs.advise.{name}"] for name in ("climb", "rungs"))
+NOISE = Noise(1.0, 4)
 DATA = two_inputs(60, lambda x, y: x[:, 0] - y[:, 0])
 
 
@@ -33,9 +38,14 @@ class Course:
 
     def __init__(self, problem, arms, meter, first_pass):
         self.meter, self.held, self.whole = meter, problem.held.count, problem
+        self.relative = {name: relative_cost(graph, problem.root) for name, graph in (arms or {}).items()}
         type(self).ran, type(self).last = [], problem
 
     def cost(self, stage):
+        """Runs of the other arm add to those before."""
+        if stage.kind == "beside":
+            before = [one.pairs for one in self.ran if (one.kind, one.share) == (stage.kind, stage.share)]
+            return stage.share * (stage.pairs - max(before, default=0))
         return 2 * stage.share * stage.pairs
 
     def seconds(self, stage):
@@ -43,17 +53,25 @@ class Course:
 
     running_seconds = seconds
 
+    def reckoned_seconds(self):
+        return None
+
     def training_seconds(self):
         return self.step
 
     def run(self, stage):
-        type(self).ran.append(stage)
         self.meter.spent += self.cost(stage)
+        type(self).ran.append(stage)
         add = math.exp(self.gain)
         return Contrast(self.gain, self.seeds, 1e-8, stage.pairs, 0.1 * add, 0.1)
 
     def one_by_one(self, stage):
         return False
+
+    def reading(self, stage, found, way):
+        if stage.kind == "beside":
+            return read_beside(self.whole.now, found, way, 0.0, 0.0)
+        return read_pairs(stage.kind, stage.share, found, way)
 
     def metrics(self, stage):
         return ()
@@ -94,6 +112,7 @@ def instant(monkeypatch):
         monkeypatch.setattr(module, name, stand_in(name))
         monkeypatch.setattr(rungs, name, stand_in(name))
     monkeypatch.setattr(module, "Pairs", type("One", (Course,), {}))
+    monkeypatch.setattr(rungs, "Pairs", module.Pairs)
     heads = type("Headed", (Headed,), {})
     for one in (module, rungs):
         monkeypatch.setattr(one, "Heads", heads)
@@ -158,12 +177,36 @@ def test_what_comes_before_heads_leaves_what_a_pair_costs(instant, merge):
     assert methods(climb(encoded_pair(merge), trainings=cheapest + 0.001)[0]) == ["structure", "heads"]
 
 
-def test_behind_heads_what_is_left_trains_short_pairs_drawn_anew(instant):
-    """Each short pair costs 0.66, and the probe and four pairs of heads 0.83; heads gain nothing, so doubt is left."""
-    for trainings, ran in ((1.4, []), (1.6, [SHORT[1]]), (2.3, [SHORT[0]]), (9.0, [FULL[0]])):
-        made, _ = climb(encoded_pair("concat"), trainings=trainings, wanted=Wanted(regret=1e-5))
-        assert module.Pairs.ran == ran
-        assert ("short" in methods(made)) == (ran in ([SHORT[0]], [SHORT[1]]))
+@pytest.mark.parametrize(
+    ("trainings", "heads", "ran"),
+    [
+        (0.8, 2, []),
+        (0.9, 1, [0.65]),
+        (1.4, 2, [0.95]),
+        (1.6, 4, [0.75]),
+        (2.3, 4, [MORE[0]]),
+        (3.0, 4, [MORE[0], MORE[1]]),
+        (9.0, 4, [FULL[0]]),
+    ],
+)
+def test_behind_heads_what_is_left_trains_the_other_arm(instant, trainings, heads, ran):
+    """A run of it costs 1.0, a pair of heads 0.2; heads gain nothing, so doubt is left."""
+    stages = [one if isinstance(one, Stage) else Stage("beside", one, 1) for one in ran]
+    made, _ = climb(encoded_pair("concat"), trainings=trainings, wanted=Wanted(regret=1e-5))
+    assert module.Pairs.ran == stages
+    assert [stage.pairs for stage in module.Heads.ran] == [heads]
+    assert ("beside" in methods(made)) == any(stage.kind == "beside" for stage in stages)
+
+
+def test_how_far_heads_are_from_the_network_is_told_of_the_other_arm(instant, monkeypatch):
+    """Heads at a loss of 0.1 and a network at 1.0: it was not kept at its best point."""
+    told = []
+    monkeypatch.setattr(module.Pairs, "reading", lambda self, stage, found, way: told.append(way) or Reading(0, NOISE))
+    climb(encoded_pair("concat"), trainings=1.4, wanted=Wanted(regret=1e-5))
+    assert told == [pytest.approx(math.log(0.1))]
+
+
+def test_small_doubts_train_nothing(instant):
     climb(encoded_pair("concat"), trainings=9.0, wanted=Wanted(regret=0.5))
     assert module.Pairs.ran == []
 
@@ -315,7 +358,7 @@ def test_an_order_that_tells_says_that_there_is_something_to_learn(instant, monk
 
 def test_short_runs_that_fail_as_the_given_network_does_speak_for_add(instant, monkeypatch):
     monkeypatch.setattr(module, "learnt", lambda *_: False)
-    made, _ = climb(encoded_pair("add"), trainings=1.4, given=1e9)
+    made, _ = climb(encoded_pair("add"), trainings=0.8, given=1e9)
     assert methods(made)[-1] == "heads"
     assert made.looks[-1].choice == "add"
     assert made.looks[-2].choice == "concat"
