@@ -57,9 +57,16 @@ def test_full_pairs_where_the_budget_pays_for_four(plan):
 
 def test_what_can_be_paid_instead_and_what_more_would_buy(plan):
     found = plan("concat", budget="1x", batch_size=128)
-    assert names(found)[:2] == ["structure", "swap"]
-    assert names(found)[2:4] == ["2 pairs, heads 40 % of the steps", "1 run of the other arm, 65 % of the steps"]
-    assert names(found)[4:] == ["4 full pairs", "8 full pairs", "16 full pairs", "32 full pairs"]
+    assert names(found)[:3] == ["structure", "swap", "4 pairs, heads 40 % of the steps"]
+    assert names(found)[3:] == ["4 full pairs", "8 full pairs", "16 full pairs", "32 full pairs"]
+    assert [rung.within for rung in found.courses[0].rungs] == [True] * 3 + [False] * 4
+
+
+def test_what_is_left_behind_heads_trains_the_other_arm(plan):
+    found = plan("concat", budget="1.3x", batch_size=128)
+    assert names(found)[2:5] == [
+        "4 pairs, heads 40 % of the steps", "1 run of the other arm, 70 % of the steps", "4 full pairs"
+    ]  # fmt: skip
     assert [rung.within for rung in found.courses[0].rungs] == [True] * 4 + [False] * 4
     assert found.courses[0].rungs[3].regret < found.courses[0].rungs[2].regret
 

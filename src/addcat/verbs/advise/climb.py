@@ -213,7 +213,7 @@ class Climber:
             return True
         if heads is None or self._small_enough():
             return False
-        stage = heads_within(heads, self._meter, self._pairs)
+        stage = heads_within(heads, self._meter)
         if stage is not None:
             self._stages(heads, (stage,), self._enough)
         return self.made.get("heads") is not None

@@ -208,7 +208,6 @@ class _Reckoning:
         self._seconds, self._steps = spent, list[Step]()
         self.training_seconds: float | None = None
         self._shared, self._headed, self._quick = shared, False, False
-        self._full: Pairs | None = None
         self._examples = int(problem.held.distinct().max()) + 1
         self.why = ""
         (before,) = expected(belief, [])
@@ -245,7 +244,7 @@ class _Reckoning:
     def pairs(self, arms: dict[str, Graph]) -> None:
         """The probe, the stages of pairs that the climb would take, and the full pairs that a larger budget buys."""
         share, first = self._share, self._ready.first
-        self._full = full = Pairs(self._problem, arms, share, first.seconds)
+        full = Pairs(self._problem, arms, share, first.seconds)
         self._quick = not self._ready.allowed.given and quickly(self._problem, full, share, first.seconds)
         pairs = runs_of(full, self._problem, share, first.seconds)
         self.probe(pairs.relative["concat"])
@@ -277,7 +276,7 @@ class _Reckoning:
         if self._quick:
             return True
         share, first = self._share, self._ready.first
-        stage = None if heads is None else heads_within(heads, share, self._full)
+        stage = None if heads is None else heads_within(heads, share)
         if heads is None or stage is None:
             return False
         training = self.training_seconds or first.training(self._problem.recipe)

@@ -18,7 +18,6 @@ from addcat.evidence.score import FEWEST, PASSES, score
 from addcat.evidence.starts import Kind
 from addcat.evidence.swap import swap
 from addcat.evidence.tie import MOST_SITES, tie, tying
-from addcat.graph import Refusal
 
 FULL = tuple(Stage("fresh", 1.0, pairs) for pairs in (4, 8, 16, 32))
 """Looks at full pairs; few looks have to share the error."""
@@ -184,20 +183,11 @@ def put_by_for(heads: Heads | None, meter: Meter) -> float:
     return cost if cost <= meter.left else 0.0
 
 
-def heads_within(heads: Pairs, meter: Meter, pairs: Pairs | Refusal | None = None) -> Stage | None:
-    """The stage of heads to run with what is left, if any.
-
-    Args:
-        heads: Reckon their cost.
-        meter: What may be spent.
-        pairs: Reckon the cost of the other arm, which is left for it where a pair of heads allows that.
-    """
-    kept = pairs.cost(BESIDE[-1]) if isinstance(pairs, Pairs) else 0.0
-    room = meter.left if meter.left < PAIRS_FROM else HEADS_SHARE * meter.left
-    if heads.cost(HEADS[-1]) + kept <= meter.left:
-        room = min(room, meter.left - kept)
+def heads_within(heads: Pairs, meter: Meter) -> Stage | None:
+    """The stage of heads to run with what is left, if any."""
+    share = 1.0 if meter.left < PAIRS_FROM else HEADS_SHARE
     for stage in HEADS:
-        if heads.cost(stage) <= room and heads.seconds(stage) <= HEADS_SHARE * meter.seconds_left:
+        if heads.cost(stage) <= share * meter.left and heads.seconds(stage) <= HEADS_SHARE * meter.seconds_left:
             return stage
     return None
 
