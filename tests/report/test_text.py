@@ -58,6 +58,16 @@ def test_a_formula_stays_on_one_line(words, width):
     assert "W (x + P y) = W x + (W P) y" in wrap(f"{' '.join(words)} `W (x + P y) = W x + (W P) y`.", width)
 
 
+def test_a_name_is_not_broken_where_narrower_gaps_do():
+    table = Table((Column("question", whole=False), Column("method")), (("body.3.2.add", "structure"),))
+    for width, line in (
+        (24, "body.3.2.add   structure"),
+        (23, "body.3.2.add  structure"),
+        (22, "body.3.2.a   structure"),
+    ):
+        assert render(Page.of(table), width=width).splitlines()[2] == line
+
+
 def test_a_heading_is_not_broken_where_a_table_just_fits():
     columns = (Column("question", whole=False), Column("method"), Column("95 % interval"))
     table = Table(columns, (("cat", "retrain", "[-0.00142, +0.00560]"),))

@@ -153,7 +153,9 @@ def _lines(text: str, width: int, bullet: str, *, further: str = "") -> list[str
 
 def _table(table: Table, width: int) -> RichTable:
     columns, rows = visible(table, width)
-    padding = (0, 1) if _least_width(columns, rows) <= width else (0, 1, 0, 0)  # three spaces between columns, or two
+    two, three = _gaps(columns, 2), _gaps(columns, 3)
+    fits_in_two = width - three < _full_width(columns, rows) <= width - two  # and names are not broken
+    padding = (0, 1, 0, 0) if fits_in_two or _least_width(columns, rows) > width - three else (0, 1)
     grid = RichTable(box=RULED, pad_edge=False, show_edge=False, header_style="bold", padding=padding)
     for column in columns:
         grid.add_column(
@@ -170,7 +172,19 @@ def _table(table: Table, width: int) -> RichTable:
     return grid
 
 
+def _gaps(columns: list[Column], spaces: int) -> int:
+    return spaces * (len(columns) - 1)
+
+
 def _least_width(columns: list[Column], rows: list[list[Cell]]) -> int:
-    """Characters that a table takes at least, with three spaces between columns."""
-    cells = [max((len(row[n].text) for row in rows), default=0) if c.whole else 0 for n, c in enumerate(columns)]
-    return sum(max(len(c.title), wide) for c, wide in zip(columns, cells, strict=True)) + 3 * (len(columns) - 1)
+    """Characters that the columns of a table take at least: those that may not be broken, and titles."""
+    wide = [max((len(row[n].text) for row in rows), default=0) if c.whole else 0 for n, c in enumerate(columns)]
+    return sum(max(len(column.title), cell) for column, cell in zip(columns, wide, strict=True))
+
+
+def _full_width(columns: list[Column], rows: list[list[Cell]]) -> int:
+    """Characters that they take where nothing is broken."""
+    return sum(
+        max(len(column.title), *(len(line) for row in rows for line in row[n].text.split("\n")), 0)
+        for n, column in enumerate(columns)
+    )
