@@ -146,6 +146,11 @@ def test_html(call):
             "There is no file '{folder}/no.keras'. '{folder}' has 'in.onnx'.",
         ),
         (("--shape", "1x4"), {}, "--shape takes NAME=SHAPE, such as x=1x3x256x256. Got '1x4'."),
+        (
+            ("--shape", "x=1x4x8x8", "--shape", "x=2x4x8x8"),
+            {},
+            "--shape names 'x' twice. Give each input one shape.",
+        ),
         (("--goal", "fun"), {}, "goal must be one of 'latency', 'memory', 'parameters', 'all'. Got 'fun'."),
     ],
 )

@@ -192,6 +192,19 @@ def test_arrays_are_not_copied_and_not_changed() -> None:
     np.testing.assert_array_equal(X, before)
 
 
+@pytest.mark.parametrize(
+    ("given", "taken"),
+    [(">f4", "float32"), (">f8", "float64"), (">i2", "int16"), (">u8", "uint64"), ("longdouble", "float64")],
+)
+def test_numbers_come_in_types_that_frameworks_take(given: str, taken: str) -> None:
+    """As files of other machines hold them: IDX, FITS, what Fortran writes."""
+    examples = materialise(as_dataset((X.astype(given), Y.astype(given)), inputs=ONE))
+    for array, truth in ((examples.inputs[0], X), (examples.targets[0], Y)):
+        assert array.dtype == np.dtype(taken)
+        assert array.dtype.isnative
+        np.testing.assert_array_equal(array, truth)
+
+
 def broken(array: Any, index: tuple[int, ...], value: float) -> Any:
     copy = array.copy()
     copy[index] = value

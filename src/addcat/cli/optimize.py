@@ -213,5 +213,7 @@ def _shapes(texts: list[str]) -> dict[str, Shape] | None:
         name, equals, shape = text.rpartition("=")
         if not equals or not name:
             raise OptionError(f"--shape takes NAME=SHAPE, such as x=1x3x256x256. Got {text!r}.")
+        if name in found:
+            raise OptionError(f"--shape names {name!r} twice. Give each input one shape.")
         found[name] = parse_shape(shape)
     return found or None

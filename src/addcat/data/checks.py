@@ -32,7 +32,8 @@ def as_array(value: Any, name: str) -> Array:
         name: What it is called in messages, such as "input 'image'".
 
     Returns:
-        The array; the same object where it is one already.
+        The array; the same object where it is one already, but of numbers that every framework takes: in the bytes'
+        order of this machine, and of eight bytes at the most.
 
     Raises:
         DataError: if it does not hold numbers.
@@ -47,7 +48,9 @@ def as_array(value: Any, name: str) -> Array:
     if array.dtype.kind not in "biuf" and array.dtype.name != "bfloat16":
         advice = _NOT_NUMBERS.get(array.dtype.kind, "Convert it to numbers first.")
         raise DataError(f"The {name} has dtype {array.dtype}, expected numbers. {advice}")
-    return array
+    if array.dtype.kind == "f" and array.dtype.itemsize > 8:
+        return array.astype(np.float64)
+    return array if array.dtype.isnative else array.astype(array.dtype.newbyteorder("="))
 
 
 def fitted(arrays: Sequence[Array], inputs: Inputs) -> tuple[Array, ...]:

@@ -221,6 +221,26 @@ def test_half_precision_outputs_are_judged_in_single_precision(nets):
     np.testing.assert_allclose(found, [90_000, float(far) ** 2], rtol=1e-6)  # float16 ends at 65,504
 
 
+def test_a_loss_that_raises_is_one_error(nets):
+    losses, _ = resolve_loss(nets["softmax"], "ctc", (ONE_HOT,))
+    with pytest.raises(DataError) as caught:
+        judge(losses)((ONE_HOT,), (np.ones((3, 3), "float32"),))
+    assert str(caught.value) == (
+        "ctc cannot be computed: ValueError: Logits `y_pred` are expected to be a tensor of shape `(batch_size, "
+        "max_length, num_classes)`. Pass a loss that fits the outputs and targets."
+    )
+
+    def own(truth, output):
+        return {"mean": truth - output}["sum"]
+
+    losses, _ = resolve_loss(nets["one"], own, (WHOLE,))
+    with pytest.raises(DataError) as caught:
+        judge(losses)((WHOLE,), (np.ones((3, 1), "float32"),))
+    assert str(caught.value) == (
+        "own cannot be computed: KeyError: 'sum'. Pass a loss that fits the outputs and targets."
+    )
+
+
 def test_names_of_losses():
     class Own(keras.losses.Loss):
         def call(self, y_true, y_pred):

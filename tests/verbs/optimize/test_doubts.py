@@ -50,6 +50,21 @@ def test_an_output_without_a_number():
     )
 
 
+@pytest.mark.parametrize("given", [False, True])
+def test_an_output_without_an_element(given):
+    """Whatever a rewrite makes of nothing is equal to it."""
+    size = "N" if given else "0"
+    text = f"g (float[{size},4,8,8] x) => (float[{size},4,8,8] y) {{ {BODY} y = Relu(s) }}"
+    inputs = {"x": np.zeros((0, 4, 8, 8), np.float32)} if given else None
+    proto = model(text, **WEIGHTS)
+    result = optimize(proto, measure=False, inputs=inputs)
+    assert unchanged(result, proto)
+    name, where = result.record.notes[0].split("'")[1], "the inputs that were given" if given else "random inputs"
+    assert result.record.notes == (
+        f"Output {name!r} has no element on {where}, so no rewrite can be verified, and the model is the original.",
+    )
+
+
 def test_half_precision_that_overflows_in_part_is_not_held_against_float64():
     rng = np.random.default_rng(0)  # of some weights half precision rounds more than is allowed
     wide = {name: (200 * rng.standard_normal(array.shape)).astype("float16") for name, array in WEIGHTS.items()}

@@ -10,6 +10,7 @@ import numpy as np
 
 from addcat.data.dataset import Outputs
 from addcat.data.scores import Form
+from addcat.doors.keras.said import first_sentence
 from addcat.errors import DataError, OptionError, nearest
 from addcat.frameworks import keras, load
 from addcat.graph import Array
@@ -67,13 +68,23 @@ class OutputLoss:
         return Form("logit" if config.get("from_logits") else "identity", -1, config.get("ignore_class"))
 
     def values(self, target: Any, output: Any) -> Any:
-        """Loss at each position of each example, in float32 whatever the network computes in, as Keras has it."""
+        """Loss at each position of each example, in float32 whatever the network computes in, as Keras has it.
+
+        Raises:
+            DataError: if the loss raises, as one that expects outputs of another rank.
+        """
         dtype = getattr(self.given, "dtype", None) or keras().config.floatx()
         call: Callable[[Any, Any], Any] = self.given.call if isinstance(self.given, keras().losses.Loss) else self.given
         target, output = (keras().ops.convert_to_tensor(tensor, dtype=dtype) for tensor in (target, output))
         if len(target.shape) == len(output.shape) - 1 and output.shape[-1] == 1:
             target = keras().ops.expand_dims(target, -1)
-        return call(target, output)
+        try:
+            return call(target, output)
+        except Exception as error:  # a loss of the user's may raise anything
+            said = f"{type(error).__name__}: {first_sentence(error)}"
+            raise DataError(
+                f"{self.name} cannot be computed: {said} Pass a loss that fits the outputs and targets."
+            ) from error
 
 
 Losses = tuple[OutputLoss, ...]

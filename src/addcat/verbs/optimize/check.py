@@ -41,7 +41,7 @@ class Checker:
 
     Attributes:
         unverifiable: Why nothing can be said of a model that was changed: the original differs from itself, or gives no
-            finite numbers; "" where it can.
+            finite numbers or none at all; "" where it can.
     """
 
     def __init__(self, bench: Bench, *, tolerance: float, seed: int) -> None:
@@ -71,11 +71,14 @@ class Checker:
         again = [output.copy() for output in run(self._feeds[0])]
         if difference(self._expected[0], again) > self._tolerance:
             return "The model gives other outputs each time that it runs on the same inputs"
+        where = "on the inputs that were given" if self._bench.given else "on random inputs"
         for place, edge in enumerate(self._bench.graph.outputs):
             arrays = [np.asarray(outputs[place]) for outputs in self._expected]
+            if not any(array.size for array in arrays):
+                return f"Output {edge.node!r} has no element {where}"
             real = [array.astype(np.float64) for array in arrays if array.size and array.dtype.kind in "fV"]
             if real and not any(np.isfinite(array).any() for array in real):
-                return f"Output {edge.node!r} is NaN or infinite throughout on random inputs"
+                return f"Output {edge.node!r} is NaN or infinite throughout {where}"
         return ""
 
     @staticmethod
