@@ -224,6 +224,22 @@ def test_a_lambda_that_raises_is_named() -> None:
     )
 
 
+@pytest.mark.filterwarnings("ignore:Skipping nested container")
+def test_a_layer_whose_weights_are_not_in_the_file_is_named() -> None:
+    """Keras saves them once, and reads two layers: one of each model that holds the inner one."""
+    x = keras.Input((4,))
+    inner = keras.Model(x, layers.Dense(4, name="twice")(x), name="inner")
+    middle = keras.Model(x, inner(x), name="middle")
+    keras.Model(x, layers.Add()([middle(x), inner(x)])).save("two.keras")
+    with pytest.raises(ModelError) as caught:
+        load_model("two.keras")
+    assert str(caught.value) == (
+        "'two.keras' cannot be loaded: Layer 'twice' expected 2 variables, but received 0 variables during loading. "
+        "The file does not hold its weights, as where Keras saved a model that is part of two others, one inside the "
+        "other. Save the model again, or give the code that makes it, as package.module:function."
+    )
+
+
 def test_a_file_that_may_not_be_read(monkeypatch: pytest.MonkeyPatch) -> None:
     small().save("model.keras")
     monkeypatch.setattr(os, "access", lambda *_: False)

@@ -9,7 +9,7 @@ from small import assert_untouched, model, state
 
 import addcat
 from addcat.doors.keras.read import read
-from addcat.errors import RefusedError, SiteError
+from addcat.errors import ModelError, RefusedError, SiteError
 from addcat.verbs.inspect import inspect
 
 ops = keras.ops
@@ -65,6 +65,26 @@ def test_what_is_said_of_a_merge_with_a_constant() -> None:
         addcat.switch(pair(PAIRS["Maximum"]), {"m": "concat"})
     words = "Maximum with a constant 'm' is neither an Add nor a Concatenate [AC108]."
     assert str(other.value) == f"'m' cannot become concat: {words}"
+
+
+@pytest.mark.parametrize("name", ["Add", "Maximum"])
+def test_other_verbs_beside_a_merge_with_a_constant(name: str) -> None:
+    """What lies around it is rewritten, the constant stays; of the merge itself nothing is said."""
+    net = pair(lambda a, b: PAIRS[name](a, layers.Dense(6, name="c")(b)))
+    before, rng = state(net), np.random.default_rng(0)
+    data = [rng.normal(size=(60, 5)).astype("float32") for _ in range(2)]
+    made = addcat.optimize(net, goal="parameters")
+    assert sum(step.outcome == "kept" for step in made.record.steps) == 1  # "b" and "c" are one layer
+    assert made.model.count_params() == net.count_params() - (6 * 6 + 6)
+    assert np.abs(called(net, *data) - called(made.model, *data)).max() < 1e-5
+    assert_untouched(net, before)
+    examples = data, rng.normal(size=(60, 2)).astype("float32")
+    assert addcat.advise(net, examples, loss="mse").verdicts == ()
+    with pytest.raises(ModelError) as refused:
+        addcat.compare(net, examples, loss="mse", steps=2, pairs=2)
+    assert str(refused.value) == (
+        "The model has no Add or Concatenate that could be the other one: nothing to compare."
+    )
 
 
 ROWS = np.linspace(-1, 1, 42, dtype="float32").reshape(1, 7, 6)

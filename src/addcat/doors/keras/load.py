@@ -22,6 +22,7 @@ from addcat.frameworks import keras, load
 
 MEMBERS = ("config.json", "metadata.json")
 _UNKNOWN = "Could not locate"
+_NO_WEIGHTS = "but received 0 variables during loading"
 
 
 def load_keras(
@@ -141,6 +142,12 @@ def _refusal(path: Path, error: Exception, custom: Sequence[str], *, unsafe: boo
         )
     if " raised " in said:
         return ModelError(f"{str(path)!r} cannot be loaded: {said} Correct that layer, and save the model again.")
+    if _NO_WEIGHTS in said:
+        return ModelError(
+            f"{str(path)!r} cannot be loaded: {said} The file does not hold its weights, as where Keras saved a model "
+            "that is part of two others, one inside the other. Save the model again, or give the code that makes it, "
+            "as package.module:function."
+        )
     return ModelError(f"{str(path)!r} cannot be loaded: {said} Save or copy the model again.")
 
 

@@ -25,7 +25,7 @@ def first_sentence(error: BaseException) -> str:
 
 def _last(text: str) -> str:
     """What stands behind the last of Keras' own words about an exception."""
-    return re.split("Exception encountered: |Error encountered:\n", text)[-1]
+    return re.split("Exception encountered: |Error encountered:\n|Example error message for object .+?:\n\n", text)[-1]
 
 
 def _sentence(text: str, error: BaseException) -> str:
