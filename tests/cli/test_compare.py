@@ -66,6 +66,16 @@ def test_functions_of_a_module(command, capsys):
             "The report cannot be saved as 'm.html': the model was loaded from there, and the original is never "
             "replaced. Give another name.",
         ),
+        (
+            ["--store", "x.csv", "--csv", "./x.csv"],
+            "The trials cannot be saved as 'x.csv': --store names that file, which is never replaced. Give another "
+            "name.",
+        ),
+        (
+            ["--show", "x.html", "--html", "x.html"],
+            "The report cannot be saved as 'x.html': --show names that file, which is never replaced. Give another "
+            "name.",
+        ),
         (["--learning-rates", "fast"], "--learning-rates takes factors, such as 0.5,1,2. Got 'fast'."),
         (
             ["mine_to_compare:build", "--train", "mine_to_compare:train()"],

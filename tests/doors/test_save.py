@@ -12,7 +12,15 @@ import pytest
 
 from addcat.doors.onnx.external import external_files
 from addcat.doors.open import load_model
-from addcat.doors.save import Target, files_read, report_target, require_targets, save_model, save_report
+from addcat.doors.save import (
+    Target,
+    files_read,
+    report_target,
+    require_targets,
+    save_model,
+    save_report,
+    trials_target,
+)
 from addcat.errors import OptionError, SaveError
 
 keras, layers = networks.keras, networks.layers
@@ -125,6 +133,28 @@ def test_where_a_report_cannot_go(folder: Path, model: str, report: str, source:
         require_targets(Target(Path(model), EITHER), report_target(Path(report)), source=source)
     assert str(caught.value) == f"The report cannot be saved as {str(Path(report))!r}: {said}"
     assert names(folder) == ["page.html"]
+
+
+@pytest.mark.parametrize("report", ["trials.html", "link.html", "hard.html"])
+def test_files_of_other_options_are_never_replaced(folder: Path, report: str) -> None:
+    """A store holds what may have taken days."""
+    Path("trials.html").write_text("a store")
+    Path("link.html").symlink_to("trials.html")
+    Path("hard.html").hardlink_to("trials.html")
+    options = {"--data": "digits", "--validation": None, "--store": Path("trials.html")}
+    with pytest.raises(OptionError) as caught:
+        require_targets(report_target(Path(report)), options=options)
+    assert str(caught.value) == (
+        f"The report cannot be saved as {report!r}: --store names that file, which is never replaced. "
+        "Give another name."
+    )
+    require_targets(report_target(Path("other.html")), options=options)
+
+
+def test_two_results_in_one_place() -> None:
+    with pytest.raises(OptionError) as caught:
+        require_targets(trials_target(Path("x.csv")), report_target(Path("x.csv")))
+    assert str(caught.value) == "The report cannot be saved as 'x.csv': the trials go there. Give another name."
 
 
 def test_a_place_that_takes_no_file(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -89,7 +89,8 @@ def advise(
     from addcat.doors.save import report_target, require_targets  # noqa: PLC0415
     from addcat.verbs.advise import advise as advise_model  # noqa: PLC0415  (loads scipy, which --help does not need)
 
-    require_targets(None if html is None else report_target(html), source=model)
+    kept = {"--data": data, "--validation": validation, "--weights": weights}
+    require_targets(None if html is None else report_target(html), source=model, options=kept)
     how: dict[str, Any] = {"weights": weights, "shapes": input_shapes, "unpack": unpack, "unsafe": unsafe}
     opened = open_subject(model, data=data, loss=loss, custom=custom, **how)
     with _progress() as progress:

@@ -149,7 +149,8 @@ def _compare(
     from addcat.verbs.compare.running import stored  # noqa: PLC0415
 
     targets = None if csv is None else trials_target(csv), None if html is None else report_target(html)
-    require_targets(*targets, source=options["model"] or "")
+    kept = {f"--{name}": options[name] for name in ("data", "validation", "store", "weights")}
+    require_targets(*targets, source=options["model"] or "", options={**kept, "--show": show})
     if mlflow is not None:
         require_mlflow()
     if plan:

@@ -52,23 +52,30 @@ def trials_target(path: Path) -> Target:
     return Target(path, (".csv",), "trials")
 
 
-def require_targets(*targets: Target | None, source: str | Path = "", reads: Collection[Path] = ()) -> None:
+def require_targets(
+    *targets: Target | None,
+    source: str | Path = "",
+    reads: Collection[Path] = (),
+    options: Mapping[str, str | Path | None] | None = None,
+) -> None:
     """Ask before the work whether its results could be saved.
 
     Args:
         targets: Where to; None for what is not wanted. An existing file will be replaced.
         source: The reference that the model was loaded from; its file is never replaced.
         reads: Other files that the model reads; they are never replaced either.
+        options: Files of the command's other options, by option, such as its data or its store: nor are they.
 
     Raises:
         OptionError: if two targets are one file, a name has the wrong ending, a folder is missing or takes no file, or
-            the original would be replaced.
+            something that is read or kept would be replaced.
     """
     wanted = [target for target in targets if target is not None]
     for place, target in enumerate(wanted):
         for other in wanted[:place]:
             if _same(target.path, other.path):
-                raise target.refuse(f"the {other.noun} goes there. Give another name.")
+                verb = "go" if other.noun.endswith("s") else "goes"
+                raise target.refuse(f"the {other.noun} {verb} there. Give another name.")
         _require_ending(target)
         if source and not is_lookup(str(source)) and _same(target.path, Path(source)):
             raise target.refuse(
@@ -80,6 +87,9 @@ def require_targets(*targets: Target | None, source: str | Path = "", reads: Col
             raise target.refuse(
                 "the model keeps its weights there, and the original is never replaced. Give another name."
             )
+        for option, path in (options or {}).items():
+            if path is not None and _same(target.path, Path(path)):
+                raise target.refuse(f"{option} names that file, which is never replaced. Give another name.")
         _require_place(target)
 
 

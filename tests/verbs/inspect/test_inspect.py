@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 
 import networks
+import numpy as np
 import pytest
 from networks import Input, layers
 from small import assert_untouched, model, published, state
@@ -14,6 +15,7 @@ from addcat.errors import ModelError
 from addcat.report import rows
 from addcat.report.text import render
 from addcat.verbs.inspect import inspect, parse_input_shapes
+from tests.doors.onnx.models import model as onnx_model
 
 
 def test_it_is_the_verb_of_the_package():
@@ -333,3 +335,20 @@ def test_less_than_nothing_is_explained():
     assert "What the branches' own layers lose by it counts too, so less than nothing can be left." in page
     wide = layers.Dense(9, use_bias=False, name="head")(joined)
     assert "less than nothing" not in page_of(model(x, wide))
+
+
+def test_of_an_onnx_model_no_fit_is_offered_since_switch_takes_none():
+    proto = onnx_model(
+        """g (float[N,4,8,8] x) => (float[N,2,8,8] y) {
+            a = Relu(x) b = Conv(x, w) c = Concat<axis=1>(a, b) y = Conv(c, v)
+        }""",
+        w=np.ones((3, 4, 1, 1), "f"),
+        v=np.arange(14, dtype="f").reshape(2, 7, 1, 1),
+    )
+    found = inspect(proto)
+    (merge,) = found.to_dict()["merges"]
+    assert merge["switch"]["blocker"] == {
+        "code": "AC109",
+        "reason": "its kernel parts differ, and branch 'Relu_1' does not end in a linear layer of its own",
+    }
+    assert "give data" not in render(found.page(), width=120)

@@ -102,13 +102,14 @@ def test_older_opsets():
     )
 
 
-def test_older_opsets_that_the_converter_breaks():
+@pytest.mark.parametrize(("operator", "opset"), [("Resize", 10), ("Upsample", 9)])
+def test_older_opsets_that_the_converter_breaks(operator, opset):
     scales = np.array([1, 1, 2, 2], np.float32)
-    proto = model("g (float[1,4,4,4] x) => (float[1,4,8,8] y) { y = Resize(x, scales) }", opset=10, scales=scales)
+    text = f"g (float[1,4,4,4] x) => (float[1,4,8,8] y) {{ y = {operator}(x, scales) }}"
     refused(
-        proto,
-        f"the ONNX model uses opset 10; addcat reads opset 11 and later. {AGAIN} Do not convert it: "
-        "onnx.version_converter changes what Resize of opset 10 computes, without a word.",
+        model(text, opset=opset, scales=scales),
+        f"the ONNX model uses opset {opset}; addcat reads opset 11 and later. {AGAIN} Do not convert it: "
+        f"onnx.version_converter changes what {operator} of opset {opset} computes, without a word.",
     )
 
 
