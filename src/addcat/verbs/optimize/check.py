@@ -65,7 +65,8 @@ class Checker:
         self._noise = max(
             difference(expected, plain(feeds)) for feeds, expected in zip(self._feeds, self._expected, strict=True)
         )
-        self._exact = bench.reference(bench.original, self._feeds[0])
+        exact = bench.reference(bench.original, self._feeds[0])
+        self._exact = [] if exact is None else [exact]
 
     def _doubts(self, run: RunByName) -> str:
         again = [output.copy() for output in run(self._feeds[0])]
@@ -94,19 +95,44 @@ class Checker:
     def check(self, model: object) -> Verification:
         """Compare a model with the original."""
         run = self._bench.runner(model)
-        pairs = list(zip(self._feeds, self._expected, strict=True))
-        error = max(_of_one_type(expected, run(feeds)) for feeds, expected in pairs)
-        reference = original = None
-        if self._exact is not None:
-            found = self._bench.reference(model, self._feeds[0])
-            original = difference(self._exact, self._expected[0])
-            reference = None if found is None else difference(self._exact, run(self._feeds[0]))
-            if not isfinite(original):  # the original overflows where float64 does not, so there is nothing to compare
-                reference = original = None
-        allowed = self._tolerance + 2 * self._noise
-        return Verification(
-            self.precision, error, self._noise, allowed, reference, original, len(pairs), tuple(self._bench.given)
-        )
+        found = [[output.copy() for output in run(feeds)] for feeds in self._feeds]
+        error = max(map(_of_one_type, self._expected, found))
+        if isfinite(error) and error > self._allowed:
+            self._look_closer()
+        reference, original = self._references(found)
+        runs, given = len(found), tuple(self._bench.given)
+        return Verification(self.precision, error, self._noise, self._allowed, reference, original, runs, given)
+
+    @property
+    def _allowed(self) -> float:
+        return self._tolerance + 2 * self._noise
+
+    def _look_closer(self) -> None:
+        """Count the original's own distance from float64, on all inputs, as what it shows itself.
+
+        Two models that round as much as each other differ by up to twice that. One run with other kernels can come out
+        near the original by luck, where every other way to write the model is as far from it as from the truth.
+        """
+        if not self._exact:
+            return
+        for feeds in self._feeds[len(self._exact) :]:
+            exact = self._bench.reference(self._bench.original, feeds)
+            if exact is None:
+                break
+            self._exact.append(exact)
+        own = max(map(difference, self._exact, self._expected))
+        if isfinite(own):
+            self._noise = max(self._noise, own)
+
+    def _references(self, found: Sequence[Sequence[Array]]) -> tuple[float | None, float | None]:
+        """How far a model and the original are from float64, on the inputs where the model is further by most."""
+        off = [
+            (difference(exact, new), difference(exact, old))
+            for exact, new, old in zip(self._exact, found, self._expected, strict=False)
+        ]
+        # where the original overflows and float64 does not, there is nothing to compare
+        comparable = [(new, old) for new, old in off if isfinite(old)]
+        return max(comparable, key=lambda pair: pair[0] - pair[1]) if comparable else (None, None)
 
     def guilty(self, kept: Sequence[Kept]) -> int:
         """Which of the kept candidates is the first with which the outputs differ.

@@ -2,7 +2,8 @@
 
 Rounding differs with the order of sums, so equality is up to the tolerance and what the original itself shows: its
 difference to itself where the runtime uses other kernels. Where the model is of moderate size, both are also held
-against an evaluation in float64, which tells a rewrite that is wrong from one that rounds otherwise.
+against an evaluation in float64, which tells a rewrite that is wrong from one that rounds otherwise: before one is
+refused, the original's distance from float64 on all inputs counts as what it shows itself.
 """
 
 from collections.abc import Iterable, Sequence

@@ -117,8 +117,8 @@ def _verified(found: Verification) -> str:
     inputs = "set" if found.runs == 1 else "sets"
     text = (
         f"On {found.runs} {inputs} of {_inputs(found.given)} in {found.precision} the outputs differ by at most "
-        f"{decimal(found.error)} of their largest value; the original differs from itself by {decimal(found.noise)} "
-        f"with other kernels."
+        f"{decimal(found.error)} of their largest value; the original itself differs by {decimal(found.noise)} "
+        f"where it is computed otherwise."
     )
     if found.reference is None or found.reference_original is None:
         return text

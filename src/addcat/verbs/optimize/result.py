@@ -66,10 +66,12 @@ class Verification:
     Attributes:
         precision: The type that the model computes in.
         error: Largest difference to the original in the runtime.
-        noise: What the original itself shows: its largest difference to itself with other kernels.
+        noise: What the original itself shows: its largest difference to itself with other kernels, and to a float64
+            evaluation where that was asked, as it is before a model is refused.
         allowed: The tolerance, and what the original shows.
-        reference: Largest difference of the new model to a float64 evaluation; None where the model is too large.
-        reference_original: The same of the original.
+        reference: Difference of the new model to a float64 evaluation, where it exceeds the original's by most; None
+            where the model is too large.
+        reference_original: The original's on the same inputs.
         runs: How many sets of inputs were run.
         given: Names of the inputs that were given; the others were drawn at random.
     """
