@@ -28,7 +28,7 @@ class Evidence:
 
     Attributes:
         method: One of `METHODS`; "warm", "tied" or "short" for pairs that ran from another start or not in full;
-            "beside" for runs of the other arm alone; or "factorial" for pairs of several merges at once.
+            "other arm" for runs of that alone; or "factorial" for pairs of several merges at once.
         question: What it speaks of: a "fact" about the network, what a switch would do "from here", or what the other
             network would reach if "trained anew".
         estimate: The figure; None where the method gives facts only. Positive speaks for Concatenate.

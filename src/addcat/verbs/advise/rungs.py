@@ -22,7 +22,7 @@ from addcat.evidence.tie import MOST_SITES, tie, tying
 FULL = tuple(Stage("fresh", 1.0, pairs) for pairs in (4, 8, 16, 32))
 """Looks at full pairs; few looks have to share the error."""
 METHOD = {
-    "fresh": "short", "tied": "tied", "warm": "warm", "loose": "warm", "heads": "heads", "beside": "beside"
+    "fresh": "short", "tied": "tied", "warm": "warm", "loose": "warm", "heads": "heads", "beside": "other arm"
 }  # fmt: skip
 """Names of stages that are no full pairs."""
 LOOSER: dict[Kind, Kind] = {"warm": "loose", "tied": "fresh"}

@@ -34,7 +34,7 @@ GLOSSES = {
     "warm": "trained branches kept",
     "short": "a share of the steps",
     "tied": "both start as Add",
-    "beside": "the other beside this one",
+    "other arm": "beside this network",
     "factorial": "several merges at once",
     "retrain": "both from scratch",
 }
