@@ -688,3 +688,23 @@ def test_too_few_examples_are_counted(count, these):
     assert str(caught.value) == (
         f"{these} too few; 10 are needed at least, and some hundred to decide anything but large gains."
     )
+
+
+def test_inputs_that_cross_are_those_whose_rows_come_again():
+    users, items = np.divmod(np.arange(2400), 40)
+    columns = {
+        "users": users,
+        "flag": users % 2,  # all its values are there
+        "number": np.arange(2400),  # no row comes again
+        "items": np.stack([items, -items], axis=1),
+        "age": users % 35,  # of the user, who has one
+    }
+    examples = Examples(tuple(columns.values()), ())
+    assert [int(one.max()) + 1 for one in examples.crossed()] == [35, 40]
+    without = Examples((columns["users"], columns["items"]), ())
+    items_of, users_of = without.crossed()
+    assert np.array_equal(items_of, items)
+    assert np.array_equal(users_of, users)
+    assert Examples((users,), ()).crossed() == ()
+    twice = Examples((columns["users"], columns["users"] + 1.0), ())
+    assert twice.crossed() == ()  # each example is one of its user: repeats, and nothing that crosses

@@ -41,3 +41,12 @@ def test_one_pair_has_no_noise_between_seeds_and_losses_below_zero_are_differenc
     assert np.isnan(contrast(losses, losses, np.arange(3)).seeds)
     found = contrast(-2 * np.ones((2, 3)), -3 * np.ones((2, 3)), np.arange(3))
     assert found.gain == pytest.approx(0.5)  # of |Add's| 2
+
+
+def test_examples_that_share_users_say_less():
+    rng = np.random.default_rng(0)
+    users = np.repeat(np.arange(50), 20)
+    add = 1 + 0.3 * rng.standard_normal(50)[users] + 0.1 * rng.standard_normal((4, 1000))
+    plain, shared = (contrast(add, np.ones_like(add), np.arange(1000), crossed=groups) for groups in ((), (users,)))
+    assert shared.examples == pytest.approx(18 * plain.examples, rel=0.2)  # nearly 20 of one user are one
+    assert (shared.gain, shared.seeds) == (plain.gain, plain.seeds)

@@ -7,11 +7,13 @@ cells is taken off the second.
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from addcat.statistics.crossing import crossing
 from addcat.statistics.interval import overlapping
 
 Losses = NDArray[np.float64]
@@ -45,13 +47,21 @@ class Contrast:
         return overlapping(self.pairs, self.redrawn) / self.pairs
 
 
-def contrast(add: Losses, concat: Losses, distinct: NDArray[np.int64], *, redrawn: float = 0.0) -> Contrast:
+def contrast(
+    add: Losses,
+    concat: Losses,
+    distinct: NDArray[np.int64],
+    *,
+    crossed: Sequence[NDArray[np.int64]] = (),
+    redrawn: float = 0.0,
+) -> Contrast:
     """Compare paired runs.
 
     Args:
         add: Held-out losses of the Add arm, of shape (pairs, examples).
         concat: Of the Concatenate arm, the same.
         distinct: A number for each example, the same for examples with the same inputs: repeats are one observation.
+        crossed: The same for examples that share one input (see `Examples.crossed`).
         redrawn: Share of the training examples that each pair drew; 0 where all trained on the same.
 
     Returns:
@@ -79,6 +89,7 @@ def contrast(add: Losses, concat: Losses, distinct: NDArray[np.int64], *, redraw
         rest = cells - cells.mean(axis=0) - cells.mean(axis=1, keepdims=True) + cells.mean()
         shared = float((rest**2).sum()) / ((pairs - 1) * (number - 1))
         examples = max(examples - shared / pairs / number, 0.1 * examples)
+    examples *= crossing(difference.mean(axis=0), distinct, crossed)
     return Contrast(gain, seeds, examples, pairs, a, c, redrawn)
 
 

@@ -7,9 +7,12 @@ Each run is judged at its best evaluation, which one half of the held-out exampl
 import numpy as np
 from numpy.typing import NDArray
 
+from addcat.data.examples import Examples
 from addcat.errors import DataError
+from addcat.evidence.contrast import collapsed
 from addcat.evidence.result import Evidence
 from addcat.statistics import Interval, crossed_interval
+from addcat.statistics.crossing import crossing
 
 Curves = NDArray[np.float64]
 
@@ -83,7 +86,25 @@ def beyond(found: Evidence, loss: float, lowest: float) -> bool:
     return found.estimate is not None and found.estimate > loss - lowest
 
 
-def choose(add: Curves, concat: Curves, margin: float, *, redrawn: float = 0.0) -> str:
+def decide(add: Curves, concat: Curves, held: Examples, margin: float, *, redrawn: float = 0.0) -> str:
+    """Decide between paired runs: repeats are one observation, and what examples share of their inputs is counted.
+
+    Args:
+        add: Held-out losses of the Add arm, of shape (pairs, examples).
+        concat: Of the Concatenate arm, the same.
+        held: The held-out examples.
+        margin: As a share of Add's mean loss.
+        redrawn: Share of the training examples that each pair drew; 0 where all trained on the same.
+
+    Returns:
+        "add", "concat" or "undecided".
+    """
+    distinct = held.distinct()
+    shared = crossing((add - concat).mean(axis=0), distinct, held.crossed())
+    return choose(collapsed(add, distinct), collapsed(concat, distinct), margin, redrawn=redrawn, shared=shared)
+
+
+def choose(add: Curves, concat: Curves, margin: float, *, redrawn: float = 0.0, shared: float = 1.0) -> str:
     """Decide between paired runs.
 
     Args:
@@ -91,6 +112,7 @@ def choose(add: Curves, concat: Curves, margin: float, *, redrawn: float = 0.0) 
         concat: Of the Concatenate arm, the same.
         margin: As a share of Add's mean loss.
         redrawn: Share of the training examples that each pair drew; 0 where all trained on the same.
+        shared: How many times larger the examples' variance is for what they share.
 
     Returns:
         "add", "concat" or "undecided".
@@ -98,4 +120,5 @@ def choose(add: Curves, concat: Curves, margin: float, *, redrawn: float = 0.0) 
     reached = [level for pairs, level in LEVELS if len(add) >= pairs]
     if not reached:
         return "undecided"
-    return side(crossed_interval(add - concat, level=reached[-1], redrawn=redrawn), margin * abs(float(add.mean())))
+    gain = crossed_interval(add - concat, level=reached[-1], redrawn=redrawn, shared=shared)
+    return side(gain, margin * abs(float(add.mean())))

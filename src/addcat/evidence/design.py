@@ -32,6 +32,7 @@ from addcat.evidence.starts import warmed
 from addcat.graph import Graph, Refusal
 from addcat.report.rows import counted
 from addcat.statistics import balanced_design, main_effects
+from addcat.statistics.crossing import crossing
 from addcat.statistics.factorial import Signs
 from addcat.statistics.interval import overlapping
 from addcat.trials.arms import arm_graph
@@ -156,7 +157,8 @@ class Design:
             )
         constant = constant_losses(self._problem)
         taught = learnt(_sides(rows, losses), constant)
-        found = findings(rows, losses, self._problem.held.distinct(), given, redrawn=self._problem.redrawn)
+        held, drawn = self._problem.held, self._problem.redrawn
+        found = findings(rows, losses, held.distinct(), given, crossed=held.crossed(), redrawn=drawn)
         metrics = self._metrics(rows)
         return tuple(
             replace(one, learnt=taught, constant=mean_of(constant), metrics=told)
@@ -228,6 +230,7 @@ def findings(
     distinct: NDArray[np.int64],
     given: float,
     *,
+    crossed: Sequence[NDArray[np.int64]] = (),
     redrawn: float = 0.0,
 ) -> tuple[Found, ...]:
     """Read the pairs of a design.
@@ -237,6 +240,7 @@ def findings(
         losses: Of the mirror and of the row of each pair, each of shape (examples,).
         distinct: A number for each example, the same for repeats.
         given: Held-out loss of the given network.
+        crossed: The same as `distinct` for examples that share one input.
         redrawn: Share of the training examples that each pair drew; 0 where all trained on the same.
 
     Returns:
@@ -264,8 +268,10 @@ def findings(
         way = math.log(middle / given)
     found: list[Found] = []
     for effect, weight in zip(effects, weights, strict=True):
-        single = collapsed((weight[:, None] * np.stack(cells)).sum(axis=0)[None], distinct)[0]
+        each = (weight[:, None] * np.stack(cells)).sum(axis=0)
+        single = collapsed(each[None], distinct)[0]
         examples = float(single.var(ddof=1)) / len(single) if len(single) > 1 else 0.0
+        examples *= crossing(each, distinct, crossed)
         gain = effect.gain.estimate
         half = math.exp(gain / 2) if positive else 1.0
         seeds = effect.noise.variance * overlapping(pairs, redrawn) * free

@@ -105,7 +105,7 @@ class Pairs:
         self._compiled: set[bool] = set()
         self._found: dict[tuple[Kind, float], dict[str, list[Losses]]] = {}
         self._metrics: dict[tuple[Kind, float], dict[str, list[Mapping[str, float]]]] = {}
-        self._distinct = problem.held.distinct()
+        self._distinct, self._crossed = problem.held.distinct(), problem.held.crossed()
         self._slower, self._took_to_compile = 1.0, 0.0
         self._tail = (0.0, 0.0)
 
@@ -259,7 +259,7 @@ class Pairs:
 
     def contrast(self, stage: Stage) -> Contrast:
         """What all pairs of the stage's kind and share say."""
-        return contrast(*self.losses(stage), self._distinct, redrawn=self._problem.redrawn)
+        return contrast(*self.losses(stage), self._distinct, crossed=self._crossed, redrawn=self._problem.redrawn)
 
     def reading(self, stage: Stage, found: Contrast, way: float) -> Reading:
         """What a stage that was run says of the gain.

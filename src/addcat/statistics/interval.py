@@ -170,7 +170,9 @@ def overlapping(runs: int, redrawn: float) -> float:
     return 1.0 + runs * (1.0 - redrawn) / redrawn if redrawn else 1.0
 
 
-def crossed_interval(differences: Float64, *, level: float = 0.95, redrawn: float = 0.0) -> Interval:
+def crossed_interval(
+    differences: Float64, *, level: float = 0.95, redrawn: float = 0.0, shared: float = 1.0
+) -> Interval:
     """Interval of the mean where the same examples are judged by models of several seeds.
 
     Both the seeds and the examples are samples, and the answer is wanted for new ones of either. The variance of the
@@ -182,6 +184,7 @@ def crossed_interval(differences: Float64, *, level: float = 0.95, redrawn: floa
         differences: One paired difference for each seed and example, of shape (seeds, examples), two or more of each.
         level: Coverage.
         redrawn: Share of the training examples that each seed draws; 0 where all train on the same.
+        shared: How many times larger the examples' variance is for what they share (`addcat.statistics.crossing`).
 
     Returns:
         The grand mean and its interval; `n` is the number of seeds.
@@ -207,7 +210,7 @@ def crossed_interval(differences: Float64, *, level: float = 0.95, redrawn: floa
     seeds, examples = values.shape
     sources = [
         Noise(float(np.var(values.mean(axis=1), ddof=1)) * overlapping(seeds, redrawn) / seeds, seeds - 1),
-        Noise(float(np.var(values.mean(axis=0), ddof=1)) / examples, examples - 1),
+        Noise(shared * float(np.var(values.mean(axis=0), ddof=1)) / examples, examples - 1),
     ]
     return combined_interval(float(values.mean()), sources, n=seeds, level=level)
 

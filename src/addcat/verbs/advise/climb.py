@@ -17,8 +17,8 @@ from functools import partial
 from addcat.errors import DataError, RefusedError
 from addcat.evidence.arms import untrained_arms
 from addcat.evidence.baseline import NEVER_TAUGHT, UNTAUGHT, constant_losses, learnt, mean_of
-from addcat.evidence.contrast import Contrast, collapsed
-from addcat.evidence.decision import beyond, choose
+from addcat.evidence.contrast import Contrast
+from addcat.evidence.decision import beyond, decide
 from addcat.evidence.finetune import finetune
 from addcat.evidence.forward import forward
 from addcat.evidence.heads import Heads
@@ -291,8 +291,7 @@ class Climber:
         if full:
             made.seeds = found.seeds
             if taught:
-                add, concat = (collapsed(one, pairs.whole.held.distinct()) for one in losses)
-                side = choose(add, concat, self._wanted.margin, redrawn=problem.redrawn)
+                side = decide(*losses, pairs.whole.held, self._wanted.margin, redrawn=problem.redrawn)
             made.proved = "add" if side == "add" else "concat" if side == "concat" else None
         if taught or (full and min(found.add, found.concat) < float(constant.mean())):
             self._readings[FULLY if full else stage.kind] = reading
