@@ -48,6 +48,16 @@ def as_array(value: Any, name: str) -> Array:
     if array.dtype.kind not in "biuf" and array.dtype.name != "bfloat16":
         advice = _NOT_NUMBERS.get(array.dtype.kind, "Convert it to numbers first.")
         raise DataError(f"The {name} has dtype {array.dtype}, expected numbers. {advice}")
+    return native(array)
+
+
+def native(array: Array) -> Array:
+    """An array of a type that every framework takes: files of other machines hold their bytes in another order.
+
+    Examples:
+        >>> native(np.ones(2, ">f4")).dtype, native(np.ones(2, np.longdouble)).dtype
+        (dtype('float32'), dtype('float64'))
+    """
     if array.dtype.kind == "f" and array.dtype.itemsize > 8:
         return array.astype(np.float64)
     return array if array.dtype.isnative else array.astype(array.dtype.newbyteorder("="))

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from addcat.data.examples import Examples
-from addcat.doors.torch.examples import Example, array_of, is_dict, is_list
+from addcat.doors.torch.examples import Example, array_of, is_dict, is_list, tensor_of
 from addcat.doors.torch.stream import Generators, default_unpack, fetched, iterated, shown, unpacked
 from addcat.doors.torch.tensors import is_tensor, tensors_in
 from addcat.errors import DataError
@@ -76,7 +76,7 @@ def _of_arrays(model: "typed.nn.Module", inputs: object, rows: int) -> Example:
     def few(value: object) -> "typed.Tensor":
         if is_tensor(value):
             return value[:rows]
-        tensor: typed.Tensor = _torch.as_tensor(np.asarray(value)[:rows])
+        tensor: typed.Tensor = tensor_of(np.asarray(value)[:rows], "input")
         return tensor.to(real) if real is not None and tensor.is_floating_point() else tensor
 
     if is_dict(inputs):
@@ -169,8 +169,10 @@ def structure_of(target: object) -> Any:
 def examples_of(data: Any, example: Example) -> Examples:
     """Arrays or tensors (x, y), in the order in which the model's tensors come."""
     x, y = data
-    arrays = [array_of(_torch.as_tensor(leaf)) for leaf in _leaves(x)]
-    targets = [array_of(_torch.as_tensor(leaf)) for leaf in _leaves(y)]
+    arrays, targets = (
+        [array_of(leaf if is_tensor(leaf) else tensor_of(leaf, name)) for leaf in _leaves(part)]
+        for part, name in ((x, "input"), (y, "target"))
+    )
     if len(arrays) != len(example.tensors):
         few, many = counted(len(arrays), "input"), counted(len(example.tensors), "tensor")
         raise DataError(f"The data have {few}, the model is called with {many}.")

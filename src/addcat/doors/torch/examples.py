@@ -3,10 +3,11 @@
 import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeGuard
+from typing import TYPE_CHECKING, Any, TypeGuard, cast
 
 import numpy as np
 
+from addcat.data.checks import as_array, native
 from addcat.doors.torch.calls import Given
 from addcat.doors.torch.tables import named_modules
 from addcat.errors import ModelError
@@ -145,7 +146,21 @@ def own_forward(model: "typed.nn.Module") -> Callable[..., Any]:
 
 
 def _as_tensor(value: object) -> object:
-    return _torch.as_tensor(value) if isinstance(value, np.ndarray) else value
+    return tensor_of(cast("Array", value), "example input") if isinstance(value, np.ndarray) else value
+
+
+def tensor_of(value: object, name: str) -> "typed.Tensor":
+    """What a user gave as numbers, as a tensor.
+
+    Args:
+        value: An array or nested lists.
+        name: What it is called in messages, such as "input".
+
+    Raises:
+        DataError: if it does not hold numbers.
+    """
+    array = np.asarray(value)
+    return _torch.as_tensor(native(array) if array.dtype.kind == "c" else as_array(array, name))
 
 
 def _key(key: object) -> str:
