@@ -64,7 +64,7 @@ def advise(
     """Say whether to add or to concatenate in a trained model, and how sure that is.
 
     Args:
-        model: A built Functional or Sequential Keras model. It is not touched.
+        model: A built Functional or Sequential Keras model, or a PyTorch module. It is not touched.
         data: What it was trained on: arrays `(x, y)` (lists or dicts for several inputs), batches, `tf.data`,
             `keras.utils.PyDataset` or a torch `DataLoader`.
         validation: Data to judge on; without, part of `data` is put aside.

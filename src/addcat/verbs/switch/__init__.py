@@ -63,7 +63,7 @@ def switch(
     elsewhere the closest Add is fitted to `data`, and the record says how much is lost.
 
     Args:
-        model: A built Functional or Sequential Keras model. It is not touched.
+        model: A built Functional or Sequential Keras model, or a PyTorch module. It is not touched.
         changes: For each site the rung that it is to take: "drop", "add", "scale", "channel_scale", "low_rank:R" or
             "concat". Sites are named as `inspect` names them.
         data: Inputs on which kernels may be fitted where no exact switch exists: arrays, `(x, y)`, or batches.
@@ -74,7 +74,8 @@ def switch(
         example_inputs: What a PyTorch module is called with: a tuple of arguments, or a dict of keyword arguments.
 
     Returns:
-        The new model and the record.
+        The new model and the record. A PyTorch optimiser has to be made after it, for the new module's parameters:
+        one that was made before goes on training the old ones.
 
     Raises:
         SiteError: if a site does not exist; names the nearest.
