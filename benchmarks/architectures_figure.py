@@ -84,7 +84,8 @@ def _row(picture: Picture, axis: Axis, y: float, name: str, found: Mapping[str, 
     for runtime, value in found.items():
         _, colour, radius = RUNTIMES[runtime]
         picture.dot(axis(value), y, radius, colour)
-    picture.text(axis(max(found.values())) + 10, y + 4, percent(found["onnxruntime"]), size=11)
+    shares = ", ".join(percent(found[runtime]) for runtime in RUNTIMES if runtime in found)
+    picture.text(axis(max(found.values())) + 10, y + 4, shares, size=11)
 
 
 if __name__ == "__main__":
