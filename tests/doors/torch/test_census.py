@@ -23,6 +23,8 @@ SOME = {
     "MobileViT": ("transformers", 24, 21),
     "mobilevit_xxs": ("timm", 24, 21),
     "PAN (smp)": ("smp", 14, 14),
+    "Segformer (smp)": ("smp", 9, 8),
+    "swin_tiny": ("timm", 8, 8),
 }
 PACKAGES = {"smp": "segmentation_models_pytorch"}
 """Library, merges, and how many of them are switched there and back; the others have no exact Add."""
