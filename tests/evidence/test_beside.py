@@ -1,6 +1,7 @@
 """The other arm beside the given network: half a pair, whose other half was paid for before."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ from networks import keras
 from problems import encoded_pair, problem, two_inputs
 from small import assert_untouched, state
 
+from addcat.data.metrics import metrics_of
 from addcat.evidence.arms import untrained_arms
 from addcat.evidence.beside import late_and_rest
 from addcat.evidence.matched import Matched
@@ -63,6 +65,16 @@ def test_half_a_pair_costs_half_a_pair():
     pairs.run(MOST)
     assert meter.spent == pytest.approx(run)
     assert pairs.cost(MOST) == 0
+
+
+def test_metrics_are_those_of_the_run_and_of_the_given_network():
+    site = asked()
+    names = site.door.outputs_of(site.door.write(site.root))
+    pairs, _ = pairs_of(replace(site, metrics=metrics_of(["mse"], outputs=names, named=site.door.metric_named)))
+    found = pairs.run(MOST)
+    (metric,) = pairs.metrics(MOST)
+    assert (metric.metric, metric.pairs) == ("mse", 1)
+    assert (metric.add, metric.concat) == (pytest.approx(found.add, rel=1e-4), pytest.approx(found.concat, rel=1e-4))
 
 
 def test_more_runs_add_to_the_first():
