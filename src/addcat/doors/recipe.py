@@ -163,7 +163,7 @@ def plan(recipe: Recipe, examples: int, steps: int) -> Plan:
 
     Examples:
         >>> plan(Recipe(None, 1500, 128, "given"), 2000, 1500)
-        Plan(per_evaluation=37, evaluations=40, batch=128, share=1.0)
+        Plan(per_evaluation=37, evaluations=40, batch=128, share=1.0, begins=0)
     """
     per_pass = examples // min(recipe.batch, examples)
     evaluations = divided(steps, min(max(1, round(steps / per_pass)), MOST_EVALUATIONS))
