@@ -16,7 +16,7 @@ from addcat.evidence.matched import Matched
 from addcat.evidence.meter import Meter
 from addcat.evidence.pairs import Pairs, Stage
 from addcat.evidence.shown import interval_of, stage_words
-from addcat.verbs.advise.rungs import FULL, MORE, SHORT, stages_within
+from addcat.verbs.advise.rungs import BESIDE, FEW, FULL, SHORT, stages_within
 
 RATE = keras.optimizers.Adam(0.05)
 MOST = Stage("beside", 0.8, 1)
@@ -102,8 +102,10 @@ def test_a_rise_past_the_best_point_and_a_fall_that_goes_on():
     ("left", "stages"),
     [
         (0.5, ()),
-        (0.8, (Stage("beside", 0.65, 1),)),
-        (1.5, MORE),
+        (0.8, SHORT[1:]),
+        (0.95, (Stage("beside", 0.75, 1),)),
+        (1.5, BESIDE[:1]),
+        (2.6, FEW),
         (100.0, FULL),
     ],
 )
@@ -111,13 +113,6 @@ def test_behind_heads_the_other_arm_is_trained_as_far_as_the_budget_goes(left, s
     pairs, meter = pairs_of(asked(), trainings=left)
     pairs.training_seconds()
     assert stages_within(pairs, meter, heads=True) == stages
-
-
-def test_where_the_other_arm_is_dearer_both_are_trained_for_a_while():
-    pairs, meter = pairs_of(asked("concat"), trainings=0.66)
-    pairs.relative = {"add": 1.2, "concat": 0.6}
-    pairs.training_seconds()
-    assert stages_within(pairs, meter, heads=True) == SHORT[1:]
 
 
 def test_it_is_asked_at_equal_widths():

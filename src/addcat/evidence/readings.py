@@ -92,7 +92,7 @@ def _noise_of(bias: Bias, found: Contrast, each: float, way: float) -> Noise:
     return satterthwaite(seeds, Noise(found.examples, EXAMPLES_DEGREES), Noise(more, BIAS_DEGREES))
 
 
-BESIDE = Bias(0.01, 0.0, 0.05, 0.05, degrees=3.0)
+BESIDE = Bias(0.01, 0.0, 0.05, 0.05, seeds=0.06, degrees=3.0)
 """One arm beside the given network, which may have been trained by another recipe than it says."""
 BEHIND = 0.1
 """Log loss by which heads on a network's own branches have to be better than the network, to say that it was not kept

@@ -20,7 +20,7 @@ from addcat.statistics.belief import Reading
 from addcat.statistics.interval import Noise
 from addcat.verbs.advise.climb import EFFORTS, Climber
 from addcat.verbs.advise.climbed import Wanted
-from addcat.verbs.advise.rungs import FULL, MORE, PLANS, WARM
+from addcat.verbs.advise.rungs import FEW, FULL, PLANS, WARM
 
 module, rungs = (sys.modules[f"addcat.verbs.advise.{name}"] for name in ("climb", "rungs"))
 NOISE = Noise(1.0, 4)
@@ -183,8 +183,9 @@ def test_what_comes_before_heads_leaves_what_a_pair_costs(instant, merge):
         (0.8, 2, []),
         (1.4, 4, []),
         (1.6, 4, [0.75]),
-        (2.3, 4, [MORE[0]]),
-        (3.0, 4, [MORE[0], MORE[1]]),
+        (2.3, 4, [1.0]),
+        (3.0, 4, [FEW[0]]),
+        (7.0, 4, [FEW[0], FEW[1]]),
         (9.0, 4, [FULL[0]]),
     ],
 )
@@ -238,11 +239,11 @@ def test_where_full_pairs_are_quick_no_short_cut_is_taken_beside_one_probe(insta
 
 def test_at_equal_parameters_short_cuts_are_read_as_at_equal_widths(instant):
     module.Pairs.gain = module.Heads.gain = 0.3
-    made, _ = climb(encoded_pair("concat"), trainings=3.0, match="parameters")
+    made, _ = climb(encoded_pair("concat"), trainings=2.5, match="parameters")
     heads = made.get("heads")
     assert heads.words.endswith(" Both arms have the same widths here.")
     assert module.Heads.last.match == "widths"
-    same, _ = climb(encoded_pair("concat"), trainings=3.0)
+    same, _ = climb(encoded_pair("concat"), trainings=2.5)
     assert made.readings == same.readings
     assert made.belief.interval().estimate < same.belief.interval().estimate
     made, _ = climb(encoded_pair("concat"), trainings=20.0, match="parameters", wanted=Wanted(regret=1e-9))

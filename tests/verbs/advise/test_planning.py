@@ -63,21 +63,20 @@ def test_what_can_be_paid_instead_and_what_more_would_buy(plan):
 
 
 def test_what_is_left_behind_heads_trains_the_other_arm(plan):
-    found = plan("concat", budget="1.3x", batch_size=128)
+    found = plan("concat", budget="1.6x", batch_size=128)
     assert names(found)[2:5] == [
-        "4 pairs, heads 40 % of the steps", "1 run of the other arm, 70 % of the steps", "4 full pairs"
+        "4 pairs, heads 40 % of the steps", "1 run of the other arm", "4 full pairs"
     ]  # fmt: skip
     assert [rung.within for rung in found.courses[0].rungs] == [True] * 4 + [False] * 4
     assert found.courses[0].rungs[3].regret < found.courses[0].rungs[2].regret
 
 
-def test_runs_of_the_other_arm_hold_those_before(plan):
-    found = plan("concat", budget="6x", batch_size=128)
-    one, two, four = (rung for rung in found.courses[0].rungs if "of the other arm" in rung.name)
-    assert [rung.name for rung in (one, two, four)] == [f"{n} of the other arm" for n in ("1 run", "2 runs", "4 runs")]
-    heads = found.courses[0].rungs[2].trainings
-    assert two.trainings - heads == pytest.approx(2 * (one.trainings - heads))
-    assert four.trainings - heads == pytest.approx(4 * (one.trainings - heads))
+def test_few_full_pairs_hold_those_before(plan):
+    found = plan("concat", budget="8x", batch_size=128)
+    heads, one, two, three = (rung.trainings for rung in found.courses[0].rungs[2:6])
+    assert names(found)[3:7] == ["1 full pair", "2 full pairs", "3 full pairs", "4 full pairs"]
+    for number, cost in ((2, two), (3, three)):
+        assert cost - heads == pytest.approx(number * (one - heads))
 
 
 def test_where_full_pairs_are_quick_the_plan_has_no_heads(plan, monkeypatch):

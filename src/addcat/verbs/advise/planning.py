@@ -257,7 +257,7 @@ class _Reckoning:
         if not stages:
             self.why = self.why or "the budget does not allow to train pairs."
         before = tuple(stage for stage in stages if stage not in FULL)
-        self._chain(pairs, before, added=any(stage.kind != "beside" for stage in before), timed=timed)
+        self._chain(pairs, before, added=any(stage.kind in ("warm", "tied") for stage in before), timed=timed)
         if before != stages:  # full pairs come on top
             self._steps += map(self._bought, before)
             share.spent += sum(map(pairs.cost, before))
@@ -321,5 +321,5 @@ def _words(stage: Stage) -> str:
         return f"{rows.counted(stage.pairs, 'run')} of the other arm{length}"
     start = "" if stage.kind == "fresh" else f"{stage.kind} "
     if stage.share >= 1:
-        return f"{rows.integer(stage.pairs)} {start or 'full '}pairs"
+        return rows.counted(stage.pairs, f"{start or 'full '}pair")
     return f"{rows.counted(stage.pairs, 'pair')}, {start}{rows.percent(stage.share)} of the steps"

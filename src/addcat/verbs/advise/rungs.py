@@ -36,10 +36,10 @@ PLANS: tuple[tuple[Stage, ...], ...] = (
 """What to run where four full pairs cannot be paid: the first that can."""
 SHORT = tuple(Stage("fresh", 0.33, pairs) for pairs in (2, 1))
 """What is left after heads where four full pairs cannot be paid: branches may learn what these have not."""
-BESIDE = tuple(Stage("beside", share / 20, 1) for share in range(20, 11, -1))
-"""The other arm alone, as far as the budget goes: the rest of it where what is left does not pay for pairs."""
-MORE = tuple(Stage("beside", 1.0, runs) for runs in (1, 2, 4))
-"""Runs of all of its steps, where the budget pays for more than one."""
+BESIDE = tuple(Stage("beside", share / 20, 1) for share in range(20, 14, -1))
+"""The other arm alone, as far as the budget goes; what learns slowly says little at two thirds of its steps."""
+FEW = tuple(Stage("fresh", 1.0, pairs) for pairs in (1, 2, 3))
+"""Full pairs that prove nothing, where four cannot be paid behind heads."""
 HEADS = tuple(Stage("heads", 0.4, pairs) for pairs in (4, 2, 1))
 """Heads of branches that share their weights: the first that the budget allows."""
 JUDGES = 400
@@ -218,7 +218,7 @@ def quickly(problem: Problem, pairs: Pairs, meter: Meter, first_pass: float) -> 
 def stages_within(pairs: Runs, meter: Meter, *, heads: bool = False, quick: bool = False) -> tuple[Stage, ...]:
     """The stages of pairs to run with what is left: short ones, then full ones, tied where four cannot be paid.
 
-    Behind heads, which are trained on branches as they are, the other arm is drawn anew, or both are for a while.
+    Behind heads, which are trained on branches as they are, both arms are drawn anew, or the other alone.
 
     Args:
         pairs: Reckon their cost.
@@ -230,9 +230,9 @@ def stages_within(pairs: Runs, meter: Meter, *, heads: bool = False, quick: bool
     if (heads or quick) and meter.affords(pairs.cost(full[0]), pairs.seconds(full[0])):
         return full
     if heads:
-        some = (*BESIDE, *SHORT)
+        some = (FEW[0], *BESIDE, *SHORT)
         first = next((stage for stage in some if meter.affords(pairs.cost(stage), pairs.seconds(stage))), None)
-        return () if first is None else MORE if first == MORE[0] else (first,)
+        return () if first is None else FEW if first == FEW[0] else (first,)
     first = (WARM, FULL[0])
     if meter.affords(sum(map(pairs.cost, first)), sum(map(pairs.seconds, first))):
         return (WARM, *FULL)
