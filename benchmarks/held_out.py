@@ -8,8 +8,8 @@ teachers; own, shared and residual branches, two and three of them, 300 to 4,000
 of branches that share their weights. The others are drawn by `held_out_tasks.py`. Seed 8: 18 dense and 10 of
 convolutions, after heads. Seeds 34 and 21: 47 and 8, and 6 towers, after the budget was put by for them; "matched" has
 as many parameters in both arms; that behind heads the other arm alone is trained came from looking at these, and 1x is
-from after it. Seed 55: 46 and 8 towers, after that, but for the range in which the given network may lie past its best
-point, which came from one of seed 21. The gain is a share of Add's loss, its truth from 48 pairs (of convolutions 10)
+from after it. Seed 55: 46 and 8 towers, drawn before that and answered after it; how much of a run is too little, and
+its noise, came later. The gain is a share of Add's loss, its truth from 48 pairs (of convolutions 10)
 on the data that `advise` saw; of the later seeds 32 (of convolutions 10, 32, 8 and 8). The default's budget is a minute
 of the clock, on two cores with one program beside at best and about ten at worst.
 
