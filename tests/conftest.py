@@ -1,6 +1,7 @@
 """What every test shares: the backend, hypothesis without surprises, and printed output kept as files."""
 
 import os
+import signal
 import sys
 import tempfile
 from dataclasses import dataclass
@@ -16,6 +17,9 @@ os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(CACHE))
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
 # where there is a GPU, the processes of a test run share it
 os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
+# a shell starts what runs in the background with Ctrl-C ignored, and some tests send it
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 # a test neither reads nor leaves what was measured for a user
 os.environ["XDG_CACHE_HOME"] = tempfile.mkdtemp(prefix="addcat-tests-")
 settings.register_profile("addcat", deadline=None, derandomize=True, print_blob=True)
