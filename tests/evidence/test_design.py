@@ -104,3 +104,16 @@ def test_pairs_of_a_design():
     design = Design(made, WARM)
     assert (design.rows.shape, design.pairs) == ((4, 2), 4)
     assert design.seconds(0.01, 1.0) > design.seconds(0.01, 0.1)
+
+
+def test_examples_that_share_users_say_less_of_every_merge():
+    rng, users = np.random.default_rng(0), np.repeat(np.arange(50), 20)
+    rows = balanced_design(2)
+    gains = 0.3 * rng.standard_normal(50)[users]
+    losses = [
+        (1 + row[0] * gains + 0.1 * rng.random(1000), 1 - row[0] * gains + 0.1 * rng.random(1000)) for row in rows
+    ]
+    plain = findings(rows, losses, np.arange(1000), 1.0)
+    shared = findings(rows, losses, np.arange(1000), 1.0, crossed=(users,))
+    assert shared[0].contrast.examples == pytest.approx(20 * plain[0].contrast.examples, rel=0.1)
+    assert shared[0].contrast.gain == plain[0].contrast.gain

@@ -17,6 +17,7 @@ from addcat.doors import keras as door
 from addcat.doors.recipe import Recipe, require_shortened
 from addcat.errors import DataError
 from addcat.evidence.arms import untrained_arms
+from addcat.evidence.contrast import contrast
 from addcat.evidence.meter import Meter
 from addcat.evidence.pairs import Pairs, Stage, begun, plan_of
 from addcat.evidence.starts import starts_of
@@ -272,3 +273,16 @@ def test_what_compiling_took_is_what_it_is_reckoned_to_take(monkeypatch):
     assert 0.29 < pairs.compiling_seconds() != 0.8
     assert pairs.seconds(Stage("fresh", 1.0, 16)) < 0.29  # nothing is left to compile
     assert pairs.seconds(Stage("fresh", 1.0, 9)) > 0.29  # of one alone there is
+
+
+def test_held_out_examples_that_share_a_branch_s_input_say_less():
+    """Forty examples of the first branch, each beside five of the second."""
+    site = ordered_pair()
+    held = site.held.first(40)
+    first, second = (np.repeat(held.inputs[0], 5, axis=0), np.tile(site.held.inputs[1][:5], (40, 1)))
+    crossed = replace(held, inputs=(first, second), targets=(np.repeat(held.targets[0], 5, axis=0),))
+    assert [int(one.max()) + 1 for one in crossed.crossed()] == [40]
+    pairs, _ = pairs_of(replace(site, held=crossed))
+    stage = Stage("fresh", 1.0, 3)
+    found = pairs.run(stage)
+    assert found.examples > 1.5 * contrast(*pairs.losses(stage), crossed.distinct()).examples

@@ -1,7 +1,7 @@
 """The other arm beside the given network: what one training buys, where the network is a run of its own arm already.
 
 A pair costs two trainings. The given network is one half of a pair that somebody has paid for, so the other arm alone,
-trained by the same recipe, says what the pair would, less what both halves have in common. On 32 networks of 16 tasks
+trained by the same recipe, says what the pair would, less what both halves have in common. On 50 networks of 25 tasks
 whose branches share their weights, four fifths of a run lay as near to the truth as all of it did: by then the learning
 rate has gone down. So a run that the budget does not pay for in full is the beginning of one, not a shorter one.
 """
