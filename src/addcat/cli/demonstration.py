@@ -24,8 +24,8 @@ from addcat.verbs.advise.html.document import write_report
 from addcat.verbs.inspect import inspect
 from addcat.verbs.switch import switch
 
-STEPS, BATCH = 640, 128
-EXAMPLES, HELD = 2048, 1024
+STEPS, BATCH = 320, 128
+EXAMPLES, HELD = 1024, 512
 """To fit on and to judge on: whole batches, since each other size of a batch is compiled anew."""
 QUICKLY = "--xla_backend_optimization_level=0"
 """Programs of networks as small as these take longer to be compiled than to run."""

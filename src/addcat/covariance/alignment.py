@@ -11,13 +11,10 @@ from itertools import accumulate
 from typing import Any
 
 import numpy as np
-import scipy.optimize
 from numpy.typing import NDArray
 
 from addcat.algebra.linear import Float64
 from addcat.errors import ShapeError
-
-optimize: Any = scipy.optimize  # its types are partial
 
 CONSTANT = 1e-20
 """A channel whose variance is below this share of the largest is constant: what it shows is rounding, near 1e-32."""
@@ -80,7 +77,7 @@ def alignment(cov_x: Float64, cov_y: Float64, cov_xy: Float64) -> Alignment:
         )
     correlation = _inverse_deviation(cov_x)[:, None] * cov_xy * _inverse_deviation(cov_y)
     size = np.abs(correlation)
-    _, order = optimize.linear_sum_assignment(size, maximize=True)
+    order = _assigned(size)
     per_channel = _nuclear_norm(correlation) / channels
     both = float(np.sqrt(max(0.0, np.trace(cov_x) * np.trace(cov_y))))
     per_branch = _nuclear_norm(cov_xy) / both if both else 0.0
@@ -147,6 +144,14 @@ def scale_ratio(cov: Float64, sizes: Sequence[int]) -> float:
     if quiet == 0.0:
         return 1.0 if loud == 0.0 else float("inf")
     return loud / quiet
+
+
+def _assigned(size: Float64) -> NDArray[Any]:
+    """For each channel of the first branch the one of the second that it goes with, so that the sum is largest."""
+    import scipy.optimize  # noqa: PLC0415  (a tenth of a second, which `addcat --help` would wait for)
+
+    optimize: Any = scipy.optimize  # its types are partial
+    return optimize.linear_sum_assignment(size, maximize=True)[1]
 
 
 def _nuclear_norm(matrix: Float64) -> float:

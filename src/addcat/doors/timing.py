@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy.stats import binom
+import scipy.special
 
+special: Any = scipy.special  # its types are partial
 LEVEL = 0.99
 LOOKS = (8, 16, 32, 64)
 """Numbers of pairs at which a measurement may stop. At 8 pairs the 99 % interval goes from smallest to largest."""
@@ -112,8 +113,8 @@ def ratio_of(times: list[tuple[float, float]], level: float = LEVEL) -> Ratio:
     ratios = np.sort(array[:, 1] / array[:, 0])
     n = len(ratios)
     # the largest k with P(at most k heads of n fair coins) <= (1 - level) / 2
-    distribution: Any = binom(n, 0.5)
-    k = max(int(distribution.ppf((1 - level) / 2)) - 1, 0)
+    below = special.bdtr(np.arange(n), n, 0.5)
+    k = max(int(np.searchsorted(below, (1 - level) / 2)) - 1, 0)
     old, new = np.median(array, axis=0)
     return Ratio(float(np.median(ratios)), float(ratios[k]), float(ratios[n - 1 - k]), n, float(old), float(new))
 

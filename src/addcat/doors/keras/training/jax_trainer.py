@@ -194,46 +194,51 @@ class JaxTrainer:
     def _program(self, name: str) -> Any:
         """One of the programs, made once; JAX compiles it when it is first called."""
         if name not in self._programs:
-            jax, alone = self._jax, (None,) * 7
+            jax = self._jax
             makers: dict[str, Callable[[], Any]] = {
                 "step": lambda: jax.jit(self._step, donate_argnums=0),
                 "evaluate": lambda: jax.jit(self._evaluate),
                 "judge": lambda: jax.jit(self._judge),
-                "runs": lambda: jax.jit(jax.vmap(partial(self._whole, keep=False), in_axes=(0, 0, *alone))),
-                "judged runs": lambda: jax.jit(jax.vmap(partial(self._whole, keep=True), in_axes=(0, 0, *alone))),
+                "runs": lambda: jax.jit(partial(self._whole, keep=False)),
+                "judged runs": lambda: jax.jit(partial(self._whole, keep=True)),
             }
             self._programs[name] = makers[name]()
         return self._programs[name]
 
     def _whole(
-        self, state: Any, order: Any, steps: Any, evaluations: Any, pace: Any, *arrays: Any, keep: bool
+        self, states: Any, orders: Any, steps: Any, evaluations: Any, pace: Any, *arrays: Any, keep: bool
     ) -> tuple[Any, Any]:
-        """A run; loops of traced length, since nothing is differentiated through them.
+        """Runs side by side; loops of traced length, since nothing is differentiated through them.
+
+        A step is mapped over the runs inside of the loops: mapped as a whole, a loop is traced several times over.
 
         Returns:
-            Its curve, with room; and its outputs where they are to be kept.
+            Their curves, with room; and their outputs where they are to be kept.
         """
         jax, jnp = self._jax, self._jax.numpy
         inputs, targets, held, truth = arrays
+        step = jax.vmap(self._step, in_axes=(0, None, 0, 0))
+        judge = jax.vmap(self._judge, in_axes=(0, None, None))
+        look = jax.vmap(partial(_kept, jnp), in_axes=(None, 0, 0, 0))
 
-        def one(place: Any, state: Any) -> Any:
-            rows = ([a[order[place]] for a in inputs], [a[order[place]] for a in targets])
-            return self._step(state, pace, *rows)
+        def one(place: Any, states: Any) -> Any:
+            rows = ([a[orders[:, place]] for a in inputs], [a[orders[:, place]] for a in targets])
+            return step(states, pace, *rows)
 
         def part(place: Any, carried: Any) -> Any:
-            state, found, kept = carried
-            state = jax.lax.fori_loop(place * steps, (place + 1) * steps, one, state)
-            losses, outputs = self._judge(state, held, truth)
-            found = found.at[place].set(losses.astype(found.dtype))
-            return state, found, _kept(jnp, place, losses, outputs, kept) if keep else kept
+            states, found, kept = carried
+            states = jax.lax.fori_loop(place * steps, (place + 1) * steps, one, states)
+            losses, outputs = judge(states, held, truth)
+            found = found.at[:, place].set(losses.astype(found.dtype))
+            return states, found, look(place, losses, outputs, kept) if keep else kept
 
-        room = max(self._plan.evaluations, FEWEST_ROOM)
+        runs, room = len(orders), max(self._plan.evaluations, FEWEST_ROOM)
         kept: Any = ()
         if keep:
-            shapes = jax.eval_shape(self._judge, state, held, truth)[1]
-            kept = jnp.full(2, jnp.inf), [jnp.zeros(one.shape, one.dtype) for one in shapes]
-        found = jnp.zeros((room, self._held.count), "float32")
-        _, found, kept = jax.lax.fori_loop(0, evaluations, part, (state, found, kept))
+            shapes = jax.eval_shape(judge, states, held, truth)[1]
+            kept = jnp.full((runs, 2), jnp.inf), [jnp.zeros(one.shape, one.dtype) for one in shapes]
+        found = jnp.zeros((runs, room, self._held.count), "float32")
+        _, found, kept = jax.lax.fori_loop(0, evaluations, part, (states, found, kept))
         return found, kept[1] if keep else []
 
     def _step(self, state: Any, pace: Any, inputs: Any, targets: Any) -> Any:
