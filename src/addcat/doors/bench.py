@@ -1,6 +1,7 @@
 """What `optimize` works on: a model on a bench, where it is read, rewritten, run and, in some frameworks, timed."""
 
 from collections.abc import Callable, Hashable, Mapping
+from math import inf
 from typing import Any, Literal, Protocol
 
 from addcat.doors.timing import Ratio
@@ -19,14 +20,14 @@ class Timer(Protocol):
         """All that a time depends on beside the model: machine, runtime and threads."""
         ...
 
-    def compare(self, old: Graph, new: Graph, *, limit: float = 0.8, worth: float = 1.0) -> Ratio:
+    def compare(self, old: Graph, new: Graph, *, limit: float = 0.8, worth: float = 1.0, most: float = inf) -> Ratio:
         """Time what differs between two graphs, until it is seen whether the ratio is below `worth`.
 
-        The whole is timed where what differs cannot be run alone.
+        The whole is timed where what differs cannot be run alone. `limit` and `most` are those of `interleave`.
         """
         ...
 
-    def compare_whole(self, old: Any, new: Any, *, limit: float) -> Ratio:
+    def compare_whole(self, old: Any, new: Any, *, limit: float, most: float = inf) -> Ratio:
         """Time two models against each other, over all pairs that the time allows."""
         ...
 

@@ -9,10 +9,14 @@ every machine has, move neither.
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from math import ceil, inf, log2
 from typing import Any
 
 import numpy as np
 import scipy.special
+
+from addcat.errors import AddcatError
+from addcat.report.rows import counted, seconds_text
 
 special: Any = scipy.special  # its types are partial
 LEVEL = 0.99
@@ -21,6 +25,10 @@ LOOKS = (8, 16, 32, 64)
 Clock = Callable[[], float]
 SHORTEST = 0.002
 """Seconds that one timing takes at least; shorter runs are repeated."""
+
+
+class UndecidedError(AddcatError):
+    """A comparison that ended before it could say anything: the runs are too long, or the machine too busy."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +71,7 @@ def interleave(
     clock: Clock = time.perf_counter,
     stop_early: bool = True,
     worth: float = 1.0,
+    most: float = inf,
 ) -> Ratio:
     """Time two runs against each other.
 
@@ -75,17 +84,24 @@ def interleave(
         stop_early: Whether to stop once the interval lies below 1 or above `worth`. That decides sooner, and
             overstates what is seen by chance; a ratio that is reported is better taken over all pairs.
         worth: The largest ratio that is of interest.
+        most: Seconds after which no pair is begun, whatever is decided by then; counted from when both have run, since
+            a first run may compile.
 
     Returns:
         The ratio new / old.
+
+    Raises:
+        UndecidedError: if `most` seconds were too few for an interval of that level.
     """
     begun = time.perf_counter()
-    slowest = max(_seconds(run, 1, clock) for run in (old, new) for _ in range(2))
+    first = [_seconds(run, 1, clock) for run in (old, new)]
+    end = time.perf_counter() + most
+    slowest = max(*first, *(_seconds(run, 1, clock) for run in (old, new)))
     repeats = max(1, int(np.ceil(SHORTEST / max(slowest, 1e-9))))
     times: list[tuple[float, float]] = []
     result = None
     for pairs in LOOKS:
-        while len(times) < pairs:
+        while len(times) < pairs and time.perf_counter() < end:
             if len(times) % 2:
                 after = _seconds(new, repeats, clock)
                 times.append((_seconds(old, repeats, clock), after))
@@ -94,12 +110,27 @@ def interleave(
                 times.append((before, _seconds(new, repeats, clock)))
             if len(times) >= LOOKS[0] and time.perf_counter() - begun > limit:
                 break
+        if len(times) < fewest(level):
+            raise UndecidedError(
+                f"Not decided: {counted(len(times), 'pair')} of runs in {seconds_text(max(most, 0.0))}, where "
+                f"{fewest(level)} are needed. A longer time limit, or a machine that is less busy, decides it."
+            )
         result = ratio_of(times, level)
         decided = stop_early and (result.faster or result.low > worth)
         if decided or len(times) < pairs or time.perf_counter() - begun > limit:
             break
     assert result is not None  # noqa: S101
     return result
+
+
+def fewest(level: float) -> int:
+    """Pairs without which there is no interval of a level: from the smallest to the largest is not wide enough.
+
+    Examples:
+        >>> fewest(0.9), fewest(0.99)
+        (5, 8)
+    """
+    return ceil(log2(2 / (1 - level)))
 
 
 def ratio_of(times: list[tuple[float, float]], level: float = LEVEL) -> Ratio:

@@ -95,7 +95,7 @@ def test_a_weight_too_large_for_its_type_is_not_folded():
 
 def test_what_was_dropped_is_not_kept(monkeypatch):
     confirm = import_module("addcat.verbs.optimize.confirm")
-    monkeypatch.setattr(confirm, "_against", lambda *_: ("It is not", None))
+    monkeypatch.setattr(confirm, "_against", lambda *_: ("It is not", None, ()))
     result = optimize(head(), measure=False)
     assert result.record.notes == ("It is not, so the model is the original.",)
     outcomes = {attempt.outcome for attempt in result.record.steps}

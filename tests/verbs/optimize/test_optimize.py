@@ -72,12 +72,12 @@ def same(old, new, tolerance=1e-5):
 def timed(monkeypatch):
     """Measurements that say what the cost model says, so that tests do not depend on the machine."""
 
-    def compare(timer, old, new, *, limit=0.0, worth=1.0):
+    def compare(timer, old, new, **_):
         before, after = predict.seconds(old), predict.seconds(new)
         ratio = after / before
         return Ratio(ratio, ratio * 0.999, ratio * 1.001, 8, before, after)
 
-    def compare_whole(timer, old, new, *, limit):
+    def compare_whole(timer, old, new, **_):
         return compare(timer, timer.bench.read(old), timer.bench.read(new))
 
     monkeypatch.setattr(OnnxTimer, "compare", compare)
@@ -191,9 +191,9 @@ def wrong_plan(graph, node):
     )
 
 
-def task(proto, rules, goal="latency", measure=False):
+def task(proto, rules, goal="latency", measure=False, limit=60.0):
     settings = Settings("onnxruntime", 1, "float32", 1e-5, measure, True, True, 0, lambda _: None)
-    return Task(bench_of(proto), goal, tuple(rules), settings, time.perf_counter() + 60.0)
+    return Task(bench_of(proto), goal, tuple(rules), settings, limit, time.perf_counter() + limit)
 
 
 def test_a_wrong_rewrite_is_found_and_dropped(monkeypatch):

@@ -7,6 +7,7 @@ from collections.abc import Callable, Hashable
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
+from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -51,11 +52,11 @@ class OnnxTimer:
         """The same, measured once."""
         return self._peaks[id(model)][1] if id(model) in self._peaks else self.process_peak(model)
 
-    def compare_whole(self, old: "Model", new: "Model", *, limit: float) -> Ratio:
+    def compare_whole(self, old: "Model", new: "Model", *, limit: float, most: float = inf) -> Ratio:
         """Time two models against each other, over all pairs that the time allows."""
         feeds = self.bench.feeds(0)
         runs = partial(self.bench.as_timed(old)[0], feeds), partial(self.bench.as_timed(new)[0], feeds)
-        return interleave(*runs, limit=limit, clock=self._clock, stop_early=False)
+        return interleave(*runs, limit=limit, most=most, clock=self._clock, stop_early=False)
 
     def elsewhere(self, old: "Model", new: "Model") -> tuple[str, ...]:
         """An ONNX model is timed in the runtime that was asked for alone."""
@@ -72,14 +73,14 @@ class OnnxTimer:
         own = "" if self.bench.precision == "float32" else f", {self.bench.precision} precision"
         return f"{processor()}, {self.bench.runtime} {runtime.__version__}, {self.bench.threads} threads{own}"
 
-    def compare(self, old: Graph, new: Graph, *, limit: float = 0.8, worth: float = 1.0) -> Ratio:
+    def compare(self, old: Graph, new: Graph, *, limit: float = 0.8, worth: float = 1.0, most: float = inf) -> Ratio:
         """Time what differs between two graphs; the whole where it cannot be run alone."""
         before, after = self._regions(old, new)
         try:
             runs = self._part(before), self._part(after)
-            return interleave(*runs, limit=limit, level=0.9, clock=self._clock, worth=worth)
+            return interleave(*runs, limit=limit, most=most, level=0.9, clock=self._clock, worth=worth)
         except (ModelError, OptionError):
-            return self.compare_whole(self.bench.write(old), self.bench.write(new), limit=4 * limit)
+            return self.compare_whole(self.bench.write(old), self.bench.write(new), limit=4 * limit, most=most)
 
     def _regions(self, old: Graph, new: Graph) -> tuple[Graph, Graph]:
         key = (id(old), id(new))

@@ -4,10 +4,11 @@ import time
 from collections.abc import Callable, Generator, Hashable
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from math import inf
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
-from addcat.doors.timing import Ratio, interleave
+from addcat.doors.timing import Ratio, UndecidedError, interleave
 from addcat.doors.torch.calls import Call
 from addcat.doors.torch.devices import wait
 from addcat.doors.torch.examples import device_of
@@ -20,8 +21,8 @@ if TYPE_CHECKING:
     import torch as typed
 
 _torch: Any = torch()
-ELSEWHERE = 3.0
-"""Seconds for a time that nobody asked for."""
+ELSEWHERE, MOST = 3.0, 30.0
+"""Seconds for a time that nobody asked for, and those after which it is left undecided."""
 NAMES = {"torch": "eager mode", "torch.compile": "torch.compile"}
 
 
@@ -50,13 +51,16 @@ class TorchTimer:
         where = f"{self.runtime}, {self.threads} threads, {self.device}"
         return f"{_torch.__version__}, {_torch.__config__.show()}, {where}"
 
-    def compare(self, old: Graph, new: Graph, *, limit: float = 0.8, worth: float = 1.0) -> Ratio:
+    def compare(self, old: Graph, new: Graph, *, limit: float = 0.8, worth: float = 1.0, most: float = inf) -> Ratio:
         """Time the modules of two graphs."""
-        return self._ratio(self.write(old), self.write(new), self.runtime, limit=limit, level=0.9, worth=worth)
+        options: dict[str, Any] = {"limit": limit, "most": most, "level": 0.9, "worth": worth}
+        return self._ratio(self.write(old), self.write(new), self.runtime, **options)
 
-    def compare_whole(self, old: "typed.nn.Module", new: "typed.nn.Module", *, limit: float) -> Ratio:
+    def compare_whole(
+        self, old: "typed.nn.Module", new: "typed.nn.Module", *, limit: float, most: float = inf
+    ) -> Ratio:
         """Time two modules against each other, over all pairs that the time allows."""
-        return self._ratio(old, new, self.runtime, limit=limit, stop_early=False)
+        return self._ratio(old, new, self.runtime, limit=limit, most=most, stop_early=False)
 
     def _ratio(self, old: "typed.nn.Module", new: "typed.nn.Module", runtime: str, **options: Any) -> Ratio:
         if runtime == "torch.compile":
@@ -87,8 +91,8 @@ class TorchTimer:
         """How the two compare in the other of eager mode and `torch.compile`."""
         other = next(name for name in NAMES if name != self.runtime)
         try:
-            ratio = self._ratio(old, new, other, limit=ELSEWHERE, stop_early=False)
-        except ModelError as error:
+            ratio = self._ratio(old, new, other, limit=ELSEWHERE, most=MOST, stop_early=False)
+        except (ModelError, UndecidedError) as error:
             return (f"Nothing was timed under {NAMES[other]}. {error}",)
         return (
             f"Under {NAMES[other]} it takes {ratio.estimate:.2f} of the time ({ratio.low:.2f} to {ratio.high:.2f}); "

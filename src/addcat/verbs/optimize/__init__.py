@@ -72,7 +72,8 @@ def optimize(
             measured and verified on them.
         tolerance: Largest difference of outputs in float32, relative to the largest value, beyond what the original
             itself shows between kernels.
-        time_limit: Seconds for the search; the last measurement and the verification come on top.
+        time_limit: Seconds for the search, and for finding what is to blame where the verification fails; the
+            verification itself and the last measurement come on top.
         measure: Whether to measure; otherwise the cost model alone decides. Keras models are never measured.
         cache: Whether parts that were measured before on this machine, under the same runtime, are not measured again.
             They are kept in the user's cache folder; the whole model is measured anew in any case.
@@ -120,7 +121,16 @@ def optimize(
     wanted: list[Goal] = [one for one in GOALS if goal in (one, "all")]
     limit = time_limit / len(wanted)
     results = [
-        _run(Task(bench, one, writable(rules_for(bench.framework, one), bench), settings, time.perf_counter() + limit))
+        _run(
+            Task(
+                bench,
+                one,
+                writable(rules_for(bench.framework, one), bench),
+                settings,
+                limit,
+                time.perf_counter() + limit,
+            )
+        )
         for one in wanted
     ]
     if goal != "all":

@@ -1,5 +1,6 @@
 """Verification of a result, and the rewrite that is to blame where it fails."""
 
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import inf, isfinite
@@ -134,20 +135,22 @@ class Checker:
         comparable = [(new, old) for new, old in off if isfinite(old)]
         return max(comparable, key=lambda pair: pair[0] - pair[1]) if comparable else (None, None)
 
-    def guilty(self, kept: Sequence[Kept]) -> int:
-        """Which of the kept candidates is the first with which the outputs differ.
+    def narrowed(self, kept: Sequence[Kept], good: int, until: float) -> tuple[int, int]:
+        """Between which of the kept candidates the outputs begin to differ, by bisection.
 
         Args:
             kept: In order, the last of which fails.
+            good: The position of one that passes; -1 where only the original is known to.
+            until: When to stop, on `time.perf_counter`.
 
         Returns:
-            Its position, found by bisection.
+            The positions of one that passes and of a later one that fails: the next, unless the time was up.
         """
-        good, bad = -1, len(kept) - 1
-        while bad - good > 1:
+        bad = len(kept) - 1
+        while bad - good > 1 and time.perf_counter() < until:
             middle = (good + bad) // 2
             good, bad = (middle, bad) if self.passes(kept[middle].graph) else (good, middle)
-        return bad
+        return good, bad
 
     def passes(self, graph: Graph) -> bool:
         """Whether the model of a graph can be written, runs, and gives the original's outputs."""

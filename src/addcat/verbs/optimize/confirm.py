@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from addcat.doors.bench import Timer
-from addcat.doors.timing import Ratio
+from addcat.doors.timing import Ratio, UndecidedError
 from addcat.graph.cost import parameters
 from addcat.graph.peak import memory
 from addcat.verbs.optimize.candidates import Kept, again
@@ -17,9 +17,12 @@ from addcat.verbs.optimize.verify import Verified
 
 FINAL_SECONDS = 10.0
 """Seconds that the last measurement, of the whole model, may take."""
+MOST_SECONDS = 60.0
+"""Seconds after which it is left undecided, on a busy machine, where the search was not allowed more."""
 PROCESS_NOISE = 0.05
 """By how much the memory of a process differs from run to run."""
 DEAR = "The peak of live activations grows by more than the time falls"
+UNDECIDED = "Nothing is known to be faster"
 LARGER_PROCESS = "Whatever lowers the peak makes the process grow"
 
 
@@ -54,14 +57,16 @@ def confirm(task: Task, verified: Verified, checker: Checker) -> Confirmed:
         The first that keeps what the goal promises: the whole, the more promising half of it, what tidies alone, or
         the original.
     """
-    why = ""
+    why, undecided = "", ()
     for number, option in enumerate(_options(task, verified, checker)):
-        reason, ratio = _against(task, option.model)
+        reason, ratio, undecided = _against(task, option.model)
         why = LARGER_PROCESS if LARGER_PROCESS in (why, reason) else reason
         if not reason:
-            fewer = "The parts alone promised more than the whole kept; only some of them are in."
-            return Confirmed(option.kept, option.model, option.verification, ratio, (fewer,) if number else ())
-    notes = (f"{why}, so the model is the original.",) if verified.kept else ()
+            fewer = ("The parts alone promised more than the whole kept; only some of them are in.",) if number else ()
+            return Confirmed(option.kept, option.model, option.verification, ratio, (*fewer, *undecided))
+        if undecided:  # nor would less of it be told from the original
+            break
+    notes = (*undecided, f"{why}, so the model is the original.") if verified.kept else ()
     return Confirmed((), task.bench.original, None, None, notes)
 
 
@@ -83,26 +88,30 @@ def _options(task: Task, verified: Verified, checker: Checker) -> Iterator[Verif
                 yield Verified(tuple(fewer), model, verification)
 
 
-def _against(task: Task, model: Any) -> tuple[str, Ratio | None]:
-    """Why a model does not keep what the goal promises, "" where it does; and its time as a share of the original's."""
-    bench, timer, ratio = task.bench, task.timer, None
+def _against(task: Task, model: Any) -> tuple[str, Ratio | None, tuple[str, ...]]:
+    """Why a model does not keep what the goal promises, and "" where it does; its time; why that was not decided."""
+    bench, timer = task.bench, task.timer
     if task.goal == "memory":
         before, after = (memory_of(bench, one) for one in (bench.original, model))
         if memory(bench.sized) is None or before is None or after is None:
-            return "No peak can be counted where sizes are unknown", None
+            return "No peak can be counted where sizes are unknown", None, ()
         if not after.lower_than(before):
-            return "Nothing lowers the peak", None
+            return "Nothing lowers the peak", None, ()
         if timer is not None and _process_grows(timer, bench.original, model):
-            return LARGER_PROCESS, None
+            return LARGER_PROCESS, None, ()
     if task.goal == "parameters" and parameters(bench.read(model)) >= parameters(bench.read(bench.original)):
-        return "Nothing saves parameters in the whole", None  # kernels that layers shared may have become several
-    if timer is not None:
-        ratio = timer.compare_whole(bench.original, model, limit=FINAL_SECONDS)
-    if task.goal != "latency" or ratio is None:
-        return "", ratio
+        return "Nothing saves parameters in the whole", None, ()  # kernels that layers shared may have become several
+    if timer is None:
+        return "", None, ()
+    try:
+        ratio = timer.compare_whole(bench.original, model, limit=FINAL_SECONDS, most=max(MOST_SECONDS, task.limit))
+    except UndecidedError as error:
+        return (UNDECIDED if task.goal == "latency" else ""), None, (f"The time of the whole: {error}",)
+    if task.goal != "latency":
+        return "", ratio, ()
     if not ratio.faster:
-        return "The whole is not faster beyond the noise", ratio
-    return (DEAR if _peak_grows(task, model) > 1 - ratio.estimate else ""), ratio
+        return "The whole is not faster beyond the noise", ratio, ()
+    return (DEAR if _peak_grows(task, model) > 1 - ratio.estimate else ""), ratio, ()
 
 
 def _peak_grows(task: Task, model: Any) -> float:

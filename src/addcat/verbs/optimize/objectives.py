@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from math import inf
 from typing import Protocol
 
-from addcat.doors.timing import Ratio
+from addcat.doors.timing import Ratio, UndecidedError
 from addcat.errors import ModelError
 from addcat.graph import Graph
 from addcat.graph.cost import parameters
@@ -87,7 +87,7 @@ class ByTime:
         if ratio is None:
             try:
                 ratio = self._compared(old, new)
-            except ModelError as error:  # the door has no form for it, or the runtime does not take it
+            except (ModelError, UndecidedError) as error:  # the runtime does not take it, or it takes too long
                 return Judgement(False, 0.0, None, str(error), measured=False)
             self.known.put(key, ratio)
         if ratio.faster and ratio.estimate <= WORTH:
@@ -108,7 +108,7 @@ class ByTime:
         """Judge changes at several places, none of which could be told from the noise alone."""
         try:
             ratio = self.closely(old, new)
-        except ModelError as error:
+        except (ModelError, UndecidedError) as error:
             return Judgement(False, 0.0, None, str(error), measured=False)
         if ratio.faster and ratio.estimate <= WORTH:
             return Judgement(True, ratio.old - ratio.new, ratio, "faster together")
@@ -121,7 +121,7 @@ class ByTime:
         if ratio is None:
             try:
                 ratio = self.closely(one, other)
-            except ModelError:
+            except (ModelError, UndecidedError):
                 return False
             self.known.put(key, ratio)
         return ratio.faster

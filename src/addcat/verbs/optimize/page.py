@@ -8,6 +8,7 @@ from addcat.report.rows import NONE, bytes_text, count, counted, decimal, intege
 from addcat.verbs.optimize.result import (
     KEPT,
     OUTCOMES,
+    UNSURE,
     UNWRITTEN,
     WRONG,
     Attempt,
@@ -20,7 +21,7 @@ from addcat.verbs.optimize.result import (
 )
 
 MOST_STEPS = 40
-TONES: dict[str, Tone] = {KEPT: "good", WRONG: "bad", UNWRITTEN: "bad"}
+TONES: dict[str, Tone] = {KEPT: "good", WRONG: "bad", UNWRITTEN: "bad", UNSURE: "bad"}
 
 
 def page_of(result: Optimized) -> Page:
@@ -45,8 +46,7 @@ def _summary(record: OptimizeRecord) -> str:
     kept = sum(step.outcome == KEPT for step in record.steps)
     tried = f"{kept} of {counted(len(record.steps), 'candidate')} kept in {seconds_text(record.seconds)}."
     if record.ratio is None:
-        where = "Nothing was measured" if not record.runtime else "Under this goal the time is the original's"
-        return f"{tried} {where}."
+        return f"{tried} {_untimed(record)}."
     runs = "thread" if record.threads == 1 else "threads"
     interval = f"{decimal(record.ratio.low)} to {decimal(record.ratio.high)}"
     chosen = "" if record.precision is None else f" in {record.precision.used}"
@@ -54,6 +54,12 @@ def _summary(record: OptimizeRecord) -> str:
         f"{tried} It takes {decimal(record.ratio.estimate)} of the time ({interval}) in {record.runtime}{chosen} on "
         f"{record.threads} {runs}: {seconds_text(record.ratio.new)} after {seconds_text(record.ratio.old)}."
     )
+
+
+def _untimed(record: OptimizeRecord) -> str:
+    if not record.runtime:
+        return "Nothing was measured"
+    return "Its time was not decided" if record.verification else "Under this goal the time is the original's"
 
 
 def _prices(record: OptimizeRecord) -> Table:

@@ -9,13 +9,15 @@ from addcat.graph import Refusal
 from addcat.report.page import Page
 from addcat.report.printed import Printed
 
-KEPT, REFUSED, SKIPPED, WRONG, UNWRITTEN = "kept", "refused", "not measured", "wrong", "not written"
+KEPT, REFUSED, SKIPPED = "kept", "refused", "not measured"
+WRONG, UNWRITTEN, UNSURE = "wrong", "not written", "not verified"
 OUTCOMES: Mapping[str, str] = {
     KEPT: "it improves the goal",
     REFUSED: "it does not improve the goal, by measurement or by count",
-    SKIPPED: "it was not tried: expected to lose, or the time was up",
+    SKIPPED: "it was not tried, or not to the end: expected to lose, or the time was up",
     WRONG: "the outputs changed with it, so it was dropped",
     UNWRITTEN: "the model with it cannot be written or run, so it was dropped",
+    UNSURE: "it or another changed the outputs, and the time was up before it was seen which, so all were dropped",
 }
 
 

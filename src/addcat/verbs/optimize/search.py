@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
+from addcat.doors.bench import Timer
+from addcat.doors.timing import Ratio
 from addcat.graph import Graph, Refusal
 from addcat.graph.peak import near_peak
 from addcat.rules import Role
@@ -89,9 +91,14 @@ def objective_of(task: Task) -> Objective:
         return by_parameters
     if (timer := task.timer) is not None:
         known = Measured(cache_file() if task.settings.cache else None, timer.conditions)
-        quickly, closely = (partial(timer.compare, worth=WORTH, **more) for more in ({}, {"limit": CLOSE_SECONDS}))
-        return ByTime(quickly, closely, timer.signature, known)
+        closely = partial(_compared, task, timer, limit=CLOSE_SECONDS)
+        return ByTime(partial(_compared, task, timer), closely, timer.signature, known)
     return by_expected_time
+
+
+def _compared(task: Task, timer: Timer, old: Graph, new: Graph, **more: float) -> Ratio:
+    """A comparison that ends with the search, whatever it has seen by then."""
+    return timer.compare(old, new, worth=WORTH, most=task.patience, **more)
 
 
 def _searches(task: Task, objective: Objective) -> list[Rounds]:

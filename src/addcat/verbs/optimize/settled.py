@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from addcat.verbs.optimize.candidates import Kept
 from addcat.verbs.optimize.confirm import Confirmed
-from addcat.verbs.optimize.result import KEPT, REFUSED, UNWRITTEN, WRONG, Attempt
+from addcat.verbs.optimize.result import KEPT, REFUSED, UNSURE, UNWRITTEN, WRONG, Attempt
 from addcat.verbs.optimize.search import Found, as_one
 from addcat.verbs.optimize.verify import Verified
 
@@ -13,6 +13,7 @@ ELSEWHERE = "holds only at the sizes of the run"
 REASONS = {
     WRONG: "the outputs are not the original's",
     UNWRITTEN: "the model with it cannot be written or run",
+    UNSURE: "it or another changed the outputs, and the time was up before it was seen which",
     REFUSED: "left out, since the whole gains no more by it",
 }
 
@@ -26,13 +27,13 @@ def settled(found: Found, verified: Verified, confirmed: Confirmed) -> list[Atte
         confirmed: What the result holds.
 
     Returns:
-        The same attempts; one that was kept and is not in the result is refused, wrong or not written. One that stands
-        for several rewrites, of which some are in the result, becomes one for each outcome.
+        The same attempts; one that was kept and is not in the result is refused, wrong, not written or not verified.
+        One that stands for several rewrites, of which some are in the result, becomes one for each outcome.
     """
     ends: dict[int, dict[str, list[Kept]]] = {}
     for one in (*found.tidied, *found.kept):
-        dropped = {WRONG: verified.wrong, UNWRITTEN: [other for other, _ in verified.unwritten]}
-        ways = {KEPT: confirmed.kept, **dropped}
+        unwritten = [other for other, _ in verified.unwritten]
+        ways = {KEPT: confirmed.kept, WRONG: verified.wrong, UNWRITTEN: unwritten, UNSURE: verified.unsure}
         outcome = next((outcome for outcome, others in ways.items() if _among(one, others)), REFUSED)
         ends.setdefault(id(one.attempt), {}).setdefault(outcome, []).append(one)
     return [new for old in found.attempts for new in _ended(old, ends.get(id(old), {}))]

@@ -1,10 +1,14 @@
 """What the three parts of an optimisation share: search, verification, confirmation."""
 
+import time
 from dataclasses import dataclass
 
 from addcat.doors.bench import Bench, Timer
 from addcat.rules import Goal, Rule
 from addcat.verbs.optimize.rounds import Progress
+
+SHARE = 0.25
+"""Share of the seconds of a search that one comparison may take: on a busy machine, some are left for the others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +35,7 @@ class Task:
         goal: What is to improve.
         rules: The rewrites that may be used.
         settings: Options.
+        limit: Seconds of the search.
         until: When the search ends, on `time.perf_counter`.
     """
 
@@ -38,7 +43,13 @@ class Task:
     goal: Goal
     rules: tuple[Rule, ...]
     settings: Settings
+    limit: float
     until: float
+
+    @property
+    def patience(self) -> float:
+        """Seconds that a comparison which begins now may take, however busy the machine is."""
+        return min(SHARE * self.limit, self.until - time.perf_counter())
 
     @property
     def by_name(self) -> dict[str, Rule]:
