@@ -121,17 +121,7 @@ def optimize(
     wanted: list[Goal] = [one for one in GOALS if goal in (one, "all")]
     limit = time_limit / len(wanted)
     results = [
-        _run(
-            Task(
-                bench,
-                one,
-                writable(rules_for(bench.framework, one), bench),
-                settings,
-                limit,
-                time.perf_counter() + limit,
-            )
-        )
-        for one in wanted
+        _run(Task(bench, one, writable(rules_for(bench.framework, one), bench), settings, limit)) for one in wanted
     ]
     if goal != "all":
         return results[0]

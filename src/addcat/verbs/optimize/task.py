@@ -1,7 +1,7 @@
 """What the three parts of an optimisation share: search, verification, confirmation."""
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from addcat.doors.bench import Bench, Timer
 from addcat.rules import Goal, Rule
@@ -36,7 +36,7 @@ class Task:
         rules: The rewrites that may be used.
         settings: Options.
         limit: Seconds of the search.
-        until: When the search ends, on `time.perf_counter`.
+        begun: When it begins, on `time.perf_counter`.
     """
 
     bench: Bench
@@ -44,7 +44,12 @@ class Task:
     rules: tuple[Rule, ...]
     settings: Settings
     limit: float
-    until: float
+    begun: float = field(default_factory=time.perf_counter)
+
+    @property
+    def until(self) -> float:
+        """When the search ends, on `time.perf_counter`."""
+        return self.begun + self.limit
 
     @property
     def patience(self) -> float:
