@@ -124,11 +124,65 @@ def test_a_schedule_is_stepped_as_its_length_or_the_user_says(name, given):
     by_hand = made["scheduler"] if isinstance(made, dict) else made
     for step in range(18):
         optimizer.step()
-        after(step)
+        after(step, None)
         own.step()
         if (step + 1) % (18 // ticks) == 0:
             by_hand.step()
         assert schedule["lr"] == own.param_groups[0]["lr"]
+
+
+class Told(RATES.ReduceLROnPlateau):
+    """Keeps what it was told."""
+
+    def __init__(self, *args, **options):
+        self.told = []
+        super().__init__(*args, **options)
+
+    def step(self, metrics):
+        """As the schedule does."""
+        self.told.append(metrics)
+        super().step(metrics)
+
+
+@pytest.mark.parametrize("wrapped", [False, True])
+def test_a_schedule_that_waits_for_a_plateau_is_told_the_held_out_loss_after_every_pass(wrapped):
+    made = []
+
+    def scheduler(optimizer):
+        made.append(Told(optimizer, factor=0.1, patience=0, threshold=0.5))
+        return {"scheduler": made[-1], "monitor": "val_loss"} if wrapped else made[-1]
+
+    training = Training(optimizer=lambda p: torch.optim.SGD(p, 0.5), scheduler=scheduler, epochs=3)
+    arm = trainer(network(), training)
+    losses = arm.run(2)
+    np.testing.assert_allclose(made[-1].told, losses.mean(1))
+    assert made[-1].optimizer.param_groups[0]["lr"] == pytest.approx(0.005)  # no loss is half of the one before
+    arm.run(2, shortened=Plan(3, 3, 16))  # half as long: due as often
+    assert len(made[-1].told) == 3
+    assert arm.step_seconds() > 0
+
+
+def test_passes_that_were_not_looked_at_are_no_better_where_the_next_look_is_no_better():
+    made = []
+
+    def scheduler(optimizer):
+        made.append(Told(optimizer, factor=0.1, patience=1))
+        return made[-1]
+
+    _, after = Training(scheduler=scheduler, epochs=6).made(network(), 18, 18)
+    for step, loss in ((8, 1.0), (11, None), (11, 0.5), (17, 0.7)):  # due 3, 4 and 6 times
+        after(step, loss)
+    assert made[0].told == [1.0, 0.5, 0.7, 0.7]
+    assert made[0].optimizer.param_groups[0]["lr"] == pytest.approx(2e-4)  # two passes without a better one
+
+
+def test_a_schedule_that_waits_for_something_to_rise():
+    training = Training(scheduler=lambda o: RATES.ReduceLROnPlateau(o, mode="max"), epochs=3)
+    with pytest.raises(OptionError) as error:
+        training.made(network(), 18, 18)
+    assert str(error.value) == (
+        "scheduler= gave a ReduceLROnPlateau with mode='max'. It is told the held-out loss, so expected mode='min'."
+    )
 
 
 def test_a_dict_that_is_no_schedule():

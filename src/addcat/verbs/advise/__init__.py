@@ -93,7 +93,8 @@ def advise(
         **training: How the model is trained: `epochs` and `batch_size`, where the model and the data do not say it (a
             Keras model keeps its optimiser and its steps, not its batch size). For a PyTorch module also `optimizer`, a
             function of its parameters; `scheduler`, a function of the optimiser, stepped after every pass, or after
-            every batch where its length, or {"scheduler": ..., "interval": "step"}, says so; `unpack`, which takes a
+            every batch where its length, or {"scheduler": ..., "interval": "step"}, says so (one that waits for a
+            plateau is told the held-out loss at every look at a run, about one a pass); `unpack`, which takes a
             batch of a loader and gives (inputs, target); `factory`, which makes the model anew; `device`; `autocast`, a
             type. A `DataLoader` is iterated as it is.
 

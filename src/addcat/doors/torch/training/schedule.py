@@ -1,10 +1,15 @@
-"""Is a schedule stepped after every batch, or after every pass over the data? Torch leaves that to the loop."""
+"""Is a schedule stepped after every batch, or after every pass over the data, and is it told the loss?"""
 
+import inspect
 import math
+from collections.abc import Callable
 from typing import Any
 
 from addcat.doors.torch.examples import is_dict
 from addcat.errors import OptionError
+
+After = Callable[[int, float | None], None]
+"""Is called with the number of the step that was made and None; at a look, once more with the held-out loss."""
 
 BY_STEP = ("OneCycleLR", "CyclicLR", "CosineAnnealingWarmRestarts")
 """Schedules that torch's documentation steps after every batch."""
@@ -48,6 +53,65 @@ def interval(given: object, epochs: int, steps: int) -> tuple[Any, str]:
     if length is None:
         return given, "epoch"
     return given, min(UNITS, key=lambda unit: abs(math.log(length / (epochs if unit == "epoch" else steps))))
+
+
+def paced(schedule: Any, ticks: int, steps: int) -> After:
+    """What steps a schedule as a run goes on, so that it runs through in it.
+
+    One that wants the loss, such as `ReduceLROnPlateau`, is stepped where a run is looked at, as often as it is due by
+    then; a loss that is the lowest so far counts once, or passes that nobody looked at would count as no better.
+
+    Args:
+        schedule: The schedule.
+        ticks: Its own steps in a whole training.
+        steps: Of the run.
+
+    Raises:
+        OptionError: if it waits for something to rise: what it is told is a loss.
+    """
+    if not _wants_loss(schedule):
+        return _blindly(schedule, ticks, steps)
+    name = type(schedule).__name__
+    if getattr(schedule, "mode", "min") != "min":
+        raise OptionError(
+            f"scheduler= gave a {name} with mode={schedule.mode!r}. "
+            "It is told the held-out loss, so expected mode='min'."
+        )
+    done, best = 0, math.inf
+
+    def after(step: int, loss: float | None) -> None:
+        nonlocal done, best
+        due = (step + 1) * ticks // steps
+        if loss is None or done == due:
+            return
+        for _ in range(1 if loss < best else due - done):
+            schedule.step(loss)
+        done, best = due, min(best, loss)
+
+    return after
+
+
+def _blindly(schedule: Any, ticks: int, steps: int) -> After:
+    """Steps a schedule that counts."""
+    done = 0
+
+    def after(step: int, _: float | None) -> None:
+        nonlocal done
+        due = (step + 1) * ticks // steps
+        while done < due:
+            schedule.step()
+            done += 1
+
+    return after
+
+
+def _wants_loss(schedule: Any) -> bool:
+    """Whether its step cannot be called without an argument."""
+    try:
+        wanted = inspect.signature(schedule.step).parameters.values()
+    except (TypeError, ValueError):  # a builtin
+        return False
+    return any(one.default is one.empty and one.kind is one.POSITIONAL_OR_KEYWORD for one in wanted)
 
 
 def _length(schedule: object) -> int | None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from addcat.doors.recipe import Recipe, assumption
 from addcat.doors.torch.raised import said
-from addcat.doors.torch.training.schedule import interval
+from addcat.doors.torch.training.schedule import After, interval, paced
 from addcat.errors import OptionError
 from addcat.frameworks import torch
 from addcat.report import rows
@@ -16,9 +16,6 @@ if TYPE_CHECKING:
     import torch as typed
 
 _torch: Any = torch()
-After = Callable[[int], None]
-"""Is called with the number of the step that was made."""
-
 STEPS, BATCH, RATE, DECAY = 1500, 128, 2e-3, 1e-3
 """Where nothing is said: AdamW (Loshchilov and Hutter 2019) with cosine decay, as for Keras models."""
 
@@ -65,7 +62,7 @@ class Training:
         return Recipe(self, steps, size, f"{made}{schedule}, {words}", assumed=assumed)
 
     def made(self, model: "typed.nn.Module", steps: int, whole: int) -> tuple["typed.optim.Optimizer", After]:
-        """An optimiser for a run, and what is to be called after each of its steps.
+        """An optimiser for a run, and what is to be called after each of its steps and looks.
 
         Args:
             model: The module.
@@ -83,17 +80,8 @@ class Training:
         elif self.optimizer is None:
             schedule, ticks = _torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, STEPS), STEPS
         else:
-            return optimizer, lambda _: None
-        done = 0
-
-        def after(step: int) -> None:
-            nonlocal done
-            due = (step + 1) * ticks // steps
-            while done < due:
-                schedule.step()
-                done += 1
-
-        return optimizer, after
+            return optimizer, lambda _step, _loss: None
+        return optimizer, paced(schedule, ticks, steps)
 
 
 TAKES = {"optimizer": "parameters, gives an optimiser", "scheduler": "an optimiser, gives its schedule"}

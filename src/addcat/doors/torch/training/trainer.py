@@ -19,6 +19,7 @@ from addcat.doors.torch.measure import assign_state, judged, losses_of, state
 from addcat.doors.torch.raised import named
 from addcat.doors.torch.stream import Ready, at_hand, default_unpack, of_arrays, of_loader
 from addcat.doors.torch.training.frozen import train
+from addcat.doors.torch.training.schedule import After
 from addcat.doors.torch.training.settings import Training
 from addcat.frameworks import torch
 
@@ -76,13 +77,14 @@ class TorchTrainer:
         with IN_TURN, kept_generators(), named(self._model, *TRAINED):
             assign_state(self._model, self._start if weights is None else weights)
             seed_all(seed)
-            step, found = self._stepper(plan), list[NDArray[np.float64]]()
+            (step, after), found = self._stepper(plan), list[NDArray[np.float64]]()
             train(self._model)
             with closing(self._batches(plan, seed)) as batches:
                 for number in range(plan.steps):
                     step(number, next(batches))
                     if (number + 1) % plan.per_evaluation == 0:
                         found.append(look())
+                        after(number, float(found[-1].mean()))
                         train(self._model)
             return np.stack(found)
 
@@ -121,7 +123,7 @@ class TorchTrainer:
         """Time of one step, measured on a few, their batches fetched too."""
         with IN_TURN, kept_generators(), named(self._model, *TRAINED):
             assign_state(self._model, self._start)
-            step = self._stepper(self._plan)
+            step, _ = self._stepper(self._plan)
             train(self._model)
             with closing(self._again_and_again(0)) as batches:
                 step(0, next(batches))
@@ -148,8 +150,11 @@ class TorchTrainer:
             self._placed = at_hand(self._data, self._device)
         return of_arrays(self._placed, plan, seed, self._example, self._device)
 
-    def _stepper(self, plan: Plan) -> Callable[[int, Ready], None]:
-        """One optimiser step on a batch, for a run of its own; what nobody asked for is not called at all."""
+    def _stepper(self, plan: Plan) -> tuple[Callable[[int, Ready], None], After]:
+        """One optimiser step on a batch, for a run of its own, and what wants to know of the looks at it.
+
+        What nobody asked for is not called at all.
+        """
         optimizer, after = self._training.made(self._model, plan.paced, self._recipe.steps)
         model, trained, cast = self._model, self._loss.trained, self._training.autocast
         update = self._update(optimizer)
@@ -163,9 +168,9 @@ class TorchTrainer:
                 with _torch.autocast(self._device.type, cast):
                     value = trained(model(*call.args, **call.kwargs), target)
             update(value)
-            after(number)
+            after(number, None)
 
-        return step
+        return step, after
 
     def _update(self, optimizer: "typed.optim.Optimizer") -> Callable[[Any], None]:
         """Take a loss backwards, and make the optimiser's step."""
