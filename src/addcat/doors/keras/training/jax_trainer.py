@@ -22,6 +22,7 @@ from addcat.data.examples import Arrays, Examples
 from addcat.doors.judged import Judged, Kept, choosing_means
 from addcat.doors.keras.losses import Losses, per_example
 from addcat.doors.keras.training.recipes import Pace, build_optimizer, pace_of
+from addcat.doors.keras.training.reckoned import work_of
 from addcat.doors.recipe import FEWEST_ROOM, Plan, Recipe, one_by_one, require_shortened
 from addcat.frameworks import keras, load
 
@@ -34,9 +35,6 @@ TOGETHER = 8
 one for a single run: two are trained one after the other, more are filled up to eight."""
 MOST_TOGETHER = 512 * 2**20
 """Bytes that the runs of one program may hold."""
-OVERHEAD, FLOPS, FLOPS_PER_WEIGHT = 2e-4, 1e10, 6
-"""Of a step of a small dense network: seconds whatever its size, operations a second, and operations a weight and
-example, two forwards and four back."""
 
 
 class JaxTrainer:
@@ -160,11 +158,12 @@ class JaxTrainer:
 
     def step_seconds(self) -> float:
         """Time of one step, measured on a few; a step inside a compiled run is too short for that and is reckoned."""
-        if self._scan:
-            weights = sum(math.prod(variable.shape) for variable in self._model.trainable_variables)
-            return OVERHEAD + FLOPS_PER_WEIGHT * weights * self._plan.batch / FLOPS
         order = self._plan.order(self._data.count, 0)
         batch = self._data.rows(order[0, 0])
+        if self._scan:
+            trainable, other, _ = self._state(None, np.asarray)
+            work = work_of(self._jax.make_jaxpr(self._forward)(trainable, other, batch.inputs).jaxpr)
+            return work.step_seconds(sum(weights.size for weights in trainable))
         step = self._program("step")
         pace = self._pace_of(self._plan)
         state = self._jax.block_until_ready(step(self._state(None), pace, batch.inputs, batch.targets))
@@ -249,6 +248,9 @@ class JaxTrainer:
         self._pace.value, self._pace.rate = pace[0], pace[1]  # read by the schedule while the step is traced
         trainable, slots = self._optimizer.stateless_apply(slots, gradients, trainable)
         return trainable, other, slots
+
+    def _forward(self, trainable: Any, other: Any, inputs: Any) -> Any:
+        return self._model.stateless_call(trainable, other, self._packed(inputs), training=True)[0]
 
     def _objective(self, trainable: Any, other: Any, slots: Any, inputs: Any, targets: Any) -> Any:
         outputs, other, extra = self._model.stateless_call(
