@@ -20,10 +20,20 @@ class Timer(Protocol):
         """All that a time depends on beside the model: machine, runtime and threads."""
         ...
 
-    def compare(self, old: Graph, new: Graph, *, limit: float = 0.8, worth: float = 1.0, most: float = inf) -> Ratio:
+    def compare(
+        self,
+        old: Graph,
+        new: Graph,
+        *,
+        limit: float = 0.8,
+        worth: float = 1.0,
+        most: float = inf,
+        anew: bool = False,
+    ) -> Ratio:
         """Time what differs between two graphs, until it is seen whether the ratio is below `worth`.
 
-        The whole is timed where what differs cannot be run alone. `limit` and `most` are those of `interleave`.
+        The whole is timed where what differs cannot be run alone. `limit` and `most` are those of `interleave`;
+        with `anew` nothing that was made ready for an earlier comparison is run again.
         """
         ...
 

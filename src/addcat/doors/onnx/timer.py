@@ -73,9 +73,20 @@ class OnnxTimer:
         own = "" if self.bench.precision == "float32" else f", {self.bench.precision} precision"
         return f"{processor()}, {self.bench.runtime} {runtime.__version__}, {self.bench.threads} threads{own}"
 
-    def compare(self, old: Graph, new: Graph, *, limit: float = 0.8, worth: float = 1.0, most: float = inf) -> Ratio:
+    def compare(
+        self,
+        old: Graph,
+        new: Graph,
+        *,
+        limit: float = 0.8,
+        worth: float = 1.0,
+        most: float = inf,
+        anew: bool = False,
+    ) -> Ratio:
         """Time what differs between two graphs; the whole where it cannot be run alone."""
         before, after = self._regions(old, new)
+        if anew:
+            self._ready.clear()
         try:
             runs = self._part(before), self._part(after)
             return interleave(*runs, limit=limit, most=most, level=0.9, clock=self._clock, worth=worth)

@@ -51,8 +51,17 @@ class TorchTimer:
         where = f"{self.runtime}, {self.threads} threads, {self.device}"
         return f"{_torch.__version__}, {_torch.__config__.show()}, {where}"
 
-    def compare(self, old: Graph, new: Graph, *, limit: float = 0.8, worth: float = 1.0, most: float = inf) -> Ratio:
-        """Time the modules of two graphs."""
+    def compare(
+        self,
+        old: Graph,
+        new: Graph,
+        *,
+        limit: float = 0.8,
+        worth: float = 1.0,
+        most: float = inf,
+        anew: bool = False,
+    ) -> Ratio:
+        """Time the modules of two graphs, which are made anew in any case."""
         options: dict[str, Any] = {"limit": limit, "most": most, "level": 0.9, "worth": worth}
         return self._ratio(self.write(old), self.write(new), self.runtime, **options)
 

@@ -64,7 +64,7 @@ class ByTime:
 
     Attributes:
         compare: Runs the parts of two graphs that differ against each other.
-        closely: The same with more time.
+        closely: The same with more time, in new sessions: where two lie in memory makes a percent or two.
         signature: A key of the two parts that ignores names and values.
         known: What was measured, by such keys.
     """

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import Any
 
 from addcat.doors.bench import Timer
 from addcat.doors.timing import Ratio
@@ -91,12 +92,12 @@ def objective_of(task: Task) -> Objective:
         return by_parameters
     if (timer := task.timer) is not None:
         known = Measured(cache_file() if task.settings.cache else None, timer.conditions)
-        closely = partial(_compared, task, timer, limit=CLOSE_SECONDS)
+        closely = partial(_compared, task, timer, limit=CLOSE_SECONDS, anew=True)
         return ByTime(partial(_compared, task, timer), closely, timer.signature, known)
     return by_expected_time
 
 
-def _compared(task: Task, timer: Timer, old: Graph, new: Graph, **more: float) -> Ratio:
+def _compared(task: Task, timer: Timer, old: Graph, new: Graph, **more: Any) -> Ratio:
     """A comparison that ends with the search, whatever it has seen by then."""
     return timer.compare(old, new, worth=WORTH, most=task.patience, **more)
 
