@@ -3,8 +3,9 @@
     python benchmarks/torch_bank.py BANK [--budget 1x] [--json FILE]
 
 BANK is the folder that `benchmarks/advise.py` reads. Its networks are written here as people write them in PyTorch,
-trained by the recipe that the Keras files carry (AdamW with weight decay 0.001, 0.002 falling by a cosine, batches of
-128) on the same examples, and `advise` is asked from both arms. The truth is that of the Keras networks.
+drawn as Keras draws them, trained by the recipe that the Keras files carry (AdamW with weight decay 0.001, 0.002
+falling by a cosine, batches of 128) on the same examples, and `advise` is asked from both arms. The truth is that of
+the Keras networks.
 """
 
 import argparse
@@ -100,11 +101,18 @@ class Residual(nn.Module):
 
 def network(name, op):
     if name == "unet-digits":
-        return UNet(op)
+        return as_keras_draws(UNet(op))
     if name == "residual-digits":
-        return Residual(op)
+        return as_keras_draws(Residual(op))
     kind, branches, end = name.split("-")
-    return Fusion(op, CLASSES[kind], shared=branches == "shared", relu=end == "relu")
+    return as_keras_draws(Fusion(op, CLASSES[kind], shared=branches == "shared", relu=end == "relu"))
+
+
+def as_keras_draws(model):
+    """Weights as Glorot and Bengio (2010) draw them, biases zero."""
+    for parameter in model.parameters():
+        (nn.init.zeros_ if parameter.ndim == 1 else nn.init.xavier_uniform_)(parameter)
+    return model
 
 
 def loader(pair, *, shuffle):
@@ -136,7 +144,7 @@ def asked(folder, name, op, row, budget):
     )
     loss = nn.MSELoss() if name == "unet-digits" else nn.CrossEntropyLoss()
     epochs = STEPS.get(name, 1500) // len(data)
-    optimizer = functools.partial(torch.optim.AdamW, lr=RATE, weight_decay=DECAY)
+    optimizer = functools.partial(torch.optim.AdamW, lr=RATE, weight_decay=DECAY, eps=1e-7)
     scheduler = functools.partial(torch.optim.lr_scheduler.CosineAnnealingLR, T_max=epochs * len(data))
     torch.manual_seed(0)
     model = trained(network(name, op), data, loss, optimizer, scheduler, epochs)

@@ -49,7 +49,8 @@ class Example:
             example = Example(tuple(given), {})
         else:
             example = Example((given,), {})
-        example = Example(*_tree.tree_map(_as_tensor, example.both))
+        if not example.is_flat:
+            example = Example(*_tree.tree_map(_as_tensor, example.both))
         if not example.tensors:
             raise ModelError(
                 f"example_inputs hold no tensor: {given!r}. Pass a tuple of what the model is called with, such as "

@@ -18,6 +18,7 @@ from addcat.data.examples import Examples
 from addcat.doors.recipe import Plan
 from addcat.doors.torch.devices import States, seed_all, set_states, states
 from addcat.doors.torch.examples import Example, is_dict, is_list
+from addcat.doors.torch.in_memory import batches_of, is_in_memory, order_of
 from addcat.doors.torch.raised import named_data, said
 from addcat.doors.torch.tensors import is_tensor
 from addcat.errors import DataError
@@ -152,12 +153,20 @@ def of_loader(
         for number in count():
             for holder in counting:
                 holder.set_epoch(number)
-            batches = iterated(generators, loader)
-            while True:
-                batch = fetched(generators, batches)
-                if batch is None:
-                    break
+            for batch in _passed(generators, loader):
                 yield unpacked(batch, unpack, device)
+
+
+def _passed(generators: Generators, loader: Iterable[Any]) -> Iterator[Any]:
+    """The batches of a new pass over a loader."""
+    if is_in_memory(loader):
+        with named_data("The loader"):
+            order = generators.fetch(lambda: order_of(loader))
+        yield from batches_of(loader, order)
+        return
+    batches = iterated(generators, loader)
+    while (batch := fetched(generators, batches)) is not None:
+        yield batch
 
 
 def iterated(generators: Generators, loader: Iterable[T]) -> Iterator[T]:
@@ -220,10 +229,12 @@ def unpacked(batch: Any, unpack: Callable[[Any], Any], device: "str | typed.devi
             "Expected (inputs, target), the inputs a tensor, a tuple of arguments or a dict of keyword arguments."
         ) from error
 
-    def move(value: object) -> object:
+    def move(value: Any) -> Any:
         return value.to(device, non_blocking=True) if is_tensor(value) else value
 
-    return Example(*_tree.tree_map(move, Example.of(inputs).both)), _tree.tree_map(move, target)
+    call = Example.of(inputs)
+    moved = call.filled([move(tensor) for tensor in call.tensors])
+    return moved, move(target) if is_tensor(target) else _tree.tree_map(move, target)
 
 
 def shown(batch: object) -> str:

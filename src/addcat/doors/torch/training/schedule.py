@@ -3,14 +3,32 @@
 import inspect
 import math
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 from addcat.doors.torch.examples import is_dict
 from addcat.errors import OptionError
 
-After = Callable[[int, float | None], None]
-"""Is called with the number of the step that was made and None; at a look, once more with the held-out loss."""
 
+@dataclass(frozen=True, slots=True)
+class After:
+    """Is called with the number of the step that was made and None; at a look, once more with the held-out loss.
+
+    Attributes:
+        call: What is done.
+        looks: Whether it does something at looks.
+    """
+
+    call: Callable[[int, float | None], None]
+    looks: bool = False
+
+    def __call__(self, step: int, loss: float | None) -> None:
+        """See above."""
+        self.call(step, loss)
+
+
+NOTHING = After(lambda _step, _loss: None)
+"""Where there is no schedule."""
 BY_STEP = ("OneCycleLR", "CyclicLR", "CosineAnnealingWarmRestarts")
 """Schedules that torch's documentation steps after every batch."""
 UNITS = ("epoch", "step")
@@ -88,7 +106,7 @@ def paced(schedule: Any, ticks: int, steps: int) -> After:
             schedule.step(loss)
         done, best = due, min(best, loss)
 
-    return after
+    return After(after, looks=True)
 
 
 def _blindly(schedule: Any, ticks: int, steps: int) -> After:
@@ -102,7 +120,7 @@ def _blindly(schedule: Any, ticks: int, steps: int) -> After:
             schedule.step()
             done += 1
 
-    return after
+    return After(after)
 
 
 def _wants_loss(schedule: Any) -> bool:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from addcat.doors.recipe import Recipe, assumption
 from addcat.doors.torch.raised import said
-from addcat.doors.torch.training.schedule import After, interval, paced
+from addcat.doors.torch.training.schedule import NOTHING, After, interval, paced
 from addcat.errors import OptionError
 from addcat.frameworks import torch
 from addcat.report import rows
@@ -80,7 +80,7 @@ class Training:
         elif self.optimizer is None:
             schedule, ticks = _torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, STEPS), STEPS
         else:
-            return optimizer, lambda _step, _loss: None
+            return optimizer, NOTHING
         return optimizer, paced(schedule, ticks, steps)
 
 

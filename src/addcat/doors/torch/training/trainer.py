@@ -3,7 +3,7 @@
 import threading
 import time
 from collections.abc import Callable, Generator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 
 from addcat.data.examples import Arrays, Examples
 from addcat.doors.judged import Judged, Kept
-from addcat.doors.recipe import Plan, Recipe, one_by_one, require_shortened
+from addcat.doors.recipe import Plan, Recipe, require_shortened
 from addcat.doors.torch.devices import kept_generators, seed_all, wait
 from addcat.doors.torch.examples import Example, device_of
+from addcat.doors.torch.in_memory import is_in_memory
 from addcat.doors.torch.losses import TorchLoss
 from addcat.doors.torch.measure import assign_state, judged, losses_of, state
 from addcat.doors.torch.raised import named
@@ -21,12 +22,15 @@ from addcat.doors.torch.stream import Ready, at_hand, default_unpack, of_arrays,
 from addcat.doors.torch.training.frozen import train
 from addcat.doors.torch.training.schedule import After
 from addcat.doors.torch.training.settings import Training
+from addcat.doors.torch.training.together import TOGETHER, Together, runs_together
 from addcat.frameworks import torch
 
 if TYPE_CHECKING:
     import torch as typed
 
 _torch: Any = torch()
+Look = Callable[[int], NDArray[np.float64]]
+"""Gives the held-out losses of a run, by its place among those that are trained."""
 IN_TURN = threading.Lock()
 """Torch has one global generator: arms that train at once would disturb each other's dropout."""
 TRAINED = "in training", "Correct that, or give data that it trains on."
@@ -64,18 +68,59 @@ class TorchTrainer:
             model.to(self._training.device)
         self._device = device_of(model)
         self._start = state(model)
+        self._together: bool | None = None
 
     def run(self, seed: int, weights: Arrays | None = None, shortened: Plan | None = None) -> NDArray[np.float64]:
         """Train once; see `addcat.doors.recipe.ArmTrainer`."""
-        return self._run(seed, weights, shortened, self._losses)
+        return self.run_many([seed], None if weights is None else [weights], shortened)[0]
 
-    def _run(
-        self, seed: int, weights: Arrays | None, shortened: Plan | None, look: Callable[[], NDArray[np.float64]]
+    def run_many(
+        self, seeds: Sequence[int], weights: Sequence[Arrays] | None = None, shortened: Plan | None = None
     ) -> NDArray[np.float64]:
-        """Train once; `look` gives the losses at an evaluation."""
+        """Train several times, side by side where that is faster; see `addcat.doors.recipe.ArmTrainer`."""
+
+        def look(_: int) -> NDArray[np.float64]:
+            return losses_of(self._model, self._loss, self._held, self._example)
+
+        return self._all(seeds, weights, shortened, look)
+
+    def run_judged(
+        self, seeds: Sequence[int], weights: Sequence[Arrays] | None = None, shortened: Plan | None = None
+    ) -> list[Judged]:
+        """Train several times and keep outputs; see `addcat.doors.recipe.ArmTrainer`."""
+        kept = [Kept() for _ in seeds]
+
+        def look(place: int) -> NDArray[np.float64]:
+            losses, outputs = judged(self._model, self._loss, self._held, self._example)
+            kept[place].look(losses, outputs)
+            return losses
+
+        curves = self._all(seeds, weights, shortened, look)
+        return [Judged(curve, one.outputs) for curve, one in zip(curves, kept, strict=True)]
+
+    def _all(
+        self, seeds: Sequence[int], weights: Sequence[Arrays] | None, shortened: Plan | None, look: Look
+    ) -> NDArray[np.float64]:
+        """Train every run, as many side by side as may be."""
         plan = require_shortened(self._plan, shortened)
+        starts = [self._start] * len(seeds) if weights is None else list(weights)
+        size = self.at_once if len(seeds) > 1 else 1
+        found: list[NDArray[np.float64]] = []
+        for first in range(0, len(seeds), size):
+            part = slice(first, first + size)
+            places = range(len(seeds))[part]
+            if len(places) == 1:
+                found.append(self._one(plan, seeds[first], starts[first], lambda first=first: look(first))[None])
+            else:
+                found.append(self._many(plan, seeds[part], starts[part], lambda at, first=first: look(first + at)))
+        return np.concatenate(found)
+
+    def _one(
+        self, plan: Plan, seed: int, start: Arrays, look: Callable[[], NDArray[np.float64]]
+    ) -> NDArray[np.float64]:
+        """Train once, step after step; the curve."""
         with IN_TURN, kept_generators(), named(self._model, *TRAINED):
-            assign_state(self._model, self._start if weights is None else weights)
+            assign_state(self._model, start)
             seed_all(seed)
             (step, after), found = self._stepper(plan), list[NDArray[np.float64]]()
             train(self._model)
@@ -88,53 +133,65 @@ class TorchTrainer:
                         train(self._model)
             return np.stack(found)
 
-    def run_many(
-        self, seeds: Sequence[int], weights: Sequence[Arrays] | None = None, shortened: Plan | None = None
-    ) -> NDArray[np.float64]:
-        """Train several times, one after the other; see `addcat.doors.recipe.ArmTrainer`."""
-        return one_by_one(self, seeds, weights, shortened)
-
-    def run_judged(
-        self, seeds: Sequence[int], weights: Sequence[Arrays] | None = None, shortened: Plan | None = None
-    ) -> list[Judged]:
-        """Train several times and keep outputs; see `addcat.doors.recipe.ArmTrainer`."""
-        found: list[Judged] = []
-        for place, seed in enumerate(seeds):
-            kept = Kept()
-
-            def look(kept: Kept = kept) -> NDArray[np.float64]:
-                losses, outputs = judged(self._model, self._loss, self._held, self._example)
-                kept.look(losses, outputs)
-                return losses
-
-            curve = self._run(seed, None if weights is None else weights[place], shortened, look)
-            found.append(Judged(curve, kept.outputs))
-        return found
-
-    def _losses(self) -> NDArray[np.float64]:
-        return losses_of(self._model, self._loss, self._held, self._example)
+    def _many(self, plan: Plan, seeds: Sequence[int], starts: Sequence[Arrays], look: Look) -> NDArray[np.float64]:
+        """Train several times side by side; their curves."""
+        found: list[list[NDArray[np.float64]]] = [[] for _ in seeds]
+        with IN_TURN, kept_generators(), named(self._model, *TRAINED), ExitStack() as stack:
+            batches = [stack.enter_context(closing(self._batches(plan, seed))) for seed in seeds]
+            runs = Together(self._model, self._training, self._loss, starts, plan.paced, self._recipe.steps)
+            step = self._many_stepper(runs)
+            train(self._model)
+            for number in range(plan.steps):
+                step(number, [next(one) for one in batches])
+                if (number + 1) % plan.per_evaluation == 0:
+                    for place, curve in enumerate(found):
+                        runs.put(place)
+                        curve.append(look(place))
+                    train(self._model)
+        return np.stack([np.stack(curve) for curve in found])
 
     @property
     def at_once(self) -> int:
-        """One run at a time."""
-        return 1
+        """How many runs are trained side by side: 1 where the module does not allow it, or it would be slower."""
+        if self._together is None:
+            loader = self._training.loader
+            self._together = (loader is None or is_in_memory(loader)) and self._tried()
+        return TOGETHER if self._together else 1
 
-    def step_seconds(self) -> float:
-        """Time of one step, measured on a few, their batches fetched too."""
+    def _tried(self) -> bool:
         with IN_TURN, kept_generators(), named(self._model, *TRAINED):
             assign_state(self._model, self._start)
-            step, _ = self._stepper(self._plan)
             train(self._model)
             with closing(self._again_and_again(0)) as batches:
-                step(0, next(batches))
-                wait(self._device)
-                start, steps = time.perf_counter(), min(3, self._plan.steps - 1) or 1
-                for number in range(steps):
-                    step(number, next(batches))
-                wait(self._device)
-                seconds = (time.perf_counter() - start) / steps
+                two = [next(batches), next(batches)]
+            return runs_together(self._model, self._training, self._loss, two)
+
+    def step_seconds(self) -> float:
+        """Time of one step of a run, as runs are trained, measured on a few; their batches fetched too."""
+        size, plan = self.at_once, self._plan
+        with IN_TURN, kept_generators(), named(self._model, *TRAINED), ExitStack() as stack:
+            assign_state(self._model, self._start)
+            batches = [stack.enter_context(closing(self._again_and_again(seed))) for seed in range(size)]
+            step = self._timed(size)
+            train(self._model)
+            step(0, [next(batch) for batch in batches])
+            wait(self._device)
+            start, steps = time.perf_counter(), min(3, plan.steps - 1) or 1
+            for number in range(steps):
+                step(number, [next(batch) for batch in batches])
+            wait(self._device)
+            seconds = (time.perf_counter() - start) / steps / size
             assign_state(self._model, self._start)
             return seconds
+
+    def _timed(self, size: int) -> Callable[[int, Sequence[Ready]], None]:
+        """A step of so many runs from the weights that the arm has."""
+        if size == 1:
+            one, _ = self._stepper(self._plan)
+            return lambda number, batches: one(number, batches[0])
+        starts, paced = [self._start] * size, self._plan.paced
+        runs = Together(self._model, self._training, self._loss, starts, paced, self._recipe.steps)
+        return self._many_stepper(runs)
 
     def _again_and_again(self, seed: int) -> Generator[Ready]:
         """The batches of the plan, without end."""
@@ -171,6 +228,17 @@ class TorchTrainer:
             after(number, None)
 
         return step, after
+
+    def _many_stepper(self, runs: Together) -> Callable[[int, Sequence[Ready]], None]:
+        """One optimiser step of runs side by side, on a batch for each."""
+        update = self._update(runs.optimizer)
+
+        def step(number: int, batches: Sequence[Ready]) -> None:
+            runs.optimizer.zero_grad()
+            update(runs.losses(batches).sum())
+            runs.after(number, None)
+
+        return step
 
     def _update(self, optimizer: "typed.optim.Optimizer") -> Callable[[Any], None]:
         """Take a loss backwards, and make the optimiser's step."""
