@@ -150,7 +150,7 @@ def _advised(exhibit: Exhibit) -> tuple[Any, Data, Data, Advice, list[str]]:
     advice = advise(model, train, validation=held)
     verdict = advice.verdicts[0]
     merge = inspect(model).merges[0].merge
-    sure = "certain" if verdict.certain else rows.percent(verdict.probability)
+    sure = "certain" if verdict.certain else rows.probability(verdict.probability)
     title = f"{exhibit.title}: {merge.label} ({merge.role}), {verdict.choice} ({sure})."
     return model, train, held, advice, [title, f"  {verdict.reason}"]
 

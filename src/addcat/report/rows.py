@@ -100,10 +100,12 @@ def probability(value: float) -> str:
     """A probability, which is never called certain.
 
     Examples:
-        >>> probability(0.9999), probability(0.953), probability(0.0001)
-        ('>99.9 %', '95 %', '<0.1 %')
+        >>> probability(0.9999), probability(0.997), probability(0.953), probability(0.0001)
+        ('>99.9 %', '99.7 %', '95 %', '<0.1 %')
     """
-    return ">99.9 %" if value > 0.9995 else "<0.1 %" if value < 0.0005 else percent(value)
+    if value < 0.0005:
+        return "<0.1 %"
+    return ">99.9 %" if value > 0.9995 else f"{value * 100:.1f} %" if value >= 0.995 else percent(value)
 
 
 def decimal(value: float | None, *, digits: int = 3) -> str:

@@ -99,7 +99,7 @@ def test_where_both_will_do_add_is_taken_because_it_is_cheaper():
     assert found.probability == pytest.approx(0.21, abs=0.02)
     assert found.reason == (
         "Either: take Add, it is cheaper. Concatenate gains +0.00199 [-0.00304, +0.00695], within the margin of 0.0100 "
-        "with a probability of 100 %, trained anew over 8 pairs."
+        "with a probability of 99.9 %, trained anew over 8 pairs."
     )
 
 

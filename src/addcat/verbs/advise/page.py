@@ -178,7 +178,7 @@ def sure_words(verdict: Verdict) -> str:
     """How sure a recommendation is: certain, either, or the probability that it is right."""
     if verdict.certain:
         return "certain"
-    return "either" if verdict.either else rows.percent(verdict.probability)
+    return "either" if verdict.either else rows.probability(verdict.probability)
 
 
 def more_words(verdict: Verdict) -> str:
@@ -196,7 +196,7 @@ def budget_words(verdict: Verdict) -> str:
     other = verdict.other
     if other is None or not (verdict.disagree or other.measured):
         return ""
-    sure = "certain" if other.certain else rows.percent(other.probability)
+    sure = "certain" if other.certain else rows.probability(other.probability)
     label = OPS[other.choice].label
     if not verdict.disagree:
         return f"With as many parameters in both arms, {label} is still better ({sure})."
@@ -220,7 +220,7 @@ def look_rows(verdict: Verdict) -> list[tuple[str | Cell, ...]]:
             verdict.site,
             look.method,
             Cell(look.choice, TONES[look.choice]),
-            rows.percent(look.probability),
+            rows.probability(look.probability),
             rows.percent(look.regret),
             rows.decimal(look.trainings),
             rows.seconds_text(look.seconds),

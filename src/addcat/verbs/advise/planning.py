@@ -130,7 +130,7 @@ def _row(course: Course, rung: Rung) -> tuple[str | Cell, ...]:
         rung.name,
         rows.decimal(rung.trainings),
         rows.NONE if rung.seconds is None else rows.seconds_text(rung.seconds),
-        rows.percent(rung.probability),
+        rows.probability(rung.probability),
         rows.percent(rung.regret),
         "within" if rung.within else Cell("beyond", "muted"),
     )

@@ -148,9 +148,10 @@ def _reason(problem: Problem, made: Climb, verdict: Verdict) -> str:
     trained = [one for one in made.evidence if one.learnt is not None]
     if trained and not trained[-1].learnt:
         return f"Take {label} for want of evidence: {nothing_learnt(trained[-1])}"
+    sure = rows.probability(verdict.probability)
     if verdict.gain is None:
         return (
-            f"Take {label}, with a probability of {rows.percent(verdict.probability)}: nothing was measured, this is "
+            f"Take {label}, with a probability of {sure}: nothing was measured, this is "
             f"what other networks did; {regret}.{' ' + made.path[-1] if made.path else ''}"
         )
     figures = f"{rows.signed(verdict.gain.estimate)} {rows.interval_text(verdict.gain.low, verdict.gain.high)}"
@@ -166,16 +167,15 @@ def _reason(problem: Problem, made: Climb, verdict: Verdict) -> str:
     if verdict.either:
         return (
             f"Either: take Add, it is cheaper. Concatenate gains {figures}, within the margin of "
-            f"{rows.decimal(verdict.margin)} with a probability of {rows.percent(verdict.odds.either)}, {basis}."
+            f"{rows.decimal(verdict.margin)} with a probability of {rows.probability(verdict.odds.either)}, {basis}."
         )
     if verdict.probability < 0.5:
         return (
-            f"{rival} is likelier the better, with a probability of {rows.percent(1 - verdict.probability)}, but loses "
-            f"more where it is not: take {label}. Concatenate gains {figures}, {basis}; {regret}."
+            f"{rival} is likelier the better, with a probability of {rows.probability(1 - verdict.probability)}, "
+            f"but loses more where it is not: take {label}. Concatenate gains {figures}, {basis}; {regret}."
         )
     return (
-        f"{label} is better than {rival} with a probability of {rows.percent(verdict.probability)}: Concatenate gains "
-        f"{figures}, {basis}; {regret}."
+        f"{label} is better than {rival} with a probability of {sure}: Concatenate gains {figures}, {basis}; {regret}."
     )
 
 

@@ -77,7 +77,7 @@ def ladder(verdict: Verdict) -> tuple[Step, ...]:
         Step(
             look.method,
             look.choice,
-            rows.percent(look.probability),
+            rows.probability(look.probability),
             round(max(0.0, 200 * (look.probability - 0.5)), 1),
             rows.percent(look.regret),
             rows.decimal(look.trainings),

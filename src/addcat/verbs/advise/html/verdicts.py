@@ -28,7 +28,7 @@ def odds_words(verdict: Verdict) -> str:
     """How sure: "certain", "either will do", "84 % likely the better"."""
     if verdict.certain:
         return "certain"
-    return "either will do" if verdict.either else f"{rows.percent(verdict.probability)} likely the better"
+    return "either will do" if verdict.either else f"{rows.probability(verdict.probability)} likely the better"
 
 
 def headline(verdicts: Sequence[Verdict]) -> str:
