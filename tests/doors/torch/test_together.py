@@ -148,6 +148,13 @@ class Convolving(nn.Linear):
         return super().forward(nn.functional.conv1d(x[:, None], torch.ones(1, 1, 3), padding=1)[:, 0])
 
 
+class Distant(nn.Linear):
+    """Calls an operation that torch maps by calling it again and again."""
+
+    def forward(self, x):
+        return super().forward(x) + torch.pdist(x).mean()
+
+
 class Own(torch.optim.SGD):
     """An optimiser of the user's: whatever it does."""
 
@@ -175,6 +182,7 @@ ALONE = {
     "a buffer that is replaced": (Counting, {}),
     "a look at a value": (lambda: Looking(6, 2), {}),
     "a convolution": (lambda: Convolving(6, 2), {}),
+    "an operation that is not mapped": (lambda: Distant(6, 2), {}),
     "an optimiser of the user's": (network, {"optimizer": lambda parameters: Own(parameters, 0.1)}),
     "one that looks at all numbers": (network, {"optimizer": lambda p: torch.optim.Adafactor(p, 0.1)}),
     "one that has begun": (network, {"optimizer": lambda p: torch.optim.Adagrad(p, 0.1)}),
@@ -212,3 +220,9 @@ def test_a_step_is_timed_as_it_is_trained():
     assert 0 < made.step_seconds() < 1
     before = state(network())
     assert all(np.array_equal(one, other) for one, other in zip(before, state(made._model), strict=True))
+
+
+def test_what_is_compiled_is_not_mapped():
+    model = network()
+    model[0]._compiled_call_impl = model[0].forward  # as model[0].compile() leaves it
+    assert trainer(model).at_once == 1

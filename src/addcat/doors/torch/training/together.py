@@ -36,6 +36,8 @@ ELEMENTWISE = {
     *("SGD", "Adam", "AdamW", "Adamax", "NAdam", "RAdam", "RMSprop", "Adagrad", "Adadelta", "Rprop", "ASGD"),
 }
 """Optimisers of torch that treat every number by itself, so that stacked ones are trained as alone."""
+UNMAPPED = "There is a performance drop"
+"""How torch's warning begins where it calls an operation once for each run."""
 CLOSE = 1e-4
 """Of the largest gradient or buffer: what one run may differ from the same alone."""
 
@@ -108,7 +110,7 @@ def runs_together(model: "typed.nn.Module", training: Training, loss: TorchLoss,
         loss: To train by.
         batches: Two that it trains on.
     """
-    if training.autocast is not None:
+    if training.autocast is not None or any(map(_is_compiled, model.modules())):
         return False
     kept = state(model)
     size = sum(array.nbytes for array in kept)
@@ -116,13 +118,19 @@ def runs_together(model: "typed.nn.Module", training: Training, loss: TorchLoss,
         return False
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("error")  # what cannot be mapped is run one by one, with a warning
+            warnings.simplefilter("ignore")  # a run alone says them
+            warnings.filterwarnings("error", UNMAPPED)
             return _worthwhile(model, loss, batches[0]) and _agrees(model, training, loss, kept, batches)
     except Exception:
         return False
     finally:
         assign_state(model, kept)
         model.zero_grad()
+
+
+def _is_compiled(module: Any) -> bool:
+    """Whether a call of it is compiled: mapped, it would be compiled again, or fail at that."""
+    return type(module).__name__ == "OptimizedModule" or module._compiled_call_impl is not None
 
 
 def _worthwhile(model: "typed.nn.Module", loss: TorchLoss, batch: Ready) -> bool:
