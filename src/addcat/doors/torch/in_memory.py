@@ -18,7 +18,7 @@ _data: Any = load("torch.utils.data", extra="torch")
 SAMPLERS = ("RandomSampler", "SequentialSampler", "WeightedRandomSampler", "SubsetRandomSampler")
 """Samplers of torch that keep nothing from one pass to the next."""
 BLOCK = 2**24
-"""Bytes of batches that are looked up at once."""
+"""Bytes of batches that are looked up at once: of small examples one by one would cost more than a step."""
 
 
 class _Places:
@@ -49,26 +49,25 @@ def is_in_memory(loader: Any) -> bool:
     )
 
 
-def order_of(loader: Any) -> list[list[int]]:
+def order_of(loader: Any) -> Iterator[list[int]]:
     """The rows of each batch of a new pass, by the draws that the loader makes for it."""
     places = _Places(len(loader.dataset))
-    drawn = _data.DataLoader(
-        places, batch_sampler=loader.batch_sampler, collate_fn=_as_it_is, generator=loader.generator
-    )
-    return list(drawn)
+    sampler, generator = loader.batch_sampler, loader.generator
+    return iter(_data.DataLoader(places, batch_sampler=sampler, collate_fn=_as_it_is, generator=generator))
 
 
-def batches_of(loader: Any, order: Sequence[Sequence[int]]) -> "Iterator[list[typed.Tensor]]":
-    """The batches of a pass, as `torch.utils.data.default_collate` gives them."""
-    tensors: list[typed.Tensor] = list(loader.dataset.tensors)
-    bytes_each = sum(tensor[:1].nbytes for tensor in tensors)
-    at_once = max(1, BLOCK // max(1, bytes_each * max(map(len, order), default=1)))
-    for start in range(0, len(order), at_once):
-        part = order[start : start + at_once]
-        rows = _torch.as_tensor([row for batch in part for row in batch])
-        sizes = [len(batch) for batch in part]
-        parts = [_torch.split(tensor[rows], sizes) for tensor in tensors]
-        yield from map(list, zip(*parts, strict=True))
+def batches_at_once(loader: Any) -> int:
+    """How many of its batches are looked up at once."""
+    bytes_each = sum(tensor[:1].nbytes for tensor in loader.dataset.tensors)
+    return max(1, BLOCK // max(1, bytes_each * loader.batch_sampler.batch_size))
+
+
+def batches_of(loader: Any, order: Sequence[list[int]]) -> "Iterator[list[typed.Tensor]]":
+    """Some batches, as `torch.utils.data.default_collate` gives them."""
+    rows = _torch.as_tensor([row for batch in order for row in batch])
+    sizes = list(map(len, order))
+    parts = [_torch.split(tensor[rows], sizes) for tensor in loader.dataset.tensors]
+    return map(list, zip(*parts, strict=True))
 
 
 def _as_it_is(rows: list[int]) -> list[int]:

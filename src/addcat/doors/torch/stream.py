@@ -8,7 +8,7 @@ model's are put back. Then two arms of one seed see the same batches, augmented 
 import random
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import contextmanager
-from itertools import count
+from itertools import count, islice
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
@@ -18,7 +18,7 @@ from addcat.data.examples import Examples
 from addcat.doors.recipe import Plan
 from addcat.doors.torch.devices import States, seed_all, set_states, states
 from addcat.doors.torch.examples import Example, is_dict, is_list
-from addcat.doors.torch.in_memory import batches_of, is_in_memory, order_of
+from addcat.doors.torch.in_memory import BLOCK, batches_at_once, batches_of, is_in_memory, order_of
 from addcat.doors.torch.raised import named_data, said
 from addcat.doors.torch.tensors import is_tensor
 from addcat.errors import DataError
@@ -78,8 +78,6 @@ class Generators:
             generator.set_state(one)
 
 
-BLOCK = 2**24
-"""Bytes of arrays that are put in order and moved at once: of small examples one by one would cost more than a step."""
 RESIDENT = 2**30
 """Bytes of data that are moved to a GPU whole, once for all runs of an arm, and put in order there."""
 
@@ -161,8 +159,9 @@ def _passed(generators: Generators, loader: Iterable[Any]) -> Iterator[Any]:
     """The batches of a new pass over a loader."""
     if is_in_memory(loader):
         with named_data("The loader"):
-            order = generators.fetch(lambda: order_of(loader))
-        yield from batches_of(loader, order)
+            order, size = generators.fetch(lambda: order_of(loader)), batches_at_once(loader)
+            while some := generators.fetch(lambda: list(islice(order, size))):
+                yield from batches_of(loader, some)
         return
     batches = iterated(generators, loader)
     while (batch := fetched(generators, batches)) is not None:
