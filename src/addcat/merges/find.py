@@ -111,6 +111,33 @@ def is_merge(node: Node) -> bool:
     return OPS[node.op].merge and bool(node.inputs) and node.dtype != "bool"
 
 
+JOINS = ("cat", "concat", "concatenate", "hstack", "vstack", "dstack", "stack")
+"""Kinds of nodes that join, in lower case."""
+
+
+def fixed_beside(graph: Graph, site: str) -> str:
+    """A sentence on a node that adds or joins, and is no merge because all but one of its parts are the same for all.
+
+    Args:
+        graph: The outermost graph.
+        site: As a user names it.
+
+    Returns:
+        The sentence; "" for a name that is none of such a node.
+    """
+    node = next((node for path, node, _ in walk(graph) if path == site), None)
+    if node is None or len(node.inputs) != 1:
+        return ""
+    joins = node.op != "concat" and node.kind.lower() in JOINS
+    if not joins and (node.op != "shift" or node.attrs.get("scalar")):
+        return ""
+    return (
+        f"{site!r} {'joins' if joins else 'adds'} what is the same for every example, such as learned positions, to "
+        "one branch: that is no merge of branches. In front of a linear layer adding it and joining its channels both "
+        "come to W x plus a constant."
+    )
+
+
 def find_merges(graph: Graph, prefix: str = "") -> list[Merge]:
     """Every merge of a graph and of the nested models in it, in topological order.
 

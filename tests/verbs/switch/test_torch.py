@@ -169,6 +169,40 @@ def test_records_that_are_none(tmp_path):
         addcat.apply(other, record, example_inputs=other_args)
 
 
+class Placed(nn.Module):
+    """Words and learned positions, added or joined."""
+
+    def __init__(self, op):
+        super().__init__()
+        self.op, self.words, self.places = op, nn.Embedding(10, 4), nn.Embedding(6, 4)
+        self.mix = nn.Linear(4 if op == "add" else 8, 2)
+
+    def forward(self, words):
+        places = self.places(torch.arange(words.shape[1])).expand(words.shape[0], -1, -1)
+        words = self.words(words)
+        return self.mix(words + places + 1.0 if self.op == "add" else torch.cat([words, places], 2))
+
+
+@pytest.mark.parametrize(("op", "does"), [("add", "adds"), ("cat", "joins")])
+def test_what_is_the_same_for_every_example_is_no_branch(op, does):
+    words = torch.zeros(60, 6, dtype=torch.long)
+    model, data = Placed(op), (words.numpy(), np.zeros((60, 6, 2), "float32"))
+    for asked in (
+        lambda: addcat.switch(model, {op: "add"}, example_inputs=(words,)),
+        lambda: addcat.advise(model, data, sites=[op]),
+        lambda: addcat.compare(model, data, sites=[op]),
+    ):
+        with pytest.raises(SiteError) as error:
+            asked()
+        assert str(error.value) == (
+            f"'{op}' {does} what is the same for every example, such as learned positions, to one branch: that is no "
+            "merge of branches. In front of a linear layer adding it and joining its channels both come to W x plus a "
+            "constant."
+        )
+    with pytest.raises(SiteError, match=r"^The model has no merge, so 'add#2' cannot be switched\.$"):
+        addcat.switch(model, {"add#2": "concat"}, example_inputs=(words,))  # of a number, or nothing
+
+
 class ChannelsLast(nn.Module):
     """A block of a Swin transformer, without its attention: channels are the last of any number of axes."""
 

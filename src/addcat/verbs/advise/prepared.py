@@ -19,7 +19,7 @@ from addcat.evidence.meter import STEP, Meter
 from addcat.evidence.problem import Given, Problem
 from addcat.graph import Graph
 from addcat.graph.nested import subgraph
-from addcat.merges import Merge, find_merges
+from addcat.merges import Merge, find_merges, fixed_beside
 from addcat.merges.families import families
 from addcat.merges.switchability import unswitchable
 from addcat.trials.budgets import BUDGETS
@@ -295,6 +295,8 @@ def _wanted(graph: Graph, sites: Sequence[str] | str | None) -> list[Merge]:
         return [merge for merge in merges.values() if unswitchable(merge) is None]
     for site in sites:
         if site not in merges:
+            if why := fixed_beside(graph, site):
+                raise SiteError(why)
             known = list(merges)
             near = f" Nearest: {nearest(site, known)}." if known else " It has none."
             raise SiteError(f"{site!r} is not a merge of this model.{near} `inspect` lists every merge.")

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from addcat.errors import ModelError, SiteError, nearest
 from addcat.graph import Graph
-from addcat.merges import find_merges
+from addcat.merges import find_merges, fixed_beside
 from addcat.merges.families import families
 from addcat.merges.switchability import unswitchable
 
@@ -62,6 +62,8 @@ def _question(graph: Graph, name: str, known: dict[str, Question]) -> Question:
     if name not in merges:
         if name in known:
             return known[name]
+        if why := fixed_beside(graph, name):
+            raise SiteError(why)
         near = nearest(name, [*known, *merges])
         has = f"Nearest: {near}." if near else "It has none."
         raise SiteError(f"{name!r} is neither a merge nor a family of this model. {has} `inspect` lists every merge.")

@@ -102,7 +102,7 @@ def switch(
     check_seed(drawn)
     graph = door.read(model)
     merges = {merge.site: merge for merge in find_merges(graph)}
-    require_sites(list(wanted), list(merges))
+    require_sites(graph, list(wanted))
     batches = () if data is None else _batches(data, graph)
     setting = Setting(door, batches, widen, drawn)
     new, new_graph, steps, checks = _written(door, graph, merges, wanted, setting, fresh=fresh)

@@ -8,7 +8,6 @@ from typing import Any
 from addcat.doors.base import door_for
 from addcat.errors import OptionError, RefusedError
 from addcat.graph import Refusal
-from addcat.merges import find_merges
 from addcat.switches.apply import Setting
 from addcat.switches.ladder import parse_rung
 from addcat.switches.replay import replay_site
@@ -59,7 +58,7 @@ def apply(model: Any, record: "Record | Mapping[str, Any] | str | Path", *, exam
     changes, rules, widen, seed = _read(record, given)
     door = door_for(model, needs="write", example_inputs=example_inputs)
     graph = door.read(model)
-    require_sites(list(changes), [merge.site for merge in find_merges(graph)])
+    require_sites(graph, list(changes))
     setting = Setting(door, (), widen, seed)
     for site, rule in rules:
         outcome = replay_site(graph, site, parse_rung(changes[site]), rule, setting)

@@ -3,17 +3,22 @@
 from collections.abc import Sequence
 
 from addcat.errors import SiteError, nearest
+from addcat.graph import Graph
+from addcat.merges import find_merges, fixed_beside
 
 
-def require_sites(wanted: Sequence[str], known: Sequence[str]) -> None:
+def require_sites(graph: Graph, wanted: Sequence[str]) -> None:
     """Every site that is asked for must exist.
 
     Raises:
-        SiteError: if one does not; names the nearest.
+        SiteError: if one does not; names the nearest, or says why it is none.
     """
+    known = [merge.site for merge in find_merges(graph)]
     missing = [site for site in wanted if site not in known]
     if not missing:
         return
+    if why := fixed_beside(graph, missing[0]):
+        raise SiteError(why)
     if not known:
         raise SiteError(f"The model has no merge, so {missing[0]!r} cannot be switched.")
     lines = [f"{site!r} is not a merge of this model. Nearest: {nearest(site, known)}." for site in missing]
