@@ -102,8 +102,13 @@ def test_the_words_on_nothing_learnt():
         "retrain", "trained anew", 0.163, -0.2, 0.5, n=2, reference_loss=0.708, constant_loss=0.693, learnt=False
     )
     assert nothing_learnt(found) == (
-        "neither network, trained anew over 2 pairs, does better than a constant output beyond noise: Add reaches "
-        "0.708, Concatenate 0.545, the constant 0.693. More pairs would tell."
+        "networks trained anew over 2 pairs differ too much to say that they do better than a constant output: Add "
+        "reaches 0.708, Concatenate 0.545, the constant 0.693. More pairs would tell."
+    )
+    assert nothing_learnt(replace(found, facts={"share_of_steps": 0.2})) == (
+        "networks trained anew over 2 pairs for 20 % of the steps differ too much to say that they do better than a "
+        "constant output: Add reaches 0.708, Concatenate 0.545, the constant 0.693. More pairs, or longer ones, would "
+        "tell."
     )
     short = replace(found, facts={"share_of_steps": 0.125}, estimate=-0.1)
     assert nothing_learnt(short) == (

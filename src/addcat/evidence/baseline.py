@@ -81,14 +81,16 @@ def nothing_learnt(found: Evidence) -> str:
     how = f"trained anew over {pairs}" if found.question == "trained anew" else "trained from here"
     how += f" for {rows.percent(share)} of the steps" if share < 1 else ""
     constant = found.constant_loss
+    reached = f"Add reaches {rows.decimal(add)}, Concatenate {rows.decimal(concat)}, the constant "
+    reached += rows.decimal(constant)
     better = constant is not None and min(add, concat) < constant  # on average, though not beyond the noise of so few
+    if better and found.n > 1:
+        more = "More pairs would tell." if share == 1 else "More pairs, or longer ones, would tell."
+        return f"networks {how} differ too much to say that they do better than a constant output: {reached}. {more}"
     does = "does better than a constant output beyond noise" if better else "does better than a constant output"
     then = "More pairs would tell." if better else "There is nothing to decide here."
     then = "Longer trainings would tell." if share < 1 else then
-    return (
-        f"neither network, {how}, {does}: Add reaches {rows.decimal(add)}, Concatenate "
-        f"{rows.decimal(concat)}, the constant {rows.decimal(constant)}. {then}"
-    )
+    return f"neither network, {how}, {does}: {reached}. {then}"
 
 
 def doubt(loss: float, evidence: Iterable[Evidence], blind: str = "") -> str:
