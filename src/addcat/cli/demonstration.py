@@ -5,11 +5,13 @@ with Add. Then every merge is inspected and advised on, one is switched, and the
 """
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -27,8 +29,10 @@ from addcat.verbs.switch import switch
 STEPS, BATCH = 320, 128
 EXAMPLES, HELD = 1024, 512
 """To fit on and to judge on: whole batches, since each other size of a batch is compiled anew."""
-QUICKLY = "--xla_backend_optimization_level=0"
+PLAINLY = "--xla_backend_optimization_level=0"
 """Programs of networks as small as these take longer to be compiled than to run."""
+KEPT = {"JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0", "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1"}
+"""However small a program and short its compiling, it is kept."""
 
 Data = tuple[list[Array] | Array, Array]
 
@@ -50,22 +54,18 @@ class Exhibit:
     loss: str = "sparse_categorical_crossentropy"
 
 
-def towers(classes: int, name: str) -> Callable[[], Any]:
+def towers() -> Any:
     """Two images through one shared encoder, merged, then classified."""
-
-    def build() -> Any:
-        layers = keras().layers
-        encode = keras().Sequential(
-            [keras().Input((64,)), layers.Dense(32, activation="relu"), layers.Dense(32, activation="relu")],
-            name="encoder",
-        )
-        left, right = keras().Input((64,), name="left"), keras().Input((64,), name="right")
-        merged = layers.Add(name="merge")([encode(left), encode(right)])
-        hidden = layers.Dense(32, activation="relu", name="hidden")(merged)
-        outputs = layers.Dense(classes, activation="softmax", name="classes")(hidden)
-        return keras().Model([left, right], outputs, name=name)
-
-    return build
+    layers = keras().layers
+    encode = keras().Sequential(
+        [keras().Input((64,)), layers.Dense(32, activation="relu"), layers.Dense(32, activation="relu")],
+        name="encoder",
+    )
+    images = [keras().Input((64,), name=name) for name in ("left", "right")]
+    merged = layers.Add(name="merge")([encode(image) for image in images])
+    hidden = layers.Dense(32, activation="relu", name="hidden")(merged)
+    outputs = layers.Dense(10, activation="softmax", name="digit")(hidden)
+    return keras().Model(images, outputs, name="towers")
 
 
 def skipping() -> Any:
@@ -85,10 +85,10 @@ def denoised(images: Array, labels: Array, rng: np.random.Generator, count: int)
     return _noisy(images[pick], 0.3, rng), images[pick]
 
 
-def larger(images: Array, labels: Array, rng: np.random.Generator, count: int) -> Data:
-    """Two digits; asked is whether the left one is larger."""
-    left, right = rng.integers(len(images), size=(2, count))
-    return [images[left], images[right]], (labels[left] > labels[right]).astype("int64")
+def left(images: Array, labels: Array, rng: np.random.Generator, count: int) -> Data:
+    """Two noisy digits; asked is the left one."""
+    one, other = rng.integers(len(images), size=(2, count))
+    return [_noisy(images[one], 0.3, rng), _noisy(images[other], 0.3, rng)], labels[one]
 
 
 def two_looks(images: Array, labels: Array, rng: np.random.Generator, count: int) -> Data:
@@ -102,8 +102,8 @@ def _noisy(images: Array, noise: float, rng: np.random.Generator) -> Array:
 
 
 EXHIBITS = (
-    Exhibit("which digit of two is larger", towers(2, "larger"), larger),
-    Exhibit("two noisy looks at one digit", towers(10, "looks"), two_looks),
+    Exhibit("the left one of two digits", towers, left),
+    Exhibit("two noisy looks at one digit", towers, two_looks),
     Exhibit("a noisy digit made clean, skip connection", skipping, denoised, "mean_squared_error"),
 )
 
@@ -119,23 +119,37 @@ def demonstrate(output: Path, say: Callable[[str], None]) -> list[Advice]:
         The advice on each network.
     """
     require_targets(report_target(output))
-    os.environ.setdefault("XLA_FLAGS", QUICKLY)
     # frameworks keep global state, so the other networks have a process of their own meanwhile
-    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
-        others = [pool.submit(_told, place) for place in range(1, len(EXHIBITS))]
+    with _settings(), ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+        # the one that is most like the first comes last: its programs are compiled by then
+        others = {place: pool.submit(_told, place) for place in reversed(range(1, len(EXHIBITS)))}
         model, train, held, advice, lines = _advised(EXHIBITS[0])
         for line in lines:
             say(line)
         _switched(model, advice.verdicts[0], train, held, say)
         write_report(advice, door_for(model).read(model), output)
         given = [advice]
-        for other in others:
+        for _, other in sorted(others.items()):
             advice, lines = other.result()
             for line in lines:
                 say(line)
             given.append(advice)
     say(f"The report of the first network is {output}.")
     return given
+
+
+@contextmanager
+def _settings() -> Generator[None]:
+    """Within, JAX compiles plainly, and what one process compiled serves the other; what the user has set stays."""
+    with TemporaryDirectory() as folder:
+        settings = {"XLA_FLAGS": PLAINLY, "JAX_COMPILATION_CACHE_DIR": folder, **KEPT}
+        made = [name for name in settings if name not in os.environ]
+        os.environ.update({name: settings[name] for name in made})
+        try:
+            yield
+        finally:
+            for name in made:
+                del os.environ[name]
 
 
 def _told(place: int) -> tuple[Advice, list[str]]:
