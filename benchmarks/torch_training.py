@@ -6,13 +6,13 @@ that others on the machine do not. The ratio is that of the medians over the rou
 rounds are printed. The loop by hand has its tensors ready, and in order.
 Run: python benchmarks/torch_training.py
 
-Printed on a very busy machine of two cores, torch 2.13.0:
+Printed on two cores with one other program, torch 2.13.0:
 
     | network | by hand, ms a step | through addcat | ratio | of single rounds |
     | --- | --- | --- | --- | --- |
-    | perceptron | 1.91 | 1.86 | 0.974 | 0.853 to 1.184 |
-    | resnet | 14.84 | 14.26 | 0.960 | 0.853 to 1.068 |
-    | unet | 18.88 | 18.52 | 0.981 | 0.911 to 1.046 |
+    | perceptron | 0.597 | 0.603 | 1.009 | 0.964 to 1.102 |
+    | resnet | 6.185 | 6.359 | 1.028 | 0.948 to 1.060 |
+    | unet | 8.960 | 9.053 | 1.010 | 0.982 to 1.115 |
 """
 
 import statistics
