@@ -107,7 +107,9 @@ def test_a_loss_that_only_the_user_knows(run):
 def test_what_the_file_does_not_say_of_its_training(run):
     code, text, _ = run("net.keras", *LINE, "--epochs", 3, "--batch-size", 50, "--json")
     assert code == 0
-    assert json.loads(text)["notes"][0] == "Training recipe: SGD as compiled, 3 epochs, 6 steps."
+    assert json.loads(text)["notes"][0] == "Training recipe: SGD as compiled, learning rate 0.0100, 3 epochs, 6 steps."
+    code, text, _ = run("net.keras", *LINE, "--epochs", 3, "--batch-size", 50, "--learning-rate", 0.2, "--json")
+    assert json.loads(text)["notes"][0] == "Training recipe: SGD as compiled, learning rate 0.200, 3 epochs, 6 steps."
     code, text, _ = run("net.keras", *LINE, "--json")
     assert "say epochs= and batch_size= (--epochs, --batch-size)" in json.loads(text)["notes"][0]
 

@@ -56,6 +56,10 @@ BatchSize = Annotated[
     int | None,
     typer.Option(help="Of MODEL's training, which a saved model does not keep; else 128.", show_default=False),
 ]
+LearningRate = Annotated[
+    float | None,
+    typer.Option(help="Of a Keras MODEL's training; else what its optimizer carries.", show_default=False),
+]
 Unpack = Annotated[
     str | None,
     typer.Option(help="module:function of a PyTorch loader's batch; gives (inputs, target).", show_default=False),

@@ -5,6 +5,7 @@ bench. A verb names the capability that it needs, and gets a door that has it or
 cannot do.
 """
 
+import math
 from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Protocol, overload, runtime_checkable
@@ -105,7 +106,15 @@ class Trainer(Protocol):
         """The losses of a model's outputs, and words on where they come from."""
         ...
 
-    def recipe_of(self, model: Any, *, batch: int | None, examples: int, epochs: int | None = None) -> Recipe:
+    def recipe_of(
+        self,
+        model: Any,
+        *,
+        batch: int | None,
+        examples: int,
+        epochs: int | None = None,
+        learning_rate: float | None = None,
+    ) -> Recipe:
         """How a model was trained, as far as it, the data and the user say."""
         ...
 
@@ -324,19 +333,27 @@ def laboratory_for(
     Raises:
         OptionError: if an option does not exist, or comes with a model of another framework.
     """
-    known = (*OF_EVERY_TRAINING, "optimizer", "scheduler", "unpack", "factory", "device", "autocast")
+    known = (*OF_EVERY_TRAINING, RATE, "optimizer", "scheduler", "unpack", "factory", "device", "autocast")
     if unknown := [name for name in options if name not in known]:
         raise OptionError(f"{unknown[0]!r} is no option of training. Expected one of {', '.join(known)}.")
     for name in OF_EVERY_TRAINING:
         if (value := options.get(name)) is not None and (type(value) is not int or value < 1):
             raise OptionError(f"{name}={value!r} is out of range. Expected a whole number of 1 or more.")
+    rate = options.get(RATE)
+    if rate is not None and (isinstance(rate, bool) or not isinstance(rate, int | float) or not 0 < rate < math.inf):
+        raise OptionError(f"{RATE}={rate!r} is out of range. Expected a number above 0, such as 0.001.")
     if framework_of(model) != "torch":
-        if others := [name for name in options if name not in OF_EVERY_TRAINING]:
+        if others := [name for name in options if name not in (*OF_EVERY_TRAINING, RATE)]:
             raise OptionError(
                 f"{others[0]}= is for PyTorch modules; a {type(model).__name__} is trained as it was compiled. "
                 "Leave it out."
             )
         return door_for(model, needs="train", example_inputs=example_inputs), data, validation
+    if rate is not None:
+        raise OptionError(
+            f"{RATE}= is for Keras models; a PyTorch module is trained by optimizer=, a function of its parameters. "
+            "Set the rate there."
+        )
     from addcat.doors.torch.laboratory import laboratory  # noqa: PLC0415  (loads torch)
 
     return laboratory(model, data, validation, example_inputs, options)
@@ -344,6 +361,8 @@ def laboratory_for(
 
 OF_EVERY_TRAINING = ("epochs", "batch_size")
 """What a user can say of the training of any model; a saved one does not keep it."""
+RATE = "learning_rate"
+"""What a user can say of the training of a Keras model, whose optimiser holds the last rate alone."""
 
 
 def recipe_for(door: Laboratory, model: Any, data: Any, examples: int, options: Mapping[str, Any]) -> Recipe:
@@ -358,7 +377,8 @@ def recipe_for(door: Laboratory, model: Any, data: Any, examples: int, options: 
     """
     size = options.get("batch_size") or getattr(data, "batch_size", None)
     batch = size if isinstance(size, int) and size > 0 else None
-    return door.recipe_of(model, batch=batch, examples=examples, epochs=options.get("epochs"))
+    said = {"epochs": options.get("epochs"), RATE: options.get(RATE)}
+    return door.recipe_of(model, batch=batch, examples=examples, **said)
 
 
 def _refuse_examples(model: Any, example_inputs: Any) -> None:

@@ -73,8 +73,9 @@ def by_keras(net, seed=0):
     [
         keras.optimizers.SGD(0.05, momentum=0.9, nesterov=True),
         keras.optimizers.AdamW(0.01, weight_decay=0.1, clipnorm=0.5),
+        keras.optimizers.Adam(0.05, gradient_accumulation_steps=2, use_ema=True, ema_overwrite_frequency=2),
     ],
-    ids=["sgd", "adamw"],
+    ids=["sgd", "adamw", "accumulated"],
 )
 def test_the_curve_is_that_of_fit(optimizer):
     net = plain(optimizer)
@@ -236,7 +237,7 @@ def test_float16_trains_with_its_scaled_loss():
     full.compile(keras.optimizers.SGD(0.05), "mse")
     full.set_weights(net.get_weights())
     given = recipe(net)
-    assert given.source == "SGD as compiled, 1500 steps"
+    assert given.source == "SGD as compiled, learning rate 0.0500, 1500 steps"
     for _ in range(2):  # a recipe serves both arms
         np.testing.assert_allclose(made_for(net, from_recipe=given).run(0), made_for(full).run(0), rtol=0.02, atol=2e-3)
 
@@ -286,9 +287,12 @@ def test_recipes():
     assert type(default).__name__ == "AdamW"
     assert float(default._learning_rate(30)) == pytest.approx(0, abs=1e-9)
     net.compile(keras.optimizers.Adam(0.01), "mse")
-    assert recipe(net).source == "Adam as compiled, 1500 steps"
+    assert recipe(net).source == "Adam as compiled, learning rate 0.0100, 1500 steps"
     net.optimizer.iterations.assign(240)
-    assert (recipe(net).steps, recipe(net).source) == (240, "Adam as compiled, 240 steps as it was trained")
+    assert (recipe(net).steps, recipe(net).source) == (
+        240,
+        "Adam as compiled, learning rate 0.0100, 240 steps as it was trained",
+    )
     assert recipe(net).assumed == ""
 
 
@@ -318,11 +322,14 @@ def test_a_batch_is_told_from_whole_passes(made, examples, batch):
 )
 def test_a_schedule_that_ends_says_how_long_a_training_is(schedule, steps):
     net = plain()
-    net.compile(keras.optimizers.Adam(schedule(keras.optimizers.schedules)), "mse")
+    made = schedule(keras.optimizers.schedules)
+    net.compile(keras.optimizers.Adam(made), "mse")
     found = recipe_of(net, batch=32, examples=1000)
     assert found.steps == steps
     ends = steps != 1500
-    assert found.source == f"Adam as compiled, {steps} steps" + (" as its schedule runs" if ends else "")
+    assert found.source == f"Adam as compiled, learning rate by {type(made).__name__}, {steps} steps" + (
+        " as its schedule runs" if ends else ""
+    )
     assert bool(found.assumed) is not ends
     net.optimizer.iterations.assign(60)
     assert recipe_of(net, batch=32, examples=1000).steps == 60
@@ -332,14 +339,18 @@ def test_what_the_user_says_of_a_training_holds():
     net = plain()
     net.compile(keras.optimizers.Adam(0.01), "mse")
     said = recipe_of(net, batch=32, examples=100, epochs=5)
-    assert (said.steps, said.batch, said.words) == (15, 32, "Adam as compiled, 5 epochs, 15 steps.")
+    assert (said.steps, said.batch, said.words) == (
+        15,
+        32,
+        "Adam as compiled, learning rate 0.0100, 5 epochs, 15 steps.",
+    )
     assert recipe_of(net, batch=None, examples=100, epochs=1).words == (
-        "Adam as compiled, 1 epoch, 1 step. Batches of 100 are assumed: if it was trained by others, say batch_size= "
-        "(--batch-size)."
+        "Adam as compiled, learning rate 0.0100, 1 epoch, 1 step. Batches of 100 are assumed: if it was trained by "
+        "others, say batch_size= (--batch-size)."
     )
     assert recipe_of(net, batch=32, examples=100).words == (
-        "Adam as compiled, 1500 steps. 1500 steps are assumed: if it was trained for longer or shorter, say epochs= "
-        "(--epochs)."
+        "Adam as compiled, learning rate 0.0100, 1500 steps. 1500 steps are assumed: if it was trained for "
+        "longer or shorter, say epochs= (--epochs)."
     )
 
 

@@ -81,8 +81,8 @@ def test_what_else_advice_says(advised):
     assert found.loss == "mean_squared_error, of the compiled model"
     assert found.examples == (300, 150)
     assert found.notes[0] == (
-        "Training recipe: Adam as compiled, 60 steps as it was trained. Batches of 32 are assumed: if it was trained "
-        "by others, say batch_size= (--batch-size)."
+        "Training recipe: Adam as compiled, learning rate 0.0500, 60 steps as it was trained. Batches of 32 are "
+        "assumed: if it was trained by others, say batch_size= (--batch-size)."
     )
     assert found.notes[1].startswith("The network is past its best: ")  # x_0 + y_0 says nothing about x_0 - y_0
     assert found.notes[2].startswith("The model's loss of ")

@@ -1,5 +1,7 @@
 """What can deceive a comparison: overfitting, nothing to learn, rare classes, norms over batches, losses of batches."""
 
+import re
+
 import numpy as np
 import pytest
 from networks import Input, keras, layers
@@ -10,6 +12,7 @@ from addcat.data.examples import Examples
 from addcat.errors import DataError
 from addcat.evidence.baseline import constant_losses, learnt
 from addcat.evidence.score import score
+from addcat.report import rows
 
 
 def network(*, norm=False, out=1, activation="linear", width=12):
@@ -30,6 +33,10 @@ def drawn(count, seed, target):
     return [x, y], target(x, y)
 
 
+def sums(x, y):
+    return np.tanh(x[:, 0] + y[:, 0]) * x[:, 1]
+
+
 def noisy_signs(x, y):
     wrong = np.random.default_rng(len(x)).uniform(size=len(x)) < 0.3
     return ((x[:, 0] + y[:, 0] > 0) ^ wrong).astype("float32")
@@ -48,6 +55,30 @@ def test_an_overfitted_network_is_named_and_judged_from_its_best_point():
     assert verdict.loss < 0.8 * given  # at its best evaluation, not at the end
     (said,) = [note for note in found.notes if note.startswith("The network is past its best: its held-out loss is ")]
     assert "at its best evaluation, where pairs are judged." in said
+
+
+def test_a_recipe_that_does_not_lead_to_the_network_is_named():
+    """A file has the learning rate that a callback lowered last: pairs stay far behind the network."""
+    fit, held = drawn(300, 1, sums), drawn(300, 2, sums)
+    net = network()
+    net.compile(keras.optimizers.Adam(0.01), "mse")
+    net.fit(*fit, epochs=30, batch_size=30, verbose=0)
+    net.optimizer.learning_rate = 1e-4
+    asked = {"validation": held, "effort": "retrain", "batch_size": 30}
+    found = addcat.advise(net, fit, **asked)
+    given, (verdict,) = net.evaluate(*held, verbose=0), found.verdicts
+    assert verdict.loss > 2 * given
+    (said,) = [note for note in found.notes if note.startswith("The recipe does not lead to this network: ")]
+    assert re.fullmatch(
+        r"The recipe does not lead to this network: its held-out loss is (\S+), and trained anew by its recipe it "
+        r"reaches \S+, so it was trained otherwise: from other weights, for longer, on more data, or at a learning "
+        r"rate that a callback has lowered since\. Pairs speak of the recipe: say how it was trained with "
+        r"epochs=, batch_size= and learning_rate= \(--epochs, --batch-size, --learning-rate\)\.",
+        said,
+    )[1] == rows.decimal(given)
+    again = addcat.advise(net, fit, **asked, learning_rate=0.01)
+    assert abs(np.log(again.verdicts[0].loss / given)) < 0.4
+    assert not any(note.startswith("The recipe") for note in again.notes)
 
 
 def test_arms_on_a_plateau_prove_nothing():

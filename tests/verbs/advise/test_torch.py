@@ -104,6 +104,17 @@ def test_what_is_asked_of_data_and_options(model):
             "epochs=0 is out of range. Expected a whole number of 1 or more.",
         ),
         (
+            lambda: addcat.advise(model, (x, y), learning_rate=-1),
+            OptionError,
+            "learning_rate=-1 is out of range. Expected a number above 0, such as 0.001.",
+        ),
+        (
+            lambda: addcat.advise(model, (x, y), learning_rate=0.1),
+            OptionError,
+            "learning_rate= is for Keras models; a PyTorch module is trained by optimizer=, a function of its "
+            "parameters. Set the rate there.",
+        ),
+        (
             lambda: addcat.advise(model, (x, y), batch_size=2.5),
             OptionError,
             "batch_size=2.5 is out of range. Expected a whole number of 1 or more.",
@@ -116,8 +127,8 @@ def test_what_is_asked_of_data_and_options(model):
         (
             lambda: addcat.advise(model, (x, y), optimiser=1),
             OptionError,
-            "'optimiser' is no option of training. Expected one of epochs, batch_size, optimizer, scheduler, "
-            "unpack, factory, device, autocast.",
+            "'optimiser' is no option of training. Expected one of epochs, batch_size, learning_rate, optimizer, "
+            "scheduler, unpack, factory, device, autocast.",
         ),
         (
             lambda: addcat.advise(model, ([x[0]], y), example_inputs=tuple(map(torch.from_numpy, x)), **HOW),

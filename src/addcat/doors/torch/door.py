@@ -96,7 +96,13 @@ class TorchDoor:
         return (found,) * outputs, words
 
     def recipe_of(
-        self, model: "typed.nn.Module", *, batch: int | None, examples: int, epochs: int | None = None
+        self,
+        model: "typed.nn.Module",
+        *,
+        batch: int | None,
+        examples: int,
+        epochs: int | None = None,
+        learning_rate: float | None = None,
     ) -> Recipe:
         """See `addcat.doors.torch.training.settings.Training.recipe`."""
         return self.training.recipe(batch=batch, examples=examples)

@@ -34,6 +34,8 @@ __all__ = [
 
 PAST = 0.1
 """Log loss by which a network has to be behind its own best evaluation to be called overfitted."""
+SHORT = 0.4
+"""Log loss by which its own arm, trained anew, has to stay behind it for its recipe to be doubted. Seeds differ too."""
 Progress = Callable[[str, float, float], None]
 
 
@@ -91,7 +93,8 @@ def advise(
         progress: Called with what is being done, the seconds spent and the seconds allowed.
         example_inputs: What a PyTorch module is called with; taken from the data where left out.
         **training: How the model is trained: `epochs` and `batch_size`, where the model and the data do not say it (a
-            Keras model keeps its optimiser and its steps, not its batch size). For a PyTorch module also `optimizer`, a
+            Keras model keeps its optimiser and its steps, not its batch size), and `learning_rate` for a Keras model
+            whose optimiser carries another rate than it was trained at. For a PyTorch module also `optimizer`, a
             function of its parameters; `scheduler`, a function of the optimiser, stepped after every pass, or after
             every batch where its length, or {"scheduler": ..., "interval": "step"}, says so (one that waits for a
             plateau is told the held-out loss at every look at a run, about one a pass); `unpack`, which takes a
@@ -182,6 +185,27 @@ def _teller(progress: Progress | None, start: float, allowed: Budget) -> Callabl
     return tell
 
 
+def _beside_its_own(verdicts: Sequence[Verdict], given: float) -> list[str]:
+    """What it says of the network that it differs from its own arm, trained anew in full."""
+    ways = [float(e.facts.get("way", 0.0)) for v in verdicts for e in v.evidence if e.method == "retrain"]
+    own = f"held-out loss is {rows.decimal(given)}, and trained anew by its recipe it reaches"
+    notes: list[str] = []
+    if past := [way for way in ways if way < -PAST]:
+        notes.append(
+            f"The network is past its best: its {own} {rows.decimal(given * math.exp(past[0]))} at its best "
+            "evaluation, where pairs are judged. What is measured on the network as it is speaks of one that has "
+            "overfitted."
+        )
+    if short := [way for way in ways if way > SHORT]:
+        notes.append(
+            f"The recipe does not lead to this network: its {own} {rows.decimal(given * math.exp(short[0]))}, so it "
+            "was trained otherwise: from other weights, for longer, on more data, or at a learning rate that a "
+            "callback has lowered since. Pairs speak of the recipe: say how it was trained with epochs=, batch_size= "
+            "and learning_rate= (--epochs, --batch-size, --learning-rate)."
+        )
+    return notes
+
+
 def _notes(verdicts: Sequence[Verdict], ready: Prepared) -> list[str]:
     notes = [f"Training recipe: {ready.recipe.words}"]
     if ready.was_split:
@@ -190,14 +214,7 @@ def _notes(verdicts: Sequence[Verdict], ready: Prepared) -> list[str]:
         )
     if ready.metrics and not any(verdict.metrics for verdict in verdicts):
         notes.append(f"{ready.metrics[0].name} is measured on trained pairs, and none were trained.")
-    past = [e for v in verdicts for e in v.evidence if e.method == "retrain" and e.facts.get("way", 0.0) < -PAST]
-    if past:
-        reached = ready.first.loss * math.exp(float(past[0].facts["way"]))
-        notes.append(
-            f"The network is past its best: its held-out loss is {rows.decimal(ready.first.loss)}, and trained anew by "
-            f"its recipe it reaches {rows.decimal(reached)} at its best evaluation, where pairs are judged. What is "
-            "measured on the network as it is speaks of one that has overfitted."
-        )
+    notes.extend(_beside_its_own(verdicts, ready.first.loss))
     if ready.asked.resample:
         notes.append(
             "The answer is about data of this kind: each pair is trained on 90 % of the examples, drawn anew, and "

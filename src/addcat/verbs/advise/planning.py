@@ -31,7 +31,7 @@ READS = {"order": of_order, "score": of_score, "tie": of_tie, "swap": of_swap}
 """What each probe would read, by its examples."""
 RUNGS = (
     Column("question", whole=False),
-    Column("rung"),
+    Column("rung", whole=False),
     Column("trainings", number=True),
     Column("time", number=True),
     Column("right", number=True),

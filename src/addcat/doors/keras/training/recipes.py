@@ -4,6 +4,7 @@ import copy
 from dataclasses import dataclass
 from typing import Any
 
+from addcat.doors.keras.training.rates import Rates, rate_words, recorded
 from addcat.doors.recipe import Recipe, assumption
 from addcat.frameworks import keras
 from addcat.report import rows
@@ -14,20 +15,23 @@ USUAL_BATCHES = (32, 64, 128, 256)
 """Keras' own first."""
 
 
-def recipe_of(model: Any, *, batch: int | None, examples: int, epochs: int | None = None) -> Recipe:
-    """The recipe of a model: its compiled optimiser, and the steps that this has made.
+def recipe_of(
+    model: Any, *, batch: int | None, examples: int, epochs: int | None = None, learning_rate: float | None = None
+) -> Recipe:
+    """The recipe of a model: its compiled optimiser, the steps that this has made, and at which learning rates.
 
     Args:
         model: A Keras model.
         batch: Examples in a batch where the user or the data say it; a saved model does not keep it.
-        examples: How many examples there are to train on.
+        examples: How many there are to train on.
         epochs: Passes over them, where the user says it.
+        learning_rate: Of the whole training, where the user says it.
 
     Returns:
         The recipe, with words on where it comes from and on what is assumed.
     """
     optimizer = getattr(model, "optimizer", None) if getattr(model, "compiled", False) else None
-    made = 0 if optimizer is None else int(optimizer.iterations.numpy())
+    made = 0 if optimizer is None else int(_inner(optimizer)._iterations.numpy())
     scheduled = 0 if optimizer is None else _scheduled(_inner(optimizer))
     known = made or scheduled
     size = min(batch or (batch_of(known, examples) if known else BATCH), examples)
@@ -36,8 +40,10 @@ def recipe_of(model: Any, *, batch: int | None, examples: int, epochs: int | Non
     unsaid = None if batch else size
     if optimizer is None:
         long = f"{STEPS} steps" if said is None else many
-        words = f"AdamW, cosine decay over {long} (the model is not compiled)"
-        return Recipe(None, said or STEPS, size, words, assumed=assumption(None if said else STEPS, unsaid))
+        start = "" if learning_rate is None else f" from {rate_words(learning_rate)}"
+        words = f"AdamW, cosine decay{start} over {long} (the model is not compiled)"
+        factor = 1.0 if learning_rate is None else learning_rate / RATE
+        return Recipe(None, said or STEPS, size, words, factor, assumption(None if said else STEPS, unsaid))
     if said:
         steps, long = said, many
     elif made:
@@ -47,8 +53,24 @@ def recipe_of(model: Any, *, batch: int | None, examples: int, epochs: int | Non
     else:
         steps, long = STEPS, f"{STEPS} steps"
     unknown = None if said or known else STEPS
-    kept, name = keras().optimizers.serialize(optimizer), type(_inner(optimizer)).__name__
-    return Recipe(kept, steps, size, f"{name} as compiled, {long}", assumed=assumption(unknown, unsaid))
+    kept, rate = _at_rates(model, optimizer, made, steps, learning_rate)
+    name = type(_inner(optimizer)).__name__
+    return Recipe(kept, steps, size, f"{name} as compiled, {rate}, {long}", assumed=assumption(unknown, unsaid))
+
+
+def _at_rates(model: Any, optimizer: Any, made: int, steps: int, said: float | None) -> tuple[Any, str]:
+    """The config of an optimiser at the learning rates of the whole training, and these in words."""
+    kept, inner = keras().optimizers.serialize(optimizer), _inner(optimizer)
+    scheduled = isinstance(inner._learning_rate, keras().optimizers.schedules.LearningRateSchedule)
+    if said is None and scheduled:
+        return kept, f"learning rate by {type(inner._learning_rate).__name__}"
+    rates = recorded(model, made) if said is None else Rates((), (said,))
+    if rates is None:
+        return kept, rate_words(float(keras().ops.convert_to_numpy(inner.learning_rate)))
+    settings = kept["config"] if inner is optimizer else kept["config"]["inner_optimizer"]["config"]
+    rate = rates.schedule(steps)
+    settings["learning_rate"] = rate if isinstance(rate, float) else keras().optimizers.schedules.serialize(rate)
+    return kept, rates.words
 
 
 def batch_of(steps: int, examples: int) -> int:
@@ -75,7 +97,8 @@ def _scheduled(optimizer: Any) -> int:
     ends = isinstance(schedule, schedules.CosineDecay | schedules.PolynomialDecay)
     if not ends or getattr(schedule, "cycle", False):
         return 0
-    return int(schedule.decay_steps) + int(getattr(schedule, "warmup_steps", 0) or 0)
+    updates = int(schedule.decay_steps) + int(getattr(schedule, "warmup_steps", 0) or 0)
+    return updates * int(optimizer.gradient_accumulation_steps or 1)
 
 
 @dataclass(slots=True)
