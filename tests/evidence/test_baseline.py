@@ -12,6 +12,7 @@ import addcat
 from addcat.evidence.baseline import constant_losses, doubt, learnt, mean_of, nothing_learnt, worse_than_constant
 from addcat.evidence.finetune import finetune
 from addcat.evidence.meter import Meter
+from addcat.report import rows
 from addcat.verbs.advise.climb import Climber
 from addcat.verbs.advise.climbed import Wanted
 
@@ -86,7 +87,10 @@ def test_a_verdict_on_pure_noise():
     (verdict,) = addcat.advise(net, ([x, y], target)).verdicts
     assert not verdict.certain
     label = {"add": "Add", "concat": "Concatenate"}[verdict.choice]
-    assert verdict.reason == f"Take {label} for want of evidence: {nothing_learnt(verdict.evidence[-1])}"
+    likely = f"{rows.probability(verdict.probability)} likely the better"
+    last = nothing_learnt(verdict.evidence[-1])
+    assert verdict.reason == f"Take {label} for want of evidence, {likely}: {last}"
+    assert verdict.wanting
     assert "is more than all" not in verdict.reason
 
 
@@ -144,6 +148,14 @@ HERE = "What is measured from here says little"
 def test_the_words_on_a_network_that_knows_nothing(trained, blind, words):
     measured = [evidence("retrain", "trained anew", 0.1, 0.0, 0.2, learnt=one) for one in trained]
     assert doubt(0.6931, [*measured, evidence("score", "from here", 0.1, 0.0, 0.2)], blind) == words
+
+
+def test_noise_is_not_called_nothing_learnt():
+    """Pairs that do better than a constant on average do not say that networks learn no more."""
+    few = evidence(
+        "retrain", "trained anew", 0.005, -0.08, 0.07, n=4, reference_loss=0.259, constant_loss=0.778, learnt=False
+    )
+    assert doubt(0.6931, [few]) == f"{UNTRAINED} Whether networks trained anew learn more is lost in their noise."
 
 
 def test_constant_losses_of_a_merge_are_those_of_its_network():

@@ -23,6 +23,7 @@ from addcat.graph import Array
 from addcat.report import rows
 from addcat.verbs.advise import Advice, Verdict, advise
 from addcat.verbs.advise.html.document import write_report
+from addcat.verbs.advise.page import sure_words
 from addcat.verbs.inspect import inspect
 from addcat.verbs.switch import switch
 
@@ -164,8 +165,7 @@ def _advised(exhibit: Exhibit) -> tuple[Any, Data, Data, Advice, list[str]]:
     advice = advise(model, train, validation=held)
     verdict = advice.verdicts[0]
     merge = inspect(model).merges[0].merge
-    sure = "certain" if verdict.certain else rows.probability(verdict.probability)
-    title = f"{exhibit.title}: {merge.label} ({merge.role}), {verdict.choice} ({sure})."
+    title = f"{exhibit.title}: {merge.label} ({merge.role}), {verdict.choice} ({sure_words(verdict)})."
     return model, train, held, advice, [title, f"  {verdict.reason}"]
 
 

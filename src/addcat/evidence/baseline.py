@@ -81,9 +81,9 @@ def nothing_learnt(found: Evidence) -> str:
     how = f"trained anew over {pairs}" if found.question == "trained anew" else "trained from here"
     how += f" for {rows.percent(share)} of the steps" if share < 1 else ""
     constant = found.constant_loss
+    better = _better(found)
     reached = f"Add reaches {rows.decimal(add)}, Concatenate {rows.decimal(concat)}, the constant "
     reached += rows.decimal(constant)
-    better = constant is not None and min(add, concat) < constant  # on average, though not beyond the noise of so few
     if better and found.n > 1:
         more = "More pairs would tell." if share == 1 else "More pairs, or longer ones, would tell."
         return f"networks {how} differ too much to say that they do better than a constant output: {reached}. {more}"
@@ -91,6 +91,12 @@ def nothing_learnt(found: Evidence) -> str:
     then = "More pairs would tell." if better else "There is nothing to decide here."
     then = "Longer trainings would tell." if share < 1 else then
     return f"neither network, {how}, {does}: {reached}. {then}"
+
+
+def _better(found: Evidence) -> bool:
+    """Whether one of the arms does better than a constant on average, though not beyond the noise of so few."""
+    constant, add, gain = found.constant_loss, found.reference_loss, found.estimate
+    return constant is not None and add is not None and gain is not None and min(add, add - gain) < constant
 
 
 def doubt(loss: float, evidence: Iterable[Evidence], blind: str = "") -> str:
@@ -104,7 +110,7 @@ def doubt(loss: float, evidence: Iterable[Evidence], blind: str = "") -> str:
     Returns:
         Two sentences.
     """
-    trained = [found.learnt for found in evidence if found.question == "trained anew" and found.learnt is not None]
+    trained = [found for found in evidence if found.question == "trained anew" and found.learnt is not None]
     said = f"The model's loss of {rows.decimal(loss)} would be no higher with the labels shuffled"
     if blind:
         said += (
@@ -115,8 +121,10 @@ def doubt(loss: float, evidence: Iterable[Evidence], blind: str = "") -> str:
         said += ", so it is untrained, or the targets do not depend on what it can see."
     if not trained:
         return f"{said} What is measured from here says little."
-    if any(trained):
+    if any(found.learnt for found in trained):
         return f"{said} What is measured from here says little; networks trained anew do learn."
+    if any(_better(found) for found in trained):
+        return f"{said} Whether networks trained anew learn more is lost in their noise."
     return f"{said} Networks trained anew learn no more."
 
 

@@ -13,6 +13,8 @@ from addcat.merges import find_merges
 from addcat.statistics.belief import Belief, Reading
 from addcat.statistics.interval import Noise
 from addcat.verbs.advise.climbed import Climb
+from addcat.verbs.advise.html.verdicts import headline, odds_words
+from addcat.verbs.advise.page import more_words, right_words
 from addcat.verbs.advise.result import Look
 from addcat.verbs.advise.verdict import question_of, verdict_of, whole_price
 
@@ -70,6 +72,56 @@ def test_a_proof_that_concatenate_is_better():
 def test_a_proof_that_add_will_do(merge, gain, reason):
     found = decided(believing(gain, 0.004), retrained("add"), merge=merge, proved="add")
     assert (found.choice, found.certain, found.reason) == ("add", True, reason)
+
+
+@pytest.mark.parametrize(
+    ("proved", "gain", "reason"),
+    [
+        ("concat", (0.1, 0.06, 0.14), "Concatenate lowers the loss by +0.100 [+0.0600, +0.140], 20 % of Add's 0.500"),
+        (
+            "add",
+            (0.002, -0.001, 0.005),
+            "Concatenate gains too little to pay for itself, +0.00200 [-0.00100, +0.00500]",
+        ),
+    ],
+)
+def test_a_proof_that_was_doubted_before_is_told_by_its_own_pairs(proved, gain, reason):
+    """What was measured before pulls the belief across; "certain" beside an interval across would be no sentence."""
+    full = evidence("retrain", "trained anew", *gain, n=8, choice=proved, reference_loss=0.5)
+    found = decided(believing(0.05, 0.04), full, proved=proved)
+    assert (found.choice, found.certain) == (proved, True)
+    assert (found.gain.estimate, found.gain.low, found.gain.high) == gain
+    assert found.reason.startswith(reason)
+
+
+def test_what_was_believed_after_a_method_says_why_add_is_taken():
+    either, proof = Climb(belief=believing(0.004, 0.005)), Climb(belief=believing(0.012, 0.001), proved="add")
+    for made in (either, proof):
+        made.look("retrain", 8.0, 2.0, 0.02)
+    looks = [made.looks[0] for made in (either, proof)]
+    assert [(look.choice, look.certain, look.either) for look in looks] == [("add", False, True), ("add", True, False)]
+    assert [look.probability < 0.5 for look in looks] == [True, True]
+    assert [right_words(look) for look in looks] == ["either", "certain"]
+    clear = Climb(belief=believing(0.2, 0.005))
+    clear.look("retrain", 8.0, 2.0, 0.02)
+    assert (clear.looks[0].choice, clear.looks[0].certain, clear.looks[0].either) == ("concat", False, False)
+
+
+def test_the_words_agree_where_the_choice_is_not_the_likelier_one():
+    within = decided(believing(0.012, 0.001), retrained("add"), proved="add")
+    assert within.probability < 0.001
+    assert odds_words(within) == "certain: Concatenate gains less than 2.0 %"
+    assert headline([within]) == "Keep Add at `merge` (certain: Concatenate gains less than 2.0 %)."
+    assert headline([within, within]) == "Keep Add at `merge` and `merge` (certain)."
+    assert odds_words(decided(believing(-0.04, 0.001), retrained("add"), proved="add")) == "certain"
+    skew = Belief.around(Reading(-0.005, Noise(0.004**2, 50)), Reading(0.6, Noise(0.1**2, 50)), weights=(0.7, 0.3))
+    assert odds_words(decided(skew)) == "the safer choice, 38 % likely the better"
+    wanting = decided(believing(0.01, 0.04), retrained(constant_loss=0.3, learnt=False))
+    assert wanting.wanting
+    assert headline([wanting]) == "Switch `merge` to Concatenate (for want of evidence, 60 % likely the better)."
+    assert "for want of evidence, 60 % likely the better: neither network" in wanting.reason
+    assert wanting.more is not None
+    assert more_words(wanting) == ""  # beside "there is nothing to decide here"
 
 
 def test_without_proof_the_lower_expected_regret_is_recommended_with_its_odds():
@@ -130,8 +182,9 @@ def test_networks_that_learnt_nothing_prove_nothing():
     found = decided(believing(0.2, 0.05), retrained(constant_loss=0.3, learnt=False))
     assert not found.certain
     assert found.reason == (
-        "Take Concatenate for want of evidence: neither network, trained anew over 8 pairs, does better than a "
-        "constant output: Add reaches 0.500, Concatenate 0.400, the constant 0.300. There is nothing to decide here."
+        "Take Concatenate for want of evidence, >99.9 % likely the better: neither network, trained anew over 8 pairs, "
+        "does better than a constant output: Add reaches 0.500, Concatenate 0.400, the constant 0.300. There is "
+        "nothing to decide here."
     )
 
 

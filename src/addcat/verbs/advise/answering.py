@@ -13,7 +13,7 @@ from addcat.evidence.budgets import believed_under, other_match
 from addcat.evidence.meter import Meter
 from addcat.evidence.problem import Problem
 from addcat.merges import Merge
-from addcat.verbs.advise.climbed import Climb, lean
+from addcat.verbs.advise.climbed import Climb, recommended
 from addcat.verbs.advise.prepared import Prepared
 from addcat.verbs.advise.result import OtherBudget, Verdict
 from addcat.verbs.advise.verdict import verdict_of
@@ -38,9 +38,9 @@ def answer(ready: Prepared, name: str, merges: tuple[Merge, ...], share: Meter, 
     if verdict.gain is None or asked.effort != "auto":
         return verdict
     if not asked.both:
-        return replace(verdict, other=_reckoned(problem, made))
+        return replace(verdict, other=_reckoned(problem, made, asked.wanted.margin))
     if verdict.choice == "add":
-        return replace(verdict, other=_reckoned(problem, made))
+        return replace(verdict, other=_reckoned(problem, made, asked.wanted.margin))
     matched = replace(problem, match=other_match(problem.match))
     second = _verdict(ready, matched, _climbed(ready, matched, share), name)
     other = OtherBudget(matched.match, second.choice, second.probability, second.certain, measured=True)
@@ -64,10 +64,10 @@ def _half(share: Meter) -> Meter:
     return replace(share, trainings=share.spent + share.left / 2, deadline=deadline)
 
 
-def _reckoned(problem: Problem, made: Climb) -> OtherBudget:
+def _reckoned(problem: Problem, made: Climb, margin: float) -> OtherBudget:
     """The other budget, as the readings of this one tell it."""
     wanted = other_match(problem.match)
     shared = bool(made.evidence[0].shared_branches)
     belief = believed_under(wanted, problem.match, made.readings, shared=shared)
-    choice = lean(belief)
+    choice = recommended(belief, margin)
     return OtherBudget(wanted, choice, belief.sure(choice), certain=False, measured=False)

@@ -42,7 +42,6 @@ from addcat.graph import Refusal
 from addcat.report import rows
 from addcat.statistics.belief import Reading
 from addcat.verbs.advise.climbed import Climb, Wanted, lean
-from addcat.verbs.advise.result import Look
 from addcat.verbs.advise.rungs import (
     FULL,
     HEADS,
@@ -362,17 +361,7 @@ class Climber:
             if matched and name != FULLY:
                 reading = at_equal_widths(reading)  # noqa: PLW2901
             made.belief = made.belief.told(reading)
-        choice = made.proved or lean(made.belief)
-        made.looks.append(
-            Look(
-                method,
-                self._meter.spent,
-                self._meter.seconds,
-                choice,
-                made.sure(choice),
-                made.belief.regret(choice),
-            )
-        )
+        made.look(method, self._meter.spent, self._meter.seconds, self._wanted.margin)
 
     def _regret(self) -> float:
         return self.made.belief.regret(self.made.proved or lean(self.made.belief))

@@ -1,5 +1,6 @@
 """What a climb is to reach, and what came of it."""
 
+import math
 from dataclasses import dataclass, field
 
 from addcat.evidence.decision import proven
@@ -7,7 +8,7 @@ from addcat.evidence.measures import MetricGain
 from addcat.evidence.readings import prior
 from addcat.evidence.result import Evidence
 from addcat.statistics.belief import Belief, Reading
-from addcat.verbs.advise.result import Choice, Look
+from addcat.verbs.advise.result import EITHER, Choice, Look, Odds
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +64,28 @@ class Climb:
         """Probability that a choice has the lower loss; a proof of full pairs outweighs what doubted it before."""
         full, sure = self.get("retrain"), self.belief.sure(choice)
         return sure if full is None or self.proved != "concat" else max(sure, proven(full.n))
+
+    def recommended(self, margin: float) -> Choice:
+        """What is proved; else Add where both will do, because it is cheaper; else what gives less away on average."""
+        return self.proved or recommended(self.belief, margin)
+
+    def look(self, method: str, trainings: float, seconds: float, margin: float) -> None:
+        """Note what is believed after a method."""
+        choice, proved = self.recommended(margin), self.proved is not None
+        either = choice == "add" and not proved and odds_of(self.belief, margin).either >= EITHER
+        sure, regret = self.sure(choice), self.belief.regret(choice)
+        self.looks.append(Look(method, trainings, seconds, choice, sure, regret, proved, either))
+
+
+def odds_of(belief: Belief, margin: float) -> Odds:
+    """What is believed of the gain, held against a margin, which is a share of the loss."""
+    limit = -math.log1p(-margin)
+    return Odds(1 - belief.above(-limit), belief.above(-limit) - belief.above(limit), belief.above(limit))
+
+
+def recommended(belief: Belief, margin: float) -> Choice:
+    """The choice without a proof: Add where both will do, because it is cheaper; else what gives less away."""
+    return "add" if odds_of(belief, margin).either >= EITHER else lean(belief)
 
 
 def lean(belief: Belief) -> Choice:

@@ -7,7 +7,7 @@ from addcat.graph.operations import OPS
 from addcat.report import rows
 from addcat.report.page import Block, Bullets, Cell, Column, Heading, Page, Paragraph, Table, Tone
 from addcat.verbs.advise.html.verdicts import headline
-from addcat.verbs.advise.result import Advice, Verdict
+from addcat.verbs.advise.result import Advice, Look, Verdict
 
 VERDICTS = (
     Column("question", whole=False),
@@ -136,7 +136,7 @@ def picture_row(verdict: Verdict) -> tuple[str, ...]:
     """The odds of a verdict as a bar, as cells under `PICTURE`."""
     more = verdict.more
     cost = rows.NONE
-    if more is not None and not verdict.certain:
+    if more is not None and more_words(verdict):
         time = "" if more.seconds is None else f", {rows.seconds_text(more.seconds)}"
         cost = f"{rows.counted(more.pairs, 'pair')}{time}"
     return site_words(verdict), bar(verdict), sure_words(verdict), rows.percent(verdict.regret.share), cost
@@ -176,15 +176,20 @@ def site_words(verdict: Verdict) -> str:
 
 def sure_words(verdict: Verdict) -> str:
     """How sure a recommendation is: certain, either, or the probability that it is right."""
-    if verdict.certain:
+    return right_words(verdict)
+
+
+def right_words(found: Verdict | Look) -> str:
+    """How sure a verdict, or a look, is in a word."""
+    if found.certain:
         return "certain"
-    return "either" if verdict.either else rows.probability(verdict.probability)
+    return "either" if found.either else rows.probability(found.probability)
 
 
 def more_words(verdict: Verdict) -> str:
     """What more evidence would cost; "" where there is nothing left to learn."""
     more = verdict.more
-    if more is None or verdict.certain:
+    if more is None or verdict.certain or verdict.wanting:
         return ""
     pairs = rows.counted(more.pairs, "more pair")
     time = "" if more.seconds is None else f", about {rows.seconds_text(more.seconds)}"
@@ -220,7 +225,7 @@ def look_rows(verdict: Verdict) -> list[tuple[str | Cell, ...]]:
             verdict.site,
             look.method,
             Cell(look.choice, TONES[look.choice]),
-            rows.probability(look.probability),
+            right_words(look),
             rows.percent(look.regret),
             rows.decimal(look.trainings),
             rows.seconds_text(look.seconds),

@@ -67,6 +67,8 @@ class Look:
         choice: What would have been recommended.
         probability: That this is right.
         regret: Expected, as a share of Add's loss.
+        certain: Whether the strict rule proved it by then.
+        either: Whether both would do, so that Add is taken because it is cheaper.
     """
 
     method: str
@@ -75,6 +77,8 @@ class Look:
     choice: Choice
     probability: float
     regret: float
+    certain: bool = False
+    either: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,6 +177,12 @@ class Verdict:
     def either(self) -> bool:
         """Whether both will do: Add is recommended because it is cheaper."""
         return self.choice == "add" and self.odds.either >= EITHER
+
+    @property
+    def wanting(self) -> bool:
+        """Whether no networks that were trained do better than a constant, so that none of them tells anything."""
+        trained = [found.learnt for found in self.evidence if found.learnt is not None]
+        return bool(trained) and not trained[-1] and not self.certain
 
     def to_dict(self) -> dict[str, Any]:
         """The verdict as JSON has it."""

@@ -22,8 +22,8 @@ from addcat.graph.operations import OPS
 from addcat.merges.price import Cost, Price, price
 from addcat.report import rows
 from addcat.statistics.belief import Belief
-from addcat.verbs.advise.climbed import Climb, lean
-from addcat.verbs.advise.result import EITHER, Choice, Gain, More, Odds, Regret, Verdict
+from addcat.verbs.advise.climbed import Climb, odds_of
+from addcat.verbs.advise.result import Gain, More, Odds, Regret, Verdict
 
 MOST_PAIRS = 1000
 """More pairs than this would not be trained by anybody."""
@@ -48,14 +48,12 @@ def verdict_of(problem: Problem, made: Climb, margin: float, loss: float, *, nam
     """
     reference = loss if made.loss is None else made.loss
     disguised = bool(made.evidence[0].disguised)
-    belief, limit = made.belief, -math.log1p(-margin)
-    odds = Odds(1 - belief.above(-limit), belief.above(-limit) - belief.above(limit), belief.above(limit))
-    choice: Choice = made.proved or ("add" if odds.either >= EITHER else lean(belief))
+    belief = made.belief
+    odds, choice = odds_of(belief, margin), made.recommended(margin)
     share = belief.regret(choice)
     measured = any(one.judges for one in made.evidence)
     if disguised:
         odds, share = Odds(0.0, 1.0, 0.0), 0.0
-    interval = belief.interval().scaled(abs(reference))
     verdict = Verdict(
         site=name or problem.merge.site,
         sites=tuple(merge.site for merge in problem.merges),
@@ -67,7 +65,7 @@ def verdict_of(problem: Problem, made: Climb, margin: float, loss: float, *, nam
         odds=odds,
         regret=Regret(share * abs(reference), share),
         more=None if disguised else _more(made, belief, made.sure(choice), problem.redrawn),
-        gain=Gain(interval.estimate, interval.low, interval.high) if measured and not disguised else None,
+        gain=_gain(made, margin, reference) if measured and not disguised else None,
         margin=margin * abs(reference),
         loss=reference,
         price=whole_price(problem),
@@ -79,6 +77,18 @@ def verdict_of(problem: Problem, made: Climb, margin: float, loss: float, *, nam
         metrics=made.metrics,
     )
     return replace(verdict, reason=_reason(problem, made, verdict))
+
+
+def _gain(made: Climb, margin: float, reference: float) -> Gain:
+    """What is believed of the gain; of a proof that this doubts, for what was measured before, what the pairs gave."""
+    found, full = made.belief.interval().scaled(abs(reference)), made.get("retrain")
+    doubted = found.low <= 0 if made.proved == "concat" else found.high >= margin * abs(reference)
+    if made.proved is None or not doubted or full is None:
+        return Gain(found.estimate, found.low, found.high)
+    assert full.estimate is not None  # noqa: S101  (pairs have a gain)
+    assert full.low is not None  # noqa: S101
+    assert full.high is not None  # noqa: S101
+    return Gain(full.estimate, full.low, full.high)
 
 
 def question_of(problem: Problem, name: str) -> str:
@@ -145,10 +155,10 @@ def _reason(problem: Problem, made: Climb, verdict: Verdict) -> str:
     label, rival = OPS[verdict.choice].label, OPS[other].label
     basis = _basis(made.evidence)
     regret = f"following this gives away {rows.percent(verdict.regret.share)} of the loss on average"
-    trained = [one for one in made.evidence if one.learnt is not None]
-    if trained and not trained[-1].learnt:
-        return f"Take {label} for want of evidence: {nothing_learnt(trained[-1])}"
     sure = rows.probability(verdict.probability)
+    if verdict.wanting:
+        last = [one for one in made.evidence if one.learnt is not None][-1]
+        return f"Take {label} for want of evidence, {sure} likely the better: {nothing_learnt(last)}"
     if verdict.gain is None:
         return (
             f"Take {label}, with a probability of {sure}: nothing was measured, this is "

@@ -59,11 +59,12 @@ def recorded(model: Any, made: int) -> Rates | None:
         The rates; None where none were recorded, or the optimiser has made fewer steps than the record has.
     """
     history = getattr(model, "history", None)
-    record = getattr(history, "history", {}).get("learning_rate")
-    each = (getattr(history, "params", None) or {}).get("steps")
-    if not record or not each or each * len(record) > made:
+    logs: dict[str, Any] = getattr(history, "history", None) or {}
+    params: dict[str, Any] = getattr(history, "params", None) or {}
+    values = [float(rate) for rate in logs.get("learning_rate", ())]
+    each = int(params.get("steps") or 0)
+    if not values or not each or each * len(values) > made:
         return None
-    values = [float(rate) for rate in record]
     before = made - each * len(values)
     places = [(before + each * (place + 1), rate) for place, rate in enumerate(values)]
     if len(_changes(places)) > MOST_PIECES:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from addcat.graph.operations import OPS
 from addcat.report import rows
+from addcat.verbs.advise.page import right_words
 from addcat.verbs.advise.result import Choice, Verdict
 
 LEAST = 0.06
@@ -77,8 +78,8 @@ def ladder(verdict: Verdict) -> tuple[Step, ...]:
         Step(
             look.method,
             look.choice,
-            rows.probability(look.probability),
-            round(max(0.0, 200 * (look.probability - 0.5)), 1),
+            right_words(look),
+            100.0 if look.certain or look.either else round(max(0.0, 200 * (look.probability - 0.5)), 1),
             rows.percent(look.regret),
             rows.decimal(look.trainings),
             rows.seconds_text(look.seconds),

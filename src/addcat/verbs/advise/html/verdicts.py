@@ -25,10 +25,17 @@ def verdict_words(verdict: Verdict) -> str:
 
 
 def odds_words(verdict: Verdict) -> str:
-    """How sure: "certain", "either will do", "84 % likely the better"."""
+    """How sure: "certain", "either will do", "84 % likely the better"; and why, where another merge is likelier."""
+    less_likely = verdict.probability < 0.5
     if verdict.certain:
-        return "certain"
-    return "either will do" if verdict.either else f"{rows.probability(verdict.probability)} likely the better"
+        margin = rows.percent(verdict.margin / abs(verdict.loss)) if verdict.loss else "the margin"
+        return f"certain: Concatenate gains less than {margin}" if less_likely else "certain"
+    likely = f"{rows.probability(verdict.probability)} likely the better"
+    if verdict.wanting:
+        return f"for want of evidence, {likely}"
+    if verdict.either:
+        return "either will do"
+    return f"the safer choice, {likely}" if less_likely else likely
 
 
 def headline(verdicts: Sequence[Verdict]) -> str:
@@ -62,8 +69,9 @@ def _asked(verdict: Verdict) -> str:
 def _sure(verdicts: Sequence[Verdict]) -> str:
     """How sure some verdicts are: in the words of one, or the least sure of several."""
     least = min(verdicts, key=lambda v: (v.certain, v.probability))
-    words = odds_words(least)
-    return words if len(verdicts) == 1 or words == "certain" else f"at least: {words}"
+    if len(verdicts) == 1:
+        return odds_words(least)
+    return "certain" if least.certain else f"at least: {odds_words(least)}"
 
 
 def _names(sites: Sequence[str], total: int, *, first: bool) -> str:
