@@ -220,6 +220,26 @@ def test_fresh_weights_depend_on_the_seed_and_the_path_alone():
     assert arm[3].weight.shape == (8, 12, 3, 3)
 
 
+def test_frozen_weights_are_not_drawn_anew():
+    """A pretrained backbone stays what it is, its statistics too: no training would bring it back."""
+    model, args, _ = build("preact_resnet")
+    for parameter in model[1].parameters():
+        parameter.requires_grad_(False)
+
+    def zeros():
+        made, _, _ = build("preact_resnet")
+        for parameter in made.parameters():
+            nn.init.zeros_(parameter)
+        return made
+
+    graph = TorchDoor(Example.of(args)).read(model)
+    for factory in (None, zeros):
+        made = write(graph, weights=False, seed=1, factory=factory)
+        assert_equal(made[1].state_dict(), model[1].state_dict())
+        assert not torch.equal(made[0].weight, model[0].weight)
+    assert not any(parameter.requires_grad for parameter in made[1].parameters())
+
+
 def test_what_a_constructor_draws_comes_from_the_factory():
     class Scaled(nn.Module):
         def __init__(self):

@@ -86,18 +86,48 @@ def _classes(operation: Any) -> dict[str, Any]:
 def copy_state(old: Any, new: Any, *, weights: bool = True) -> None:
     """Give a new layer the trainable flags of the old one and, if asked, the values of all its variables.
 
+    What no training would bring back is copied in any case: weights of frozen layers, as of a pretrained backbone, and
+    what a layer has adapted to the data.
+
     Args:
         old: The original layer.
         new: The same, made again and built.
-        weights: Whether to copy values too, seed states included.
+        weights: Whether to copy all values, seed states included.
     """
     if not is_layer(old):
         return
-    pairs = list(zip(old._flatten_layers(), new._flatten_layers(), strict=True))
-    for source, target in pairs:  # outer layers first: setting theirs sets all inside
-        if target.trainable != source.trainable:
-            target.trainable = source.trainable
+    pairs = copy_flags(old, new)
     if weights:
         for source, target in zip(old.variables, new.variables, strict=True):
             target._name, target._path = source._name, source._path  # some are numbered anew at each construction
             target.assign(source.numpy())  # a copy: JAX may donate the buffer of either model
+    for source, target in pairs:
+        for value, variable in zip(source.weights, target.weights, strict=True):
+            if not weights and (stays(source) or _frozen(value, source)):
+                variable.assign(value.numpy())
+        if _adapts(source):
+            target.finalize_state()  # what it computes with is made of its variables
+
+
+def copy_flags(old: Any, new: Any) -> list[tuple[Any, Any]]:
+    """Give a new layer the trainable flags of the old one; all layers inside of both, in pairs."""
+    pairs = list(zip(old._flatten_layers(), new._flatten_layers(), strict=True))
+    for source, target in pairs:  # outer layers first: setting theirs sets all inside
+        if target.trainable != source.trainable:
+            target.trainable = source.trainable
+    return pairs
+
+
+def stays(layer: Any) -> bool:
+    """Whether training leaves a layer as it is: a frozen one, or one that was adapted to the data."""
+    return (bool(layer.weights) and not layer.trainable) or _adapts(layer)
+
+
+def _frozen(variable: Any, layer: Any) -> bool:
+    """Whether a variable that would be trained is frozen alone, as the kernel under a low-rank adapter."""
+    return not variable.trainable and any(variable is one for one in layer._trainable_variables)
+
+
+def _adapts(layer: Any) -> bool:
+    """Whether a layer such as Normalization keeps what `adapt` has found apart from its variables."""
+    return hasattr(layer, "adapt") and hasattr(layer, "finalize_state")

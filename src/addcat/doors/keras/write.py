@@ -13,7 +13,7 @@ from typing import Any
 
 from addcat.doors.keras.build import changed_layer, new_layer, set_weights
 from addcat.doors.keras.classify import class_of, is_layer
-from addcat.doors.keras.clone import clone_operation, copy_state
+from addcat.doors.keras.clone import clone_operation, copy_flags, copy_state, stays
 from addcat.doors.keras.read import Call, filled_in
 from addcat.errors import ModelError
 from addcat.frameworks import keras
@@ -51,7 +51,8 @@ def write(graph: Graph, *, weights: bool = True, seed: int | None = None) -> Any
 
     Args:
         graph: What `read` gave, edited or not.
-        weights: Whether to carry weights over; without, every layer keeps what its initialisers draw.
+        weights: Whether to carry weights over; without, every layer that training changes keeps what its initialisers
+            draw.
         seed: Makes those draws repeatable. Each depends on the seed and the layer's name alone, so layers of the same
             name and shape start alike in every model of one seed. Initialisers with a seed of their own keep it.
 
@@ -203,10 +204,10 @@ def _finish(node: Node, writer: Writer) -> None:
     if node.native is not None and not node.edited:
         copy_state(node.native.operation, layer, weights=writer.weights)
     elif is_layer(layer):
-        if writer.weights:
+        if writer.weights or (node.native is not None and stays(node.native.operation)):
             set_weights(node, layer)
         if node.native is not None:
-            copy_state(node.native.operation, layer, weights=False)
+            copy_flags(node.native.operation, layer)
 
 
 def _match_trainable(old: Any, new: Any) -> None:

@@ -39,7 +39,7 @@ def write(
 
     Args:
         graph: What `read` gave, edited or not.
-        weights: Whether weights are carried over; without, they are drawn anew.
+        weights: Whether weights are carried over; without, those that training changes are drawn anew.
         seed: Of those draws. Each module's depends on the seed and its path alone, so modules of one path and shape
             start alike in every model of one seed.
         factory: Makes the user's model anew; its draws are taken where paths and shapes are the same, because what a
@@ -182,13 +182,14 @@ def _change(node: Node, call: Call, made: "typed.nn.Module") -> None:
 
 
 def redraw(model: "typed.nn.Module", seed: int, factory: Factory | None = None) -> None:
-    """Draw every weight anew.
+    """Draw every weight anew that training changes; frozen ones stay, as those of a pretrained backbone.
 
     Args:
         model: The module; it is changed.
         seed: Of the draws, together with each module's path.
         factory: See `write`.
     """
+    stays = _frozen(model)
     with kept_generators():
         drawn = set[int]()
         for path, module in named_modules(model):
@@ -205,6 +206,19 @@ def redraw(model: "typed.nn.Module", seed: int, factory: Factory | None = None) 
         if factory is not None:
             seed_all(_seed(seed, ""))
             _take_over(factory(), model)
+    with _torch.no_grad():
+        for tensor, value in stays:
+            tensor.copy_(value)
+
+
+def _frozen(model: "typed.nn.Module") -> "list[tuple[typed.Tensor, typed.Tensor]]":
+    """Frozen parameters, and the statistics of modules that have no others, each with a copy of its values."""
+    found: list[typed.Tensor] = [one for one in model.parameters() if not one.requires_grad]
+    for module in model.modules():
+        own = list(parameters_of(module).values())
+        if own and not any(one is not None and one.requires_grad for one in own):
+            found += module.buffers(recurse=False)
+    return [(one, one.detach().clone()) for one in found]
 
 
 @contextmanager
