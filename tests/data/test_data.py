@@ -15,6 +15,7 @@ from addcat.data import Batch, Dataset, as_dataset, load_data, materialise, spli
 from addcat.data.dataset import Outputs
 from addcat.data.examples import Examples
 from addcat.data.held import require_enough
+from addcat.data.sources import batch_size_of
 from addcat.errors import DataError, OptionError
 from addcat.frameworks import keras
 
@@ -708,3 +709,27 @@ def test_inputs_that_cross_are_those_whose_rows_come_again():
     assert Examples((users,), ()).crossed() == ()
     twice = Examples((columns["users"], columns["users"] + 1.0), ())
     assert twice.crossed() == ()  # each example is one of its user: repeats, and nothing that crosses
+
+
+def test_data_that_come_in_batches_know_their_size():
+    batch = np.ones((5, 3)), np.ones(5)
+    named = {"a": np.ones((6, 3)), "b": np.ones((6, 2))}, np.ones(6)
+
+    class Sized(keras().utils.PyDataset):
+        def __len__(self):
+            return 2
+
+        def __getitem__(self, index):
+            return (np.ones((7, 2)), np.ones((7, 2))), np.ones(7)
+
+    def function():
+        yield batch
+
+    class Says:
+        batch_size = 9
+
+        def __iter__(self):
+            yield batch
+
+    assert [batch_size_of(data) for data in ([batch], [named], Sized(), function, Says())] == [5, 6, 7, 5, 9]
+    assert [batch_size_of(data) for data in (batch, named, batch[0], [np.ones((5, 3))] * 2)] == [None] * 4

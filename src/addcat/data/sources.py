@@ -58,6 +58,29 @@ def as_dataset(data: Any, *, inputs: Inputs, outputs: Outputs = UNNAMED, batch_s
     return _from_arrays(*_pair(data), inputs, outputs, batch_size)
 
 
+def batch_size_of(data: Any) -> int | None:
+    """Examples in a batch of data that come in batches; None of arrays, and where that cannot be told.
+
+    Args:
+        data: What `as_dataset` takes.
+
+    Examples:
+        >>> import numpy as np
+        >>> batch = {"a": np.ones((5, 3)), "b": np.ones((5, 2))}, np.ones(5)
+        >>> batch_size_of([batch, batch]), batch_size_of(batch)
+        (5, None)
+    """
+    said = getattr(data, "batch_size", None)
+    if isinstance(said, int) and said > 0:
+        return said
+    stream = None if isinstance(data, Dataset | Examples) else _stream(data, ())
+    part = None if stream is None else next(iter(stream[0]()), None)
+    while isinstance(part, Mapping | list | tuple):
+        parts = cast("Mapping[Any, Any] | Sequence[Any]", part)
+        part = next(iter(parts.values() if isinstance(parts, Mapping) else parts), None)
+    return int(part.shape[0]) if part is not None and len(getattr(part, "shape", ())) > 0 else None
+
+
 def _is(data: Any, name: str, module: str) -> bool:
     return any(cls.__name__ == name and cls.__module__.startswith(module) for cls in type(data).__mro__)
 

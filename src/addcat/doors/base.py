@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from addcat.data.dataset import Outputs
 from addcat.data.examples import Arrays, Examples
 from addcat.data.scores import Form
+from addcat.data.sources import batch_size_of
 from addcat.doors.bench import Bench
 from addcat.doors.inputs import Inputs, Shapes
 from addcat.doors.recipe import ArmTrainer, Plan, Recipe
@@ -375,8 +376,7 @@ def recipe_for(door: Laboratory, model: Any, data: Any, examples: int, options: 
         examples: How many there are to train on.
         options: Of the training, as for `laboratory_for`.
     """
-    size = options.get("batch_size") or getattr(data, "batch_size", None)
-    batch = size if isinstance(size, int) and size > 0 else None
+    batch = options.get("batch_size") or batch_size_of(data)
     said = {"epochs": options.get("epochs"), RATE: options.get(RATE)}
     return door.recipe_of(model, batch=batch, examples=examples, **said)
 

@@ -346,3 +346,14 @@ def test_targets_of_a_dict_of_outputs_are_matched_by_name():
         DataError,
         f"{text}meant in either order. Pass a dict of targets by these names.",
     )
+
+
+def test_a_recipe_takes_the_size_of_batches():
+    model = small.dense_net()
+    model.compile("adam", "mse")
+    batches = [(np.ones((5, 4), "float32"), np.ones((5, 3), "float32"))] * 6
+    (note,) = [note for note in addcat.advise(model, batches, validation=batches, plan=True).notes if "recipe" in note]
+    assert note == (
+        "Training recipe: Adam as compiled, learning rate 0.00100, 1500 steps. 1500 steps are assumed: if it was "
+        "trained for longer or shorter, say epochs= (--epochs)."
+    )
