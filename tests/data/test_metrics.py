@@ -106,6 +106,16 @@ def broken(y_true, y_pred):
     raise KeyError("mask")
 
 
+def test_one_that_fits_one_of_several_outputs_says_how_to_name_it():
+    outputs = Outputs(("price", "kind"), ("price", "kind"))
+    metric = metrics_of("accuracy", outputs=outputs)[0]
+    with pytest.raises(DataError) as caught:
+        metric.value([TARGET * 0.3, TARGET], [OUTPUT, OUTPUT], [Form(), Form()])
+    assert str(caught.value).endswith(
+        " Pass one that fits, or a dict that has those of each output by its name: metric={'output': 'mae'}."
+    )
+
+
 @pytest.mark.parametrize(
     ("given", "text"),
     [

@@ -59,7 +59,8 @@ class Metric:
                 found = self.given(targets[place], outputs[place])
             number = np.asarray(found, np.float64)
         except AddcatError as error:
-            raise DataError(f"The metric {self.name!r} cannot be computed: {error}. {_ADVICE}") from error
+            advice = _BY_OUTPUT if place is not None and len(targets) > 1 else _ADVICE
+            raise DataError(f"The metric {self.name!r} cannot be computed: {error}. {advice}") from error
         except Exception as error:
             raise DataError(
                 f"The metric {self.name!r} cannot be computed: {type(error).__name__}: {error}. {_ADVICE}"
@@ -74,6 +75,7 @@ def _one_or_all(arrays: Arrays) -> Any:
 
 
 _ADVICE = "Pass one that fits, or a function of (y_true, y_pred)."
+_BY_OUTPUT = "Pass one that fits, or a dict that has those of each output by its name: metric={'output': 'mae'}."
 
 
 @dataclass(frozen=True, slots=True)

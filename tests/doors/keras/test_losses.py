@@ -121,12 +121,19 @@ SPARSE, WHOLE = "sparse_categorical_crossentropy", np.zeros(3)
         ("softmax", SPARSE, np.array([0.0, 1.5, 2.0]), " needs class indices; the targets hold fractions such as 1.5."),
         ("softmax", None, np.array([0, 3, 1]), ": labels reach from 0 to 3, the output has 3 classes (0 to 2)."),
         ("softmax", SPARSE, np.array([-1, 2, 1]), ": labels reach from -1 to 2, the output has 3 classes (0 to 2)."),
-        ("softmax", SPARSE, ONE_HOT, ": targets have shape (3,) for each example, expected class indices of shape ()."),
+        (
+            "softmax",
+            SPARSE,
+            ONE_HOT,
+            ": targets have shape (3,) for each example, expected class indices of shape (). "
+            "Pass y.argmax(axis=-1), or loss='categorical_crossentropy'.",
+        ),
         (
             "softmax",
             "categorical_crossentropy",
             CLASSES,
-            ": targets have shape () for each example, expected targets of shape (3,).",
+            ": targets have shape () for each example, expected targets of shape (3,). "
+            "Pass keras.utils.to_categorical(y), or loss='sparse_categorical_crossentropy'.",
         ),
         (
             "logits",

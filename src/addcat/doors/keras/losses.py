@@ -279,9 +279,23 @@ def _check(loss: OutputLoss, output: Any, target: Array) -> None:
         takes = (expected, expected[:-1]) if expected[-1:] == (1,) else (expected,)
     if not any(_meet(shape, got) for shape in takes):
         words = "class indices" if loss.takes_classes else "targets"
-        raise DataError(f"{name}: targets have shape {got} for each example, expected {words} of shape {expected}.")
+        raise DataError(
+            f"{name}: targets have shape {got} for each example, expected {words} of shape {expected}."
+            f"{_way(loss, tuple(output.shape[1:]), got, target)}"
+        )
     if loss.key in PROBABILITIES:
         _check_probabilities(name, target)
+
+
+def _way(loss: OutputLoss, units: tuple[int | None, ...], got: tuple[int, ...], target: Array) -> str:
+    """What to do where class indices stand in for one-hot targets, or the other way round; "" elsewhere."""
+    one_hot, whole = _meet(units, got), np.issubdtype(target.dtype, np.integer)
+    if loss.takes_classes and one_hot:
+        return " Pass y.argmax(axis=-1), or loss='categorical_crossentropy'."
+    indices = whole and _meet(units[:-1], got[:-1] if got[-1:] == (1,) else got)
+    if loss.key == "categoricalcrossentropy" and indices:
+        return " Pass keras.utils.to_categorical(y), or loss='sparse_categorical_crossentropy'."
+    return ""
 
 
 def _meet(expected: tuple[int | None, ...], got: tuple[int, ...]) -> bool:

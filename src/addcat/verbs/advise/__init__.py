@@ -187,16 +187,16 @@ def _teller(progress: Progress | None, start: float, allowed: Budget) -> Callabl
 
 def _beside_its_own(verdicts: Sequence[Verdict], given: float) -> list[str]:
     """What it says of the network that it differs from its own arm, trained anew in full."""
-    full = [e for v in verdicts for e in v.evidence if e.method == "retrain"]
+    ways = [float(e.facts.get("way", 0.0)) for v in verdicts for e in v.evidence if e.method == "retrain"]
     own = f"held-out loss is {rows.decimal(given)}, and trained anew by its recipe it reaches"
     notes: list[str] = []
-    if past := [way for e in full if e.learnt is not False and (way := float(e.facts.get("way", 0.0))) < -PAST]:
+    if past := [way for way in ways if way < -PAST]:
         notes.append(
             f"The network is past its best: its {own} {rows.decimal(given * math.exp(past[0]))} at its best "
             "evaluation, where pairs are judged. What is measured on the network as it is speaks of one that has "
             "overfitted."
         )
-    if short := [way for e in full if (way := float(e.facts.get("way", 0.0))) > SHORT]:
+    if short := [way for way in ways if way > SHORT]:
         notes.append(
             f"The recipe does not lead to this network: its {own} {rows.decimal(given * math.exp(short[0]))}, so it "
             "was trained otherwise: from other weights, for longer, on more data, or at a learning rate that a "

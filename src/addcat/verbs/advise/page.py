@@ -202,9 +202,13 @@ def budget_words(verdict: Verdict) -> str:
     if other is None or not (verdict.disagree or other.measured):
         return ""
     sure = "certain" if other.certain else rows.probability(other.probability)
-    label = OPS[other.choice].label
+    label, less_likely = OPS[other.choice].label, not other.certain and other.probability < 0.5
+    if less_likely and verdict.disagree:
+        how = "measured" if other.measured else "reckoned"
+        return f"{SAME[other.match]}, {label} would be the safer choice ({how}; {sure} likely the better)."
     if not verdict.disagree:
-        return f"With as many parameters in both arms, {label} is still better ({sure})."
+        still = "still the safer choice" if less_likely else "still better"
+        return f"With as many parameters in both arms, {label} is {still} ({sure})."
     if other.match == "widths":
         words = "; its gain is its parameters'" if other.choice == "concat" else ""
         return f"At equal widths {label} would be the choice ({sure}){words}."
