@@ -108,6 +108,14 @@ def test_page_and_json(plan):
     assert read["regret"] == 0.005
 
 
+def test_a_narrow_page_cuts_nothing_off(plan):
+    """Rungs in many words are broken; the last column says what the budget reaches."""
+    text = render(plan("concat", budget="1x", batch_size=128, sites="merge").page(), width=80)
+    header = next(line for line in text.splitlines() if line.startswith("question"))
+    assert header.split() == ["question", "rung", "trainings", "time", "right", "regret", "budget"]
+    assert {line.split()[-1] for line in text.splitlines() if line.startswith("merge")} == {"within", "beyond"}
+
+
 def test_one_method_alone_has_no_plan(plan):
     with pytest.raises(OptionError) as caught:
         plan(effort="score")

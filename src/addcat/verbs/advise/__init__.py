@@ -34,7 +34,7 @@ __all__ = [
 
 PAST = 0.1
 """Log loss by which a network has to be behind its own best evaluation to be called overfitted."""
-SHORT = 0.4
+SHORT = 0.7
 """Log loss by which its own arm, trained anew, has to stay behind it for its recipe to be doubted. Seeds differ too."""
 Progress = Callable[[str, float, float], None]
 
@@ -198,9 +198,9 @@ def _beside_its_own(verdicts: Sequence[Verdict], given: float) -> list[str]:
         )
     if short := [way for way in ways if way > SHORT]:
         notes.append(
-            f"The recipe does not lead to this network: its {own} {rows.decimal(given * math.exp(short[0]))}, so it "
-            "was trained otherwise: from other weights, for longer, on more data, or at a learning rate that a "
-            "callback has lowered since. Pairs speak of the recipe: say how it was trained with epochs=, batch_size= "
+            f"The recipe hardly leads to this network: its {own} {rows.decimal(given * math.exp(short[0]))}. Was it "
+            "trained from other weights, for longer, on more data, or at a learning rate that a callback has lowered "
+            "since? Pairs speak of the recipe: say how it was trained with epochs=, batch_size= "
             "and learning_rate= (--epochs, --batch-size, --learning-rate)."
         )
     return notes
