@@ -18,11 +18,10 @@ export KERAS_BACKEND ?= jax
 demo: .venv/demo
 	$(BIN)/addcat demo --output addcat-demo.html
 
-# tests compile many small programs and run each for a moment: XLA takes a third less time to compile them plainly.
+# tests compile many small programs and run each for a moment: XLA takes half the time to compile them plainly.
 # `make test-all` compiles them as users have them
-test: export XLA_FLAGS ?= --xla_backend_optimization_level=0
 test: .venv/installed
-	$(BIN)/pytest -n 2 --dist worksteal -m 'not slow'
+	XLA_FLAGS="$${XLA_FLAGS-$$($(BIN)/python tests/plainly.py)}" $(BIN)/pytest -n 2 --dist worksteal -m 'not slow'
 
 # in another order each time, which is printed: `-p randomly -p "randomly_seed=..."` repeats it
 test-all: .venv/installed

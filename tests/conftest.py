@@ -21,7 +21,8 @@ os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 # a test neither reads nor leaves what was measured for a user
-os.environ["XDG_CACHE_HOME"] = tempfile.mkdtemp(prefix="addcat-tests-")
+MEASURED = tempfile.TemporaryDirectory(prefix="addcat-tests-", ignore_cleanup_errors=True)
+os.environ["XDG_CACHE_HOME"] = MEASURED.name
 settings.register_profile("addcat", deadline=None, derandomize=True, print_blob=True)
 settings.load_profile("addcat")
 
