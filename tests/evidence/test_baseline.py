@@ -34,6 +34,19 @@ def test_a_constant_beside_arms():
     assert (learnt([alike], constant), worse_than_constant([alike], constant)) == (False, False)
 
 
+def test_two_runs_that_both_do_better_have_learnt_however_they_differ():
+    """The interval over two runs has one degree of freedom: it holds nearly everything."""
+    rng = np.random.default_rng(0)
+    constant = rng.chisquare(1, 200) + 1
+    two = constant * np.array([[0.4], [0.8]])
+    assert learnt([two], constant)
+    assert worse_than_constant([constant], two[0])
+    assert not worse_than_constant([constant * np.array([[1.2], [1.6]]), two], constant)
+    assert worse_than_constant([constant * np.array([[1.2], [1.6]])], constant)
+    one = np.stack([0.4 * constant, constant + rng.normal(0, 0.5, 200)])
+    assert not learnt([one], constant)  # the other may have been lucky
+
+
 def test_where_no_constant_has_a_finite_loss_every_network_has_learnt():
     arm, constant = np.ones((4, 20)), np.full(20, np.inf)
     assert learnt([arm], constant)
@@ -42,11 +55,14 @@ def test_where_no_constant_has_a_finite_loss_every_network_has_learnt():
     assert mean_of(np.array([1.0, 3.0])) == 2.0
 
 
-def test_noise_is_taken_for_learning_as_rarely_as_the_interval_says():
+@pytest.mark.parametrize("runs", [2, 4])
+def test_noise_is_taken_for_learning_as_rarely_as_the_interval_says(runs):
+    """Four runs do as well as a constant on average; of two none does better, or it would have learnt."""
     rng, taken = np.random.default_rng(1), 0
     for _ in range(400):
         constant = rng.chisquare(1, 60)
-        arm = constant + rng.normal(0, 0.3, (4, 1)) + rng.normal(0, 0.5, 60) + rng.normal(0, 0.2, (4, 60))
+        seeds = rng.normal(0, 0.3, (runs, 1))
+        arm = constant + (abs(seeds) if runs == 2 else seeds) + rng.normal(0, 0.5, 60) + rng.normal(0, 0.2, (runs, 60))
         taken += learnt([arm], constant)
     assert taken / 400 < 0.05  # one side of a 95 % interval
 
