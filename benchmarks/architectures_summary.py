@@ -5,7 +5,7 @@ Run: python benchmarks/architectures_summary.py, and put what it prints into doc
 
 import json
 import statistics
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,12 @@ TITLES = (
     "seconds of search",
 )
 OTHERS = ("onnxslim", "onnxoptimizer", "onnxscript", "torch.compile")
+BOUNDS: tuple[tuple[str, Callable[[float], bool]], ...] = (
+    ("10 % faster", lambda share: share <= 0.9),
+    ("5 % faster", lambda share: share <= 0.95),
+    ("5 % slower", lambda share: share >= 1.05),
+)
+BESIDE = ("ONNX Runtime, 1 thread, batch 1", "networks", "time, in the median", *(name for name, _ in BOUNDS))
 
 
 def searches(records: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
@@ -88,14 +94,26 @@ def lines(records: Mapping[str, Any]) -> Iterator[str]:
         yield f"| {' | '.join(row(where, list(found.values())))} |"
 
 
+def shares(records: Mapping[str, Any]) -> dict[str, list[float]]:
+    """Time as a share of that after onnxsim, by optimiser, on the networks that others were tried on as well."""
+    found: dict[str, list[float]] = {name: [] for name in ("addcat", *OTHERS)}
+    for record in records.values():
+        cells = {**record.get("others", {}), **record.get("compiled", {})}
+        if "others" in record:
+            found["addcat"].append(1 - gained(record["onnxruntime"]))
+        for other in OTHERS:
+            if "estimate" in cells.get(other, {}):
+                found[other].append(cells[other]["estimate"])
+    return {name: values for name, values in found.items() if values}
+
+
 def beside(records: Mapping[str, Any]) -> Iterator[str]:
-    """What other optimisers make of the networks: the median of their time as a share of that after onnxsim."""
-    for other in OTHERS:
-        cells = [{**record.get("others", {}), **record.get("compiled", {})}.get(other) for record in records.values()]
-        shares = [cell["estimate"] for cell in cells if cell and "estimate" in cell]
-        if shares:
-            faster = sum(share <= 0.95 for share in shares)
-            yield f"{other}: {len(shares)} networks, {statistics.median(shares):.3f} in the median, {faster} 5 % faster"
+    """What other optimisers make of the networks, in Markdown."""
+    yield f"| {' | '.join(BESIDE)} |"
+    yield f"|{' --- |' * len(BESIDE)}"
+    for name, found in shares(records).items():
+        counts = [sum(test(share) for share in found) for _, test in BOUNDS]
+        yield f"| {name} | {len(found)} | {statistics.median(found):.3f} | {' | '.join(map(str, counts))} |"
 
 
 if __name__ == "__main__":

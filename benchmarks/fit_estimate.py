@@ -28,7 +28,8 @@ KINDS = (TIDYING, NAMING, "saves", "touches")
 FLOOR, SLOPE, RIDGE = 0.005, 0.3, 0.1
 """Widths are chosen by the interval score on families left out (mean width and ten times what lies outside: 0.157 at a
 slope of 0.1, 0.131 at 0.2, 0.129 at 0.3, 0.128 at 0.5), the quantiles in their units by the residuals; the ridge holds
-near zero what few networks speak for."""
+near zero what few networks speak for. Weights of its own for each runtime foretell no better: on 63 networks a score of
+0.093 instead of 0.098 under ONNX Runtime, of 0.133 instead of 0.130 under OpenVINO."""
 
 
 @dataclass(frozen=True, eq=False)
