@@ -45,6 +45,17 @@ def test_each_spelling_gets_its_name(spelling: str, seed: int, turned: bool) -> 
     assert [node.attrs["function"] for node in result.nodes.values() if node.op == "activation"] == ["relu", name]
 
 
+@given(seed=st.integers(0, 99), turned=st.booleans())
+def test_without_its_half_it_is_twice_the_function(seed: int, turned: bool) -> None:
+    """As it is where another tool took the half into the layer behind, which then takes the two in."""
+    result = rewritten(NAMED, spelled("no half", seed, turned=turned))
+    assert ops(result) == ["activation", "activation", "gain", "conv"]
+    assert [node.attrs.get("function") for node in result.nodes.values()][2] == "gelu"
+    assert ops(rewritten(AFFINE_BEFORE, result)) == ["activation", "activation", "conv"]
+    (found,) = proposals(NAMED, spelled("no half"))
+    assert found.words == "name what ends in 'product' 2 gelu"
+
+
 def test_its_half_is_no_factor_of_the_layer_behind() -> None:
     graph = spelled("behind")
     assert proposals(AFFINE_BEFORE, graph)

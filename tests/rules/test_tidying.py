@@ -1,12 +1,13 @@
 """Rules that leave less to do in every case: flatten, passing, twice, cancel."""
 
+import numpy as np
 import pytest
 from graphs import Sketch
 from hypothesis import given
 from hypothesis import strategies as st
 from rules.checks import ops, proposals, reasons, rewritten
 
-from addcat.graph import Edge
+from addcat.graph import Array, Edge, Graph
 from addcat.rules.cancel import CANCEL
 from addcat.rules.flatten import FLATTEN
 from addcat.rules.passing import PASSING
@@ -84,6 +85,21 @@ def test_passing(op: str, attrs: dict[str, object]) -> None:
     graph = sketch.graph()
     assert proposals(PASSING, graph)[0].words == "leave out 'it', which gives what it reads"
     assert ops(rewritten(PASSING, graph)) == ["activation"]
+
+
+@pytest.mark.parametrize(("op", "nothing"), [("gain", 1.0), ("shift", 0.0)])
+@pytest.mark.parametrize("size", [(), (3,)])
+def test_a_product_with_ones_and_a_sum_with_zeros_pass(op: str, nothing: float, size: tuple[int, ...]) -> None:
+    def graph(value: Array) -> Graph:
+        sketch = Sketch()
+        weights = {"value": value.astype(np.float32)}
+        sketch.relu(sketch.node(op, sketch.relu(sketch.input(3)), name="it", weights=weights))
+        return sketch.graph()
+
+    assert ops(rewritten(PASSING, graph(np.full(size, nothing)))) == ["activation", "activation"]
+    other = np.full(size, nothing)
+    other.flat[-1] += 0.5
+    assert reasons(PASSING, graph(other)) == []
 
 
 def test_passing_refusals() -> None:

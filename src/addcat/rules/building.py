@@ -59,3 +59,17 @@ def function_of(node: Node, name: str, edge: Edge) -> Node:
 def shaped(tensor: Tensor, shape: Shape) -> Tensor:
     """A tensor of the same type with another shape."""
     return Tensor(shape, tensor.dtype)
+
+
+def times(factor: float, edge: Edge, tensor: Tensor, name: str, channel_axis: int | None) -> Node:
+    """A product with one number, in the tensor's own type."""
+    value = Weight.of(np.asarray(factor, _numpy_type(tensor.dtype)), trainable=False)
+    return Node(name, "gain", (edge,), (tensor,), {}, {"value": value}, channel_axis)
+
+
+def _numpy_type(name: str) -> np.dtype[np.generic]:
+    """The type of that name; bfloat16 and smaller ones, which numpy does not know by name, become float32."""
+    try:
+        return np.dtype(name)
+    except TypeError:
+        return np.dtype("float32")

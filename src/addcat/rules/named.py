@@ -1,7 +1,8 @@
 """Functions that exporters spell out: x (1 + erf(x / √2)) / 2 = gelu(x), and x sigmoid(x) = silu(x).
 
-As one function of single elements they let other rules pass, and none takes a factor out of them: a runtime that
-computes the whole expression in one go knows it by all its parts (Hendrycks and Gimpel 2016; Elfwing et al. 2018).
+Where another tool took the half into the layer behind, what is left is 2 gelu(x). As one function of single elements
+they let other rules pass, and none takes a factor out of them: a runtime that computes the whole expression in one go
+knows it by all its parts (Hendrycks and Gimpel 2016; Elfwing et al. 2018).
 """
 
 from math import sqrt
@@ -9,7 +10,7 @@ from math import sqrt
 import numpy as np
 
 from addcat.graph import Edge, Graph, Node
-from addcat.rules import guards
+from addcat.rules import building, guards
 from addcat.rules.base import Plan, Role, Rule
 
 ROOT = 1 / sqrt(2)
@@ -19,9 +20,10 @@ def plan(graph: Graph, node: Node) -> Plan | None:
     """Call a function by its name that is spelled out and ends in this node."""
     if node.op not in ("multiply", "gain"):
         return None
-    source, parts, function = _silu(graph, node) or _gelu(graph, node) or (Edge(""), list[Node](), "")
-    if not function:
+    found = _silu(graph, node) or _gelu(graph, node) or _twice_gelu(graph, node)
+    if not found:
         return None
+    source, parts, function, factor = found
     guards.same_type(graph, *parts)
     for part in parts:
         guards.free(graph, part)
@@ -29,23 +31,28 @@ def plan(graph: Graph, node: Node) -> Plan | None:
         (reader,) = {name for name, _ in graph.readers(Edge(part.name)) if name in {one.name for one in parts}}
         guards.only_reader(graph, part, graph.nodes[reader])
     names = tuple(part.name for part in parts)
-    return Plan(names, f"name what ends in {node.name!r} {function}", lambda: _change(graph, names, source, function))
+    words = f"name what ends in {node.name!r} {function if factor == 1 else f'{factor:g} {function}'}"
+    return Plan(names, words, lambda: _change(graph, names, source, function, factor))
 
 
-def _change(graph: Graph, names: tuple[str, ...], source: Edge, function: str) -> Graph:
+def _change(graph: Graph, names: tuple[str, ...], source: Edge, function: str, factor: float) -> Graph:
     end = graph.nodes[names[0]]
     name = graph.fresh_name(f"{end.name}_{function}")
-    made = Node(name, "activation", (source,), end.outputs, {"function": function}, channel_axis=end.channel_axis)
-    return graph.edit(put=[made], remove=names, rewire={Edge(end.name): Edge(name)})
+    made = [Node(name, "activation", (source,), end.outputs, {"function": function}, channel_axis=end.channel_axis)]
+    if factor != 1:
+        scaled = graph.fresh_name(f"{end.name}_times")
+        made.append(building.times(factor, Edge(name), end.outputs[0], scaled, end.channel_axis))
+    return graph.edit(put=made, remove=names, rewire={Edge(end.name): Edge(made[-1].name)})
 
 
-Found = tuple[Edge, list[Node], str] | None
+Found = tuple[Edge, list[Node], str, float] | None
+"""What x is, the nodes from the last one back, the function, and what it is multiplied by."""
 
 
 def _silu(graph: Graph, node: Node) -> Found:
     for source, gate in _pairs(graph, node):
         if gate.op == "activation" and gate.attrs.get("function") == "sigmoid" and gate.inputs == (source,):
-            return source, [node, gate], "silu"
+            return source, [node, gate], "silu", 1.0
     return None
 
 
@@ -55,14 +62,24 @@ def _gelu(graph: Graph, node: Node) -> Found:
         product = guards.producer(graph, node)
         for source, gate in _pairs(graph, product):
             if (found := _one_and_erf(graph, gate)) and found[0] == source:
-                return source, [node, product, *found[1]], "gelu"
+                return source, [node, product, *found[1]], "gelu", 1.0
     for source, gate in _pairs(graph, node):
         half = graph.nodes[source.node]
         if _is(half, "gain", 0.5) and (found := _one_and_erf(graph, gate)) and found[0] == half.inputs[0]:
-            return half.inputs[0], [node, half, *found[1]], "gelu"
+            return half.inputs[0], [node, half, *found[1]], "gelu", 1.0
         found = _one_and_erf(graph, guards.producer(graph, gate)) if _is(gate, "gain", 0.5) else None
         if found and found[0] == source:
-            return source, [node, gate, *found[1]], "gelu"
+            return source, [node, gate, *found[1]], "gelu", 1.0
+    return None
+
+
+def _twice_gelu(graph: Graph, node: Node) -> Found:
+    """No half at all; where one reads the product, the function ends there."""
+    if any(_is(graph.nodes[name], "gain", 0.5) for name, _ in graph.readers(Edge(node.name))):
+        return None
+    for source, gate in _pairs(graph, node):
+        if (found := _one_and_erf(graph, gate)) and found[0] == source:
+            return source, [node, *found[1]], "gelu", 2.0
     return None
 
 

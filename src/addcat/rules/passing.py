@@ -1,4 +1,7 @@
-"""Nothing to do: a merge of one input, an identity, dropout at inference, a window of one element are all f(x) = x."""
+"""Nothing to do: a merge of one input, an identity, dropout at inference, a window of one element are all f(x) = x.
+
+So are a product with ones, a sum with zeros, and a slice of all there is.
+"""
 
 from addcat.graph import Blocked, Edge, Graph, Node
 from addcat.report.rows import counted
@@ -18,6 +21,8 @@ def plan(graph: Graph, node: Node) -> Plan | None:
     if before.dtype != after.dtype or len(before.shape) != len(after.shape):
         axes = counted(len(before.shape), "axis", "axes")
         raise Blocked(f"{node.name!r} turns {before.dtype} of {axes} into another kind of tensor")
+    if node.op in ("gain", "shift") and before.shape != after.shape:
+        return None  # it repeats what it reads
     guards.can_stand_for(graph, source, Edge(node.name))
     return Plan(
         (node.name,),
@@ -36,6 +41,9 @@ def _passes(node: Node) -> bool:
             "valid",
             "same",
         )
+    if node.op in ("gain", "shift") and "value" in node.weights:
+        value, nothing = node.weight("value"), 1.0 if node.op == "gain" else 0.0
+        return bool(value.flat[0] == nothing and (value == nothing).all())
     if node.op == "resize":
         return bool(node.attrs.get("factor")) and all(factor == 1 for factor in node.attrs["factor"])
     pairs = node.attrs.get({"pad": "padding", "crop": "cropping"}.get(node.op, ""))

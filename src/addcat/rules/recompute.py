@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from addcat.graph import Array, Blocked, Edge, Graph, Node, Weight
+from addcat.graph import Array, Blocked, Edge, Graph, Node
 from addcat.rules import building, guards
 from addcat.rules.base import Plan, Role, Rule
 
@@ -84,16 +84,9 @@ def _copies(graph: Graph, chain: Sequence[Node], number: int, factor: float) -> 
         copies.insert(0, _copy(one, names[position], inputs, weights))
     if pending:
         first = copies[0]
-        tensor = graph.tensor(chain[0].inputs[0])
-        name, value = graph.fresh_name(f"{chain[0].name}_factor{number}"), np.asarray(factor, tensor.dtype)
-        gain = Node(
-            name,
-            "gain",
-            chain[0].inputs,
-            (tensor,),
-            weights={"value": Weight.of(value)},
-            channel_axis=chain[0].channel_axis,
-        )
+        (source,) = chain[0].inputs
+        name = graph.fresh_name(f"{chain[0].name}_factor{number}")
+        gain = building.times(factor, source, graph.tensor(source), name, chain[0].channel_axis)
         copies = [gain, building.moved(first, first.name, inputs=(Edge(name),)), *copies[1:]]
     return copies
 

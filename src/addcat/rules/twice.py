@@ -10,7 +10,7 @@ import numpy as np
 
 from addcat.algebra import Linear, twice
 from addcat.algebra import split as split_kernel
-from addcat.graph import Edge, Graph, Node, Weight
+from addcat.graph import Edge, Graph, Node
 from addcat.rules import building, guards
 from addcat.rules.base import Plan, Role, Rule
 from addcat.rules.split import check
@@ -51,10 +51,8 @@ def _scaled(graph: Graph, node: Node) -> Graph:
         if times == 1 or node.op in SETS:
             terms.append(edge)
             continue
-        tensor = graph.tensor(edge)
-        value = Weight.of(np.asarray(times, _numpy_type(tensor.dtype)), trainable=False)
         name = graph.fresh_name(f"{node.name}_times{len(put) + 1}")
-        put.append(Node(name, "gain", (edge,), (tensor,), {}, {"value": value}, node.channel_axis))
+        put.append(building.times(times, edge, graph.tensor(edge), name, node.channel_axis))
         terms.append(Edge(name))
     if len(terms) > 1:
         merged = building.merge(node.op, graph.fresh_name(f"{node.name}_once"), tuple(terms), node)
@@ -75,14 +73,6 @@ def _once(graph: Graph, node: Node, concat: Node, sizes: list[int]) -> Graph:
     put.append(node.edit(weights=building.linear_weights(Linear(kernel)), inputs=(source,)))
     unread = [name for name, _ in graph.readers(Edge(concat.name))] == [node.name]
     return graph.edit(put=put, remove=[concat.name] if unread and not graph.is_output(Edge(concat.name)) else [])
-
-
-def _numpy_type(name: str) -> np.dtype[np.generic]:
-    """The type of that name; bfloat16 and smaller ones, which numpy does not know by name, become float32."""
-    try:
-        return np.dtype(name)
-    except TypeError:
-        return np.dtype("float32")
 
 
 TWICE = Rule("twice", "AC305", ("latency", "memory", "parameters"), plan, role=Role.TIDY)

@@ -98,6 +98,38 @@ def test_pad_that_cuts_is_not_looked_into(pads, op):
     assert read(proto).nodes["Pad_1"].op == op
 
 
+@pytest.mark.parametrize(
+    ("text", "op"),
+    [
+        ("Slice(x, zero, last, one)", "identity"),
+        ("Slice(x, zero, eight)", "opaque"),
+        ("Slice(x, zero, four, one)", "identity"),
+        ("Slice(x, zero, nine, one)", "identity"),
+        ("Slice(x, zero, last)", "identity"),
+        ("Slice(x, zero, three, one)", "opaque"),
+        ("Slice(x, one, last, one)", "opaque"),
+        ("Slice(x, zero, last, one, two)", "opaque"),
+        ("Slice(x, zero, back, one)", "opaque"),
+        ("Slice(x, last, zero, one, back)", "opaque"),
+        ("Tile(x, ones)", "identity"),
+        ("Tile(x, twice)", "opaque"),
+        ("Expand(x, ones)", "identity"),
+        ("Expand(x, sizes)", "identity"),
+        ("Expand(x, more)", "opaque"),
+    ],
+)
+def test_what_gives_what_it_reads_is_an_identity(text, op):
+    """Of the axis before the channels the size is open: only an end behind every size takes all of it."""
+    numbers = {"zero": 0, "one": 1, "two": 2, "three": 3, "four": 4, "eight": 8, "nine": 9, "back": -1, "last": 2**31}
+    given = {name: np.array([number], np.int64) for name, number in numbers.items()}
+    given |= {"ones": [1, 1, 1], "twice": [1, 2, 1], "sizes": [4, 1], "more": [5, 1, 1, 1]}
+    wanted = {name: np.asarray(value, np.int64) for name, value in given.items() if name in text}
+    axes, text = "A,B,C,D" if "more" in text else "A,B,C", text.replace("(x", "(r")
+    proto = model(f"g (float[N,4,5] x) => (float[{axes}] y) {{ r = Relu(x) t = {text} y = Relu(t) }}", **wanted)
+    found = [node.op for node in read(proto).nodes.values() if node.op not in ("input", "activation")]
+    assert found == [op]
+
+
 @pytest.mark.parametrize(("sizes", "axis"), [("5,6", 1), ("5,6,7", 2), ("1,2,3,4", 1), ("1,2,3,4,5", 1)])
 def test_bare_tensors_of_four_axes_have_their_channels_first(sizes, axis):
     graph = read(model(f"g (float[{sizes}] x) => (float[{sizes}] y) {{ y = Add(x, x) }}"))

@@ -51,6 +51,8 @@ OF_ONE_RANK = (
     *("layer_norm", "pad", "permute", "prelu", "resize", "shift", "split"),
 )
 """What gives as many axes as it reads."""
+ENDLESS = 2**31 - 1
+"""Where a Slice ends that takes all of an axis whose size is open: no axis is as long."""
 
 
 def describe(look: Look) -> Found:
@@ -121,6 +123,44 @@ def _dropout(look: Look) -> Found:
     return Found("dropout", positions=(0,)) if at_inference and look.is_float else OPAQUE
 
 
+def _slice(look: Look) -> Found:
+    """One that takes all there is of every axis, as exporters write x[:, :n] of n channels."""
+    starts, ends, axes, steps = (_whole_numbers(look, position) for position in (1, 2, 3, 4))
+    if starts is None or ends is None or look.dynamic != (0,) or not look.is_float:
+        return OPAQUE
+    places = axes if look.has_input(3) else [*range(len(starts))]
+    steps = steps if look.has_input(4) else [1] * len(starts)
+    if places is None or steps is None or not len(starts) == len(ends) == len(places) == len(steps):
+        return OPAQUE
+    if any(not -look.rank <= place < look.rank for place in places):
+        return OPAQUE
+    cuts = zip(starts, ends, steps, (look.shape()[place] for place in places), strict=True)
+    whole = all(start == 0 and end >= (size or ENDLESS) and step == 1 for start, end, step, size in cuts)
+    return Found("identity", positions=(0,)) if whole else OPAQUE
+
+
+def _tile(look: Look) -> Found:
+    """One that repeats nothing."""
+    repeats = _whole_numbers(look, 1)
+    alone = repeats is not None and all(times == 1 for times in repeats) and look.dynamic == (0,)
+    return Found("identity", positions=(0,)) if alone and look.is_float else OPAQUE
+
+
+def _expand(look: Look) -> Found:
+    """One to a shape that adds no axis and no size: of ones, or of the sizes that are there."""
+    wanted, shape = _whole_numbers(look, 1), look.shape()
+    if wanted is None or len(wanted) > len(shape) or look.dynamic != (0,) or not look.is_float:
+        return OPAQUE
+    same = all(size in (1, known) for size, known in zip(reversed(wanted), reversed(shape), strict=False))
+    return Found("identity", positions=(0,)) if same else OPAQUE
+
+
+def _whole_numbers(look: Look, position: int) -> "list[int] | None":
+    """Numbers of a constant input; None where it is not given, or computed."""
+    held = look.constant(position)
+    return None if held is None else [int(number) for number in held.read().ravel()]
+
+
 def _transpose(look: Look) -> Found:
     order = look.attr("perm", tuple(reversed(range(look.rank))))
     return Found("permute", {"order": order})
@@ -171,6 +211,9 @@ _DESCRIBERS: dict[str, Callable[[Look], Found]] = {
     "Split": spatial.split,
     "DepthToSpace": spatial.depth_to_space,
     "Clip": _clip,
+    "Slice": _slice,
+    "Tile": _tile,
+    "Expand": _expand,
     "Identity": _identity,
     "Dropout": _dropout,
     "Transpose": _transpose,
