@@ -53,6 +53,17 @@ def test_what_tidies_counts_apart():
     assert normed.features["tidying"] == normed.tidied
 
 
+def test_a_slice_of_all_there_is_takes_time_and_an_identity_none():
+    def tidied(kind):
+        sketch = Sketch(first=True, dtype="float32")
+        same = sketch.node("identity", sketch.conv(sketch.input(3, (8, 8)), 4, 3), kind=kind)
+        sketch.relu(same)
+        return openings(sketch.graph(), RULES, everything).tidied
+
+    assert 0 < tidied("Slice") < 1
+    assert tidied("Identity") == 0
+
+
 def test_without_time_no_place_is_looked_at():
     found = openings(network(heads=2), RULES, everything, seconds=0.0)
     assert not found.places

@@ -19,11 +19,15 @@ INTERPOLATION = 8.0
 """Times as much as copying that a bilinear resize takes for each element."""
 INTERPOLATE_FLOPS = 50e9
 CALL = 3e-6
+COPYING = ("Slice", "Tile", "Expand", "Pad")
+"""ONNX operators that runtimes run even where they give what they read."""
 
 
 def node_seconds(graph: Graph, node: Node) -> float | None:
     """Expected time of one node, for a batch of one; None where a size is unknown."""
-    if node.op in ("input", "identity", "dropout") or not node.outputs:
+    if node.op in ("input", "dropout") or not node.outputs:
+        return 0.0
+    if node.op == "identity" and node.attrs.get("kind") not in COPYING:
         return 0.0
     sizes = [tensor_bytes(tensor) for tensor in (*(graph.tensor(edge) for edge in node.inputs), *node.outputs)]
     count = multiply_adds(graph, node)
