@@ -219,6 +219,27 @@ def _slice(g: Growing):
         g.put(g.node("Slice", inputs), cut, x.size)
 
 
+def _whole(g: Growing):
+    """What gives what it reads, or nearly: a Slice, a Tile or an Expand."""
+    x, kind = g.any(), g.pick("Slice", "Tile", "Expand")
+    size = [1, x.channels, *x.size]
+    if kind == "Slice":
+        axis = int(g.rng.integers(1, 4))
+        end = g.pick(size[axis], size[axis] + 3, 2**31 - 1, 2**63 - 1)
+        inputs = [g.constant(np.array([number])) for number in (0, end, axis - g.pick(0, 4))]
+        g.put(g.node("Slice", [x.name, *inputs]), x.channels, x.size)
+    elif kind == "Tile":
+        g.put(g.node("Tile", [x.name, g.constant(np.array([1, 1, 1, 1]))]), x.channels, x.size)
+    else:
+        wanted = [number if g.chance(0.5) else 1 for number in size][g.pick(0, 1, 2) :]
+        g.put(g.node("Expand", [x.name, g.constant(np.array(wanted))]), x.channels, x.size)
+
+
+def _spelled(g: Growing):
+    x = g.any()
+    g.put(spelled(g, x.name), x.channels, x.size)
+
+
 def _split(g: Growing):
     x = g.any()
     if x.channels > 1:
@@ -277,7 +298,7 @@ STEPS = (
     *(_norm,) * 2,
     *(_tokens,) * 3,
     *(_spelled, _statistics),
-    *(_constant, _pool, _resize, _transposed, _pad, _slice, _split, _space, _plain),
+    *(_constant, _pool, _resize, _transposed, _pad, _slice, _whole, _split, _space, _plain, _spelled),
 )
 
 

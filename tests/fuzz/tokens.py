@@ -72,13 +72,13 @@ def dense(g, rows, width):
 
 
 def spelled(g, name):
-    """A GELU or a SiLU by its parts; now and then with another number, so that it is none."""
+    """A GELU or a SiLU by its parts; now and then without its half, or with another number, so that it is none."""
     if g.chance(0.3):
         return g.node("Mul", [name, g.node("Sigmoid", [name])])
     root, half = (np.float32(value * (1.1 if g.chance(0.1) else 1.0)) for value in (np.sqrt(2.0), 0.5))
     gate = g.node("Erf", [g.node("Div", [name, g.constant(root)])])
     gate = g.node("Add", [gate, g.constant(np.float32(1.0))])
-    place = g.pick("behind", "before", "gate")
+    place = g.pick("behind", "before", "gate", "nowhere")
     if place == "gate":
         gate = g.node("Mul", [gate, g.constant(half)])
     left = g.node("Mul", [name, g.constant(half)]) if place == "before" else name
