@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from addcat.data.examples import Arrays, Examples
 from addcat.doors.judged import Judged, Kept, choosing_means
 from addcat.doors.keras.losses import Losses, per_example
-from addcat.doors.keras.training.recipes import Pace, build_optimizer, pace_of
+from addcat.doors.keras.training.recipes import Pace, averages_of, build_optimizer, pace_of
 from addcat.doors.keras.training.reckoned import work_of
 from addcat.doors.recipe import FEWEST_ROOM, Plan, Recipe, one_by_one, require_shortened
 from addcat.frameworks import keras, load
@@ -57,6 +57,8 @@ class JaxTrainer:
         self._optimizer = build_optimizer(recipe, plan.steps, self._pace)
         self._optimizer.build(model.trainable_variables)
         self._slots = [variable.value for variable in self._optimizer.variables]
+        places = {id(variable): place for place, variable in enumerate(self._optimizer.variables)}
+        self._averages = [places[id(average)] for average in averages_of(self._optimizer)]
         self._scan = _fits_in_scan(model, data, held)
         self._programs: dict[str, Any] = {}
 
@@ -265,8 +267,9 @@ class JaxTrainer:
         return self._judge(state, inputs, targets)[0]
 
     def _judge(self, state: Any, inputs: Any, targets: Any) -> tuple[Any, list[Any]]:
-        """Losses and outputs at inference; outputs of half precision are widened."""
-        given, _ = self._model.stateless_call(state[0], state[1], self._packed(inputs), training=False)
+        """Losses and outputs at inference, as if the training ended; outputs of half precision are widened."""
+        weights = [state[2][place] for place in self._averages] or state[0]
+        given, _ = self._model.stateless_call(weights, state[1], self._packed(inputs), training=False)
         outputs = keras().tree.flatten(given)
         jnp = self._jax.numpy
         wide = [one.astype("float32") if jnp.issubdtype(one.dtype, jnp.floating) else one for one in outputs]

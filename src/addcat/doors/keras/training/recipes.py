@@ -146,6 +146,19 @@ def build_optimizer(recipe: Recipe, steps: int, pace: Pace | None = None) -> Any
     return optimizer
 
 
+def averages_of(optimizer: Any) -> list[Any]:
+    """The moving averages that `fit` puts in the place of the weights when it ends; none where none are kept.
+
+    Args:
+        optimizer: One that is built.
+
+    Returns:
+        Variables, one for each that is trained.
+    """
+    inner = _inner(optimizer)
+    return list(inner._model_variables_moving_average) if inner.use_ema else []
+
+
 def _inner(optimizer: Any) -> Any:
     """The optimiser itself, where float16 has put one around it that scales the loss."""
     return getattr(optimizer, "inner_optimizer", optimizer)

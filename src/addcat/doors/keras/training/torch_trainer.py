@@ -11,7 +11,7 @@ from addcat.data.examples import Arrays, Examples
 from addcat.doors.judged import Judged, Kept
 from addcat.doors.keras.losses import Losses, per_example
 from addcat.doors.keras.training.jax_trainer import packed_inputs
-from addcat.doors.keras.training.recipes import build_optimizer
+from addcat.doors.keras.training.recipes import averages_of, build_optimizer
 from addcat.doors.recipe import Plan, Recipe, one_by_one, require_shortened
 from addcat.frameworks import keras, load
 
@@ -54,7 +54,7 @@ class TorchTrainer:
         for rows in plan.order(self._data.count, seed):
             for index in rows:
                 self._step(optimizer, self._data.rows(index))
-            found.append(self._evaluate(kept))
+            found.append(self._ended(optimizer, kept))
         return np.stack(found)
 
     def run_many(
@@ -101,6 +101,20 @@ class TorchTrainer:
         variables = self._model.trainable_variables
         with self._torch.no_grad():
             optimizer.apply([variable.value.grad for variable in variables], variables)
+
+    def _ended(self, optimizer: Any, kept: Kept | None) -> NDArray[np.float64]:
+        """Judge as if the training ended: with the averages of the weights, where the optimiser keeps them."""
+        averages, trained = averages_of(optimizer), self._model.trainable_variables
+        if not averages:
+            return self._evaluate(kept)
+        with self._torch.no_grad():
+            weights = [keras().ops.copy(variable.value) for variable in trained]
+            for variable, average in zip(trained, averages, strict=True):
+                variable.assign(average)
+            found = self._evaluate(kept)
+            for variable, value in zip(trained, weights, strict=True):
+                variable.assign(value)
+        return found
 
     def _evaluate(self, kept: Kept | None) -> NDArray[np.float64]:
         parts: list[NDArray[np.float64]] = []
