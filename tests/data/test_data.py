@@ -336,7 +336,8 @@ WRONG: dict[str, tuple[Any, Any, str]] = {
     "weights": (
         lambda: (X, Y, np.ones(N)),
         ONE,
-        "The data have three parts, expected (x, y): sample weights are not used. Leave them out.",
+        "The data have three parts, expected (x, y): sample weights are not used. Leave them out, or pass a loss= that "
+        "weighs by the target.",
     ),
     "four parts": (
         lambda: (X, X, X, Y),

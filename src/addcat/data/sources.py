@@ -149,7 +149,10 @@ def _pair(batch: Any) -> tuple[Any, Any]:
         return batch, None
     parts = cast("tuple[Any, ...]", batch)
     if len(parts) == 3:
-        raise DataError("The data have three parts, expected (x, y): sample weights are not used. Leave them out.")
+        raise DataError(
+            "The data have three parts, expected (x, y): sample weights are not used. Leave them out, or pass a loss= "
+            "that weighs by the target."
+        )
     if len(parts) not in (1, 2):
         raise DataError(f"The data are a tuple of {len(parts)} parts, expected (x, y). Pass several inputs as a list.")
     return parts[0], parts[1] if len(parts) == 2 else None
