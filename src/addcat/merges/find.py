@@ -8,7 +8,7 @@ W [x; y] = W_1 x + W_2 y, and a switch can change the kernel instead of adding a
 from dataclasses import dataclass, replace
 
 from addcat.graph import Edge, Graph, Node, Refusal, Shape
-from addcat.graph.nested import walk
+from addcat.graph.nested import subgraph, walk
 from addcat.graph.operations import ADD_LIKE, OPS
 from addcat.merges.consumers import Consumer, consumers
 from addcat.merges.roles import role
@@ -186,3 +186,16 @@ def _branch(graph: Graph, edge: Edge, channel_axis: int, rank: int) -> Branch:
     axis = channel_axis - rank if channel_axis else 0
     channels = shape[axis] if -len(shape) <= axis < len(shape) else None
     return Branch(edge.node, edge.output, shape, channels)
+
+
+def frozen_behind(root: Graph, merge: Merge) -> bool:
+    """Whether a merge is read by weights, and all of these are frozen.
+
+    Args:
+        root: The outermost graph.
+        merge: One of its merges.
+    """
+    graph, _ = subgraph(root, merge.site)
+    readers = [graph.nodes[one.node] for one in merge.consumers if one.node in graph.nodes]
+    weights = [weight for reader in readers for weight in reader.weights.values()]
+    return bool(weights) and not any(weight.trainable for weight in weights)

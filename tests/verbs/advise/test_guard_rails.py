@@ -176,3 +176,22 @@ def test_repeats_among_the_held_out_examples_are_no_gain():
     found = addcat.advise(net, data, validation=data, effort="score")
     scored = found.verdicts[0].evidence[-1]
     assert scored.low <= 0.02 * scored.facts["loss"]
+
+
+def test_a_merge_that_frozen_weights_read_is_named():
+    """They stay in both arms, so such a Concatenate is the Add that it was made of."""
+    fit, held = drawn(300, 1, sums), drawn(150, 2, sums)
+    net = network()
+    net.get_layer("hidden").trainable = False
+    net.compile(keras.optimizers.Adam(0.01), "mse")
+    net.fit(*fit, epochs=5, batch_size=30, verbose=0)
+    found = addcat.advise(net, fit, validation=held, effort="retrain", batch_size=30)
+    (verdict,) = found.verdicts
+    assert (verdict.choice, verdict.evidence[-1].estimate) == ("add", pytest.approx(0, abs=1e-5))
+    said = (
+        "What reads 'merge' is frozen: it stays as it is in every arm, and only layers that a switch adds are trained."
+    )
+    assert said in found.notes
+    net.get_layer("hidden").trainable = True
+    net.compile(keras.optimizers.Adam(0.01), "mse")
+    assert said not in addcat.advise(net, fit, validation=held, budget="0.05x", batch_size=30).notes

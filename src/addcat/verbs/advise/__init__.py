@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Literal, overload
 
 from addcat.evidence.baseline import doubt
+from addcat.merges import frozen_behind
 from addcat.report import rows
 from addcat.verbs.advise.answering import answer
 from addcat.verbs.advise.budget import Budget
@@ -215,6 +216,11 @@ def _notes(verdicts: Sequence[Verdict], ready: Prepared) -> list[str]:
     if ready.metrics and not any(verdict.metrics for verdict in verdicts):
         notes.append(f"{ready.metrics[0].name} is measured on trained pairs, and none were trained.")
     notes.extend(_beside_its_own(verdicts, ready.first.loss))
+    if stays := [name for name, merges in ready.questions if all(frozen_behind(ready.graph, one) for one in merges)]:
+        notes.append(
+            f"What reads {' and '.join(map(repr, stays))} is frozen: it stays as it is in every arm, and only layers "
+            "that a switch adds are trained."
+        )
     if ready.asked.resample:
         notes.append(
             "The answer is about data of this kind: each pair is trained on 90 % of the examples, drawn anew, and "
