@@ -7,7 +7,7 @@ there. Channels may come first or last. `evaluate` runs a graph, `checked` also 
 
 from collections.abc import Callable
 from itertools import product
-from math import erf, sqrt
+from math import erf, pi, sqrt
 from typing import Any
 
 import numpy as np
@@ -24,6 +24,7 @@ FUNCTIONS: dict[str, Callable[[Array], Array]] = {
     "sqrt": np.sqrt,
     "erf": np.vectorize(erf, otypes=[np.float64]),
     "gelu": lambda x: 0.5 * x * (1.0 + FUNCTIONS["erf"](x / sqrt(2.0))),
+    "gelu_tanh": lambda x: 0.5 * x * (1.0 + np.tanh(sqrt(2.0 / pi) * (x + 0.044715 * x**3))),
     "silu": lambda x: x / (1.0 + np.exp(-x)),
     "LeakyReLU": lambda x: np.where(x > 0, x, 0.3 * x),
     "softplus": lambda x: np.logaddexp(0.0, x),

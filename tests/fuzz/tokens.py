@@ -76,7 +76,7 @@ def spelled(g, name):
     if g.chance(0.3):
         return g.node("Mul", [name, g.node("Sigmoid", [name])])
     root, half = (np.float32(value * (1.1 if g.chance(0.1) else 1.0)) for value in (np.sqrt(2.0), 0.5))
-    gate = g.node("Erf", [g.node("Div", [name, g.constant(root)])])
+    gate = g.node("Erf", [g.node("Div", [name, g.constant(root)])]) if g.chance(0.6) else near(g, name)
     gate = g.node("Add", [gate, g.constant(np.float32(1.0))])
     place = g.pick("behind", "before", "gate", "nowhere")
     if place == "gate":
@@ -84,6 +84,15 @@ def spelled(g, name):
     left = g.node("Mul", [name, g.constant(half)]) if place == "before" else name
     product = g.node("Mul", [left, gate] if g.chance(0.5) else [gate, left])
     return g.node("Mul", [product, g.constant(half)]) if place == "behind" else product
+
+
+def near(g, name):
+    """Tanh of √(2/π) (x + 0.044715 x³), which makes nearly a GELU."""
+    square = g.node("Mul", [name, name])
+    cube = g.node("Mul", [name, square] if g.chance(0.5) else [square, name])
+    weighed = g.node("Mul", [cube, g.constant(np.float32(0.044715))])
+    both = g.node("Add", [name, weighed] if g.chance(0.5) else [weighed, name])
+    return g.node("Tanh", [g.node("Mul", [both, g.constant(np.float32(np.sqrt(2 / np.pi)))])])
 
 
 def statistics(g, x):

@@ -1,5 +1,6 @@
 """Functions that are spelled out get their name, and keep all their parts."""
 
+from math import pi
 from typing import Any
 
 import numpy as np
@@ -17,14 +18,26 @@ from addcat.rules.named import NAMED
 SPELLINGS = ("behind", "at x", "at the gate", "silu")
 
 
+def near(s: Sketch, x: Edge, *, cubic: float, turned: bool) -> Edge:
+    """Tanh of √(2/π) (x + 0.044715 x³)."""
+    square = s.node("multiply", x, x, name="square")
+    cube = s.node("multiply", *((square, x) if turned else (x, square)), name="cube")
+    terms = (x, constant(s, "gain", cube, cubic, name="cubic"))
+    both = s.node("add", *(terms[::-1] if turned else terms), name="both")
+    return s.node("activation", constant(s, "gain", both, (2 / pi) ** 0.5, name="slope"), function="tanh", name="tanh")
+
+
 def spelled(spelling: str, seed: int = 0, *, turned: bool = False, root: float = 0.5**0.5, **more: Any) -> Graph:
     s = Sketch(seed, first=True)
     x = s.relu(s.input(4), name="x0")
     if spelling == "silu":
         factors = [x, s.node("activation", x, function="sigmoid", name="gate")]
     else:
-        erf = s.node("activation", constant(s, "gain", x, root, name="root"), function="erf", name="erf")
-        gate = constant(s, "shift", erf, 1.0, name="one")
+        if "cubic" in more:
+            inner = near(s, x, cubic=more["cubic"], turned=turned)
+        else:
+            inner = s.node("activation", constant(s, "gain", x, root, name="root"), function="erf", name="erf")
+        gate = constant(s, "shift", inner, 1.0, name="one")
         half = "half" if spelling == "at x" else ""
         factors = [
             constant(s, "gain", x, 0.5, name=half) if half else x,
@@ -43,6 +56,18 @@ def test_each_spelling_gets_its_name(spelling: str, seed: int, turned: bool) -> 
     assert ops(result) == ["activation", "activation", "conv"]
     name = "silu" if spelling == "silu" else "gelu"
     assert [node.attrs["function"] for node in result.nodes.values() if node.op == "activation"] == ["relu", name]
+
+
+@given(spelling=st.sampled_from([*SPELLINGS[:3], "no half"]), seed=st.integers(0, 99), turned=st.booleans())
+def test_so_does_the_function_that_is_nearly_gelu(spelling: str, seed: int, turned: bool) -> None:
+    result = rewritten(NAMED, spelled(spelling, seed, turned=turned, cubic=0.044715))
+    times = ["gain"] if spelling == "no half" else []
+    assert ops(result) == ["activation", "activation", *times, "conv"]
+    assert "gelu_tanh" in [node.attrs.get("function") for node in result.nodes.values()]
+
+
+def test_another_cube_is_another_function() -> None:
+    assert reasons(NAMED, spelled("behind", cubic=0.0447)) == []
 
 
 @given(seed=st.integers(0, 99), turned=st.booleans())

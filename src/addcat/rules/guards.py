@@ -14,8 +14,9 @@ from addcat.report.rows import counted
 LINEAR = ("dense", "conv", "conv_transpose", "depthwise_conv", "separable_conv")
 AFFINE = ("batch_norm", "shift", "gain")
 FUNCTIONS = (
-    *("relu", "relu6", "sigmoid", "tanh", "silu", "swish", "gelu", "elu", "selu", "celu", "softplus", "softsign"),
-    *("hard_sigmoid", "hard_silu", "hard_tanh", "log_sigmoid", "mish", "exponential", "leaky_relu"),
+    *("relu", "relu6", "sigmoid", "tanh", "silu", "swish", "gelu", "gelu_tanh", "elu", "selu", "celu"),
+    *("softplus", "softsign", "hard_sigmoid", "hard_silu", "hard_tanh", "log_sigmoid", "mish", "exponential"),
+    "leaky_relu",
 )
 """Functions of single elements that their name alone says, so that they can stand apart from the layer they end."""
 

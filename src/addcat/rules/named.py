@@ -1,11 +1,13 @@
 """Functions that exporters spell out: x (1 + erf(x / √2)) / 2 = gelu(x), and x sigmoid(x) = silu(x).
 
-Where another tool took the half into the layer behind, what is left is 2 gelu(x). As one function of single elements
-they let other rules pass, and none takes a factor out of them: a runtime that computes the whole expression in one go
-knows it by all its parts (Hendrycks and Gimpel 2016; Elfwing et al. 2018).
+So is the one that is nearly gelu, x (1 + tanh(√(2/π) (x + 0.044715 x³))) / 2. Where another tool took the half into the
+layer behind, what is left is 2 gelu(x). As one function of single elements they let other rules pass, and none takes a
+factor out of them: a runtime that computes the whole expression in one go knows it by all its parts, in one order
+(Hendrycks and Gimpel 2016; Elfwing et al. 2018).
 """
 
-from math import sqrt
+from math import pi, sqrt
+from typing import NamedTuple
 
 import numpy as np
 
@@ -14,6 +16,7 @@ from addcat.rules import building, guards
 from addcat.rules.base import Plan, Role, Rule
 
 ROOT = 1 / sqrt(2)
+SLOPE, CUBIC = sqrt(2 / pi), 0.044715
 
 
 def plan(graph: Graph, node: Node) -> Plan | None:
@@ -60,16 +63,16 @@ def _gelu(graph: Graph, node: Node) -> Found:
     """One of the three places for the half: behind the product, at x, at 1 + erf."""
     if _is(node, "gain", 0.5):
         product = guards.producer(graph, node)
-        for source, gate in _pairs(graph, product):
-            if (found := _one_and_erf(graph, gate)) and found[0] == source:
-                return source, [node, product, *found[1]], "gelu", 1.0
-    for source, gate in _pairs(graph, node):
+        for source, end in _pairs(graph, product):
+            if (gate := _gate(graph, end)) and gate.source == source:
+                return source, [node, product, *gate.parts], gate.function, 1.0
+    for source, end in _pairs(graph, node):
         half = graph.nodes[source.node]
-        if _is(half, "gain", 0.5) and (found := _one_and_erf(graph, gate)) and found[0] == half.inputs[0]:
-            return half.inputs[0], [node, half, *found[1]], "gelu", 1.0
-        found = _one_and_erf(graph, guards.producer(graph, gate)) if _is(gate, "gain", 0.5) else None
-        if found and found[0] == source:
-            return source, [node, gate, *found[1]], "gelu", 1.0
+        if _is(half, "gain", 0.5) and (gate := _gate(graph, end)) and gate.source == half.inputs[0]:
+            return gate.source, [node, half, *gate.parts], gate.function, 1.0
+        gate = _gate(graph, guards.producer(graph, end)) if _is(end, "gain", 0.5) else None
+        if gate and gate.source == source:
+            return source, [node, end, *gate.parts], gate.function, 1.0
     return None
 
 
@@ -77,9 +80,9 @@ def _twice_gelu(graph: Graph, node: Node) -> Found:
     """No half at all; where one reads the product, the function ends there."""
     if any(_is(graph.nodes[name], "gain", 0.5) for name, _ in graph.readers(Edge(node.name))):
         return None
-    for source, gate in _pairs(graph, node):
-        if (found := _one_and_erf(graph, gate)) and found[0] == source:
-            return source, [node, *found[1]], "gelu", 2.0
+    for source, end in _pairs(graph, node):
+        if (gate := _gate(graph, end)) and gate.source == source:
+            return source, [node, *gate.parts], gate.function, 2.0
     return None
 
 
@@ -91,15 +94,47 @@ def _pairs(graph: Graph, node: Node) -> list[tuple[Edge, Node]]:
     return [(left, graph.nodes[right.node]), (right, graph.nodes[left.node])]
 
 
-def _one_and_erf(graph: Graph, node: Node) -> tuple[Edge, list[Node]] | None:
-    """What x is in 1 + erf(x / √2), and the nodes of that."""
+class Gate(NamedTuple):
+    """What x is multiplied by, but for the half.
+
+    Attributes:
+        source: Which tensor x is.
+        parts: The nodes, from the last one back.
+        function: What the product with x / 2 is.
+    """
+
+    source: Edge
+    parts: list[Node]
+    function: str
+
+
+def _gate(graph: Graph, node: Node) -> Gate | None:
+    """1 + erf(x / √2), or 1 + tanh(√(2/π) (x + 0.044715 x³))."""
     if not _is(node, "shift", 1.0):
         return None
-    erf = guards.producer(graph, node)
-    scale = guards.producer(graph, erf) if erf.op == "activation" and erf.attrs.get("function") == "erf" else None
-    if scale is None or not _is(scale, "gain", ROOT):
+    inner = guards.producer(graph, node)
+    function = inner.attrs.get("function") if inner.op == "activation" else None
+    scale = guards.producer(graph, inner)
+    if function == "erf" and _is(scale, "gain", ROOT):
+        return Gate(scale.inputs[0], [node, inner, scale], "gelu")
+    if function != "tanh" or not _is(scale, "gain", SLOPE):
         return None
-    return scale.inputs[0], [node, erf, scale]
+    cubic = _and_its_cube(graph, guards.producer(graph, scale))
+    return Gate(cubic[0], [node, inner, scale, *cubic[1]], "gelu_tanh") if cubic else None
+
+
+def _and_its_cube(graph: Graph, node: Node) -> tuple[Edge, list[Node]] | None:
+    """What x is in x + 0.044715 x³, with x³ as two products, and the nodes of that."""
+    if node.op != "add" or len(node.inputs) != 2:
+        return None
+    for source, other in (node.inputs, node.inputs[::-1]):
+        weighed = graph.nodes[other.node]
+        if not _is(weighed, "gain", CUBIC):
+            continue
+        for one, square in _pairs(graph, guards.producer(graph, weighed)):
+            if one == source and square.op == "multiply" and square.inputs == (source, source):
+                return source, [node, weighed, guards.producer(graph, weighed), square]
+    return None
 
 
 def _is(node: Node, op: str, value: float) -> bool:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from addcat.doors.onnx.functions import activation
 from addcat.doors.onnx.reading.load import ir
 from addcat.errors import ModelError
 from addcat.graph import Array, Node
@@ -69,7 +70,7 @@ def build(node: Node, inputs: "Sequence[Value]", builder: Builder) -> "list[Valu
     results = result if isinstance(result, list) else [result]
     fused = node.attrs.get("activation", "linear")
     if fused != "linear":
-        results = [_activation(str(fused), results[0], builder, numpy_type(node.dtype))]
+        results = [activation(str(fused), results[0], builder, numpy_type(node.dtype))]
     return results
 
 
@@ -285,54 +286,12 @@ def _reshape(node: Node, inputs: "Sequence[Value]", builder: Builder) -> "Value"
 
 
 def _activate(node: Node, inputs: "Sequence[Value]", builder: Builder) -> "Value":
-    return _activation(str(node.attrs["function"]), inputs[0], builder, numpy_type(node.dtype))
-
-
-FUNCTIONS: Mapping[str, str] = {
-    "relu": "Relu",
-    "sigmoid": "Sigmoid",
-    "tanh": "Tanh",
-    "softplus": "Softplus",
-    "softsign": "Softsign",
-    "mish": "Mish",
-    "exp": "Exp",
-    "abs": "Abs",
-    "sqrt": "Sqrt",
-    "erf": "Erf",
-    "negative": "Neg",
-    "hard_silu": "HardSwish",
-}
+    return activation(str(node.attrs["function"]), inputs[0], builder, numpy_type(node.dtype))
 
 
 def numpy_type(dtype: str) -> "np.dtype[Any]":
     """The type of arrays for a type of the graph."""
     return ir().DataType.BFLOAT16.numpy() if dtype == "bfloat16" else np.dtype(dtype)
-
-
-def _activation(function: str, value: "Value", builder: Builder, dtype: "np.dtype[Any]") -> "Value":
-    if function == "linear":
-        return builder.emit("Identity", [value], {})
-    if function in ("silu", "swish"):
-        return builder.emit("Mul", [value, builder.emit("Sigmoid", [value], {})], {})
-    if function == "gelu":
-        return _gelu(value, builder, dtype)
-    if function == "relu6":
-        low, high = (builder.constant(np.array(bound, dtype), f"bound{bound:.0f}") for bound in (0.0, 6.0))
-        return builder.emit("Clip", [value, low, high], {})
-    if function not in FUNCTIONS:
-        raise ModelError(f"{function!r} has settings of its own, so it is not written anew.")
-    return builder.emit(FUNCTIONS[function], [value], {})
-
-
-def _gelu(value: "Value", builder: Builder, dtype: "np.dtype[Any]") -> "Value":
-    """X (1 + erf(x / √2)) / 2, by the operations of every opset, in the order that runtimes know."""
-    root, one, half = (
-        builder.constant(np.array(number, dtype), name)
-        for number, name in ((np.sqrt(2.0), "root"), (1.0, "one"), (0.5, "half"))
-    )
-    gate = builder.emit("Erf", [builder.emit("Div", [value, root], {})], {})
-    product = builder.emit("Mul", [value, builder.emit("Add", [gate, one], {})], {})
-    return builder.emit("Mul", [product, half], {})
 
 
 _BUILDERS: "dict[str, Callable[[Node, Sequence[Value], Builder], Value | list[Value]]]" = {
