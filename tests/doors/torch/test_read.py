@@ -215,6 +215,28 @@ def test_a_branch_that_the_example_took_is_said(model, example, sites, word):
         )
 
 
+class Cast(nn.Module):
+    """Changes a tensor's type by the methods that have the names of Python's own conversions."""
+
+    def __init__(self, cast):
+        super().__init__()
+        self.a, self.cast = nn.Linear(4, 4), cast
+
+    def forward(self, x, mask):
+        weights = getattr(mask, self.cast)()
+        return (x + self.a(x)) * weights.unsqueeze(-1)
+
+
+@pytest.mark.parametrize("cast", ["float", "int", "bool"])
+def test_a_tensor_of_another_type_is_no_value(cast):
+    example = (torch.ones(2, 4), torch.tensor([1, 0]))
+    assert addcat.inspect(Cast(cast), example_inputs=example).merges[0].switch == "project"
+    switched = addcat.switch(Cast(cast), {"add": "concat"}, example_inputs=example)
+    for mask in ([1, 0], [0, 1]):  # whose values are as they come
+        given = (torch.randn(2, 4), torch.tensor(mask))
+        assert torch.equal(switched.model(*given)[mask.index(0)], torch.zeros(4))
+
+
 def test_a_parametrization_is_named():
     model = nn.Sequential(modules.PreActBlock(4), nn.utils.parametrizations.weight_norm(nn.Conv2d(4, 2, 1)))
     found = addcat.inspect(model, example_inputs=torch.zeros(1, 4, 8, 8))

@@ -156,7 +156,7 @@ class Recorder(Mode):
         if gives_tensor(func, out):
             frame.order = frame.counts[word] = frame.counts.get(word, 0) + 1
         live = [value for value in read if id(value) in self._edges]
-        if live and word in READS_VALUES:
+        if live and word in READS_VALUES and not any(True for _ in tensors_in(out)):  # x.float() is a tensor still
             self._owner().note(f"looks at the values of a tensor ({word})")
         written = [place for place, value in enumerate(read) if version_of(value) != versions[place]]
         if (live and word not in FACTORIES) or any(id(read[place]) in self._edges for place in written):
