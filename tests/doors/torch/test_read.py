@@ -347,7 +347,7 @@ def test_outputs_that_do_not_depend_on_the_inputs():
 
     text = (
         r"^Constant gives no tensor that depends on its inputs\. "
-        r"Let forward give a tensor, or a list, tuple or dict of tensors\.$"
+        r"Let forward give a tensor, or a list, tuple, dict or dataclass of tensors\.$"
     )
     with pytest.raises(ModelError, match=text):
         graph_of(Constant(), (torch.ones(2),))

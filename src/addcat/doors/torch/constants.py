@@ -12,19 +12,19 @@ from numpy.typing import NDArray
 
 from addcat.data.examples import Examples
 from addcat.doors.torch.examples import Example, device_of
-from addcat.doors.torch.losses import TorchLoss, plain
+from addcat.doors.torch.losses import TorchLoss
 from addcat.doors.torch.measure import BATCH, JUDGED
 from addcat.doors.torch.raised import named
 from addcat.doors.torch.stream import call_of
 from addcat.doors.torch.tensors import tensors_in
+from addcat.doors.torch.trees import tree_map
 from addcat.doors.torch.watching import in_mode
-from addcat.frameworks import load, torch
+from addcat.frameworks import torch
 
 if TYPE_CHECKING:
     import torch as typed
 
 _torch: Any = torch()
-_tree: Any = load("torch.utils._pytree", extra="torch")
 MOST = 4096
 """Examples that the values are found from, at the most."""
 
@@ -47,7 +47,7 @@ def constant_losses(
     device, rows = device_of(model), min(2, data.count)
     with named(model, *JUDGED), in_mode(model, training=False), _torch.no_grad():
         call, _ = call_of(data.rows(np.arange(rows)), example, device)
-        output = plain(model(*call.args, **call.kwargs))
+        output = loss.taken(model(*call.args, **call.kwargs))
     constants = _Constants(output, rows, loss, device)
 
     def judged(examples: Examples) -> "typed.Tensor":
@@ -117,4 +117,4 @@ class _Constants:
                 return self._loss.constant(next(queue)).expand(batch)
             return leaf[:1].expand(batch) if self._is_batch(leaf) else leaf
 
-        return _tree.tree_map(put, self._output)
+        return tree_map(put, self._output)

@@ -15,8 +15,9 @@ from addcat.data.examples import Examples
 from addcat.doors.torch.examples import Example, array_of, is_dict, is_list, tensor_of
 from addcat.doors.torch.stream import Generators, default_unpack, fetched, iterated, shown, unpacked
 from addcat.doors.torch.tensors import is_tensor, tensors_in
+from addcat.doors.torch.trees import tree_leaves, tree_map
 from addcat.errors import DataError
-from addcat.frameworks import load, torch
+from addcat.frameworks import torch
 from addcat.graph import Array
 from addcat.report.rows import counted
 
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     import torch as typed
 
 _torch: Any = torch()
-_tree: Any = load("torch.utils._pytree", extra="torch")
 
 MOST_EXAMPLES = 4096
 MOST_BYTES = 2**30
@@ -149,7 +149,7 @@ def structure_of(target: object) -> Any:
     Raises:
         DataError: if it holds something else than tensors, which would be another thing for each batch.
     """
-    leaves: list[object] = _tree.tree_leaves(target)
+    leaves: list[object] = tree_leaves(target)
     other = next((leaf for leaf in leaves if leaf is not None and not is_tensor(leaf)), None)
     if other is not None:
         inside = "" if other is target else f" that holds {shown(other)}"
@@ -163,7 +163,7 @@ def structure_of(target: object) -> Any:
             "tuple or dict of them. A loss that needs none is given one all the same, with a row for each example, "
             "such as torch.zeros(len(x))."
         )
-    return None if leaves[0] is target else _tree.tree_map(is_tensor, target)
+    return None if leaves[0] is target else tree_map(is_tensor, target)
 
 
 def examples_of(data: Any, example: Example) -> Examples:

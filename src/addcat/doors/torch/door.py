@@ -19,12 +19,14 @@ from addcat.doors.torch import read as reading
 from addcat.doors.torch import run as running
 from addcat.doors.torch import write as writing
 from addcat.doors.torch.constants import constant_losses
-from addcat.doors.torch.examples import Example, example_of
+from addcat.doors.torch.examples import Example, device_of, example_of
 from addcat.doors.torch.losses import TorchLoss
 from addcat.doors.torch.raised import named
 from addcat.doors.torch.run import Probed, Run
+from addcat.doors.torch.tensors import is_tensor
 from addcat.doors.torch.training import TorchTrainer, Training
 from addcat.doors.torch.training.frozen import freeze
+from addcat.doors.torch.trees import tree_map
 from addcat.doors.torch.watching import in_mode
 from addcat.errors import DataError, OptionError
 from addcat.frameworks import torch
@@ -91,7 +93,12 @@ class TorchDoor:
         call = example_of(self.example, [measuring.array_of(t) for t in self.example.tensors], model)
         with named(model, *call.trouble), in_mode(model, training=False), _torch.no_grad():
             output = model(*call.args, **call.kwargs)
-        found, words = judging.resolve(loss, output, targets)
+        rows = next((len(tensor) for tensor in call.tensors if tensor.ndim), 1)
+        if rows == 1:  # of two it shows whether an output is held against its own target
+            output, rows = tree_map(_twice, output), 2
+        some = [_torch.from_numpy(np.resize(array, (rows, *array.shape[1:]))) for array in targets if array.size]
+        aim = self.example.target_of([tensor.to(device_of(model)) for tensor in some])
+        found, words = judging.resolve(loss, output, targets, aim)
         outputs = max(1, sum(1 for _ in running.tensors_in(output)))
         return (found,) * outputs, words
 
@@ -191,3 +198,8 @@ class TorchDoor:
 def _require_whole(graph: Graph) -> None:
     if graph.native is None:
         raise DataError(f"{graph.name!r} is a part of a network, and a PyTorch module is not cut into parts.")
+
+
+def _twice(value: Any) -> Any:
+    """An output of one example as one of two."""
+    return _torch.cat([value, value]) if is_tensor(value) and value.ndim and len(value) == 1 else value

@@ -10,15 +10,15 @@ import numpy as np
 from addcat.data.checks import as_array, native
 from addcat.doors.torch.calls import Given
 from addcat.doors.torch.tables import named_modules
+from addcat.doors.torch.trees import tree_leaves, tree_map, tree_paths
 from addcat.errors import ModelError
-from addcat.frameworks import load, torch
+from addcat.frameworks import torch
 from addcat.graph import Array
 
 if TYPE_CHECKING:
     import torch as typed
 
 _torch: Any = torch()
-_tree: Any = load("torch.utils._pytree", extra="torch")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,7 @@ class Example:
         else:
             example = Example((given,), {})
         if not example.is_flat:
-            example = Example(*_tree.tree_map(_as_tensor, example.both))
+            example = Example(*tree_map(_as_tensor, example.both))
         if not example.tensors:
             raise ModelError(
                 f"example_inputs hold no tensor: {given!r}. Pass a tuple of what the model is called with, such as "
@@ -73,7 +73,7 @@ class Example:
         """Every tensor, in order."""
         if self.is_flat:
             return [*self.args, *self.kwargs.values()]
-        return [leaf for leaf in _tree.tree_leaves(self.both) if isinstance(leaf, _torch.Tensor)]
+        return [leaf for leaf in tree_leaves(self.both) if isinstance(leaf, _torch.Tensor)]
 
     @property
     def shapes(self) -> str:
@@ -96,7 +96,7 @@ class Example:
         def put(value: object) -> object:
             return next(queue) if isinstance(value, _torch.Tensor) else value
 
-        args, kwargs = _tree.tree_map(put, self.both)
+        args, kwargs = tree_map(put, self.both)
         return Example(args, kwargs, self.target)
 
     def target_of(self, tensors: "Sequence[typed.Tensor]") -> Any:
@@ -108,7 +108,7 @@ class Example:
         def put(is_there: bool) -> "typed.Tensor | None":
             return next(queue) if is_there else None
 
-        return _tree.tree_map(put, self.target)
+        return tree_map(put, self.target)
 
     def names(self, model: "typed.nn.Module") -> list[str]:
         """A name for each tensor: of the parameter of `forward`, with keys and places of what is nested in it."""
@@ -122,7 +122,7 @@ class Example:
             **self.kwargs,
         }
         found: list[str] = []
-        for path, leaf in _tree.tree_flatten_with_path(named)[0]:
+        for path, leaf in tree_paths(named):
             if isinstance(leaf, _torch.Tensor):
                 found.append(".".join(_key(key) for key in path))
         children = {name for name, _ in named_modules(model)}

@@ -21,6 +21,16 @@ from addcat.doors.torch.resizing import shapes_alone
 from addcat.doors.torch.sizes import Axis, Guard, Sizes, attempts, hint, is_size, symbolic
 from addcat.doors.torch.tables import children_of, named_modules, without
 from addcat.doors.torch.tensors import is_tensor, tensors_in, unlogged
+from addcat.doors.torch.trees import (
+    fields_of,
+    is_record,
+    maker,
+    parts_of,
+    tree_flatten,
+    tree_leaves,
+    tree_map,
+    tree_unflatten,
+)
 from addcat.doors.torch.watching import Run, is_active, untouched, watched
 from addcat.frameworks import load, torch
 
@@ -35,7 +45,6 @@ else:
 
 _torch: Any = torch()
 _fx: Any = load("torch.fx", extra="torch")
-_tree: Any = load("torch.utils._pytree", extra="torch")
 _METHODS = (types.MethodDescriptorType, types.WrapperDescriptorType)
 _KEPT = (int, float, str, bool, type(None), complex)
 
@@ -104,10 +113,15 @@ class FrameRecorder(Mode):
         elif is_dict(value):
             for key, part in value.items():
                 self._bind_part(part, node, key)
+        elif is_record(value):
+            for name, part in zip(fields_of(type(value)), parts_of(value), strict=True):
+                self._bind_part(part, node, name, getattr)
 
-    def _bind_part(self, part: object, node: "typed.fx.Node", key: int | str) -> None:
+    def _bind_part(
+        self, part: object, node: "typed.fx.Node", key: int | str, pick: Callable[..., Any] = operator.getitem
+    ) -> None:
         if any(True for _ in tensors_in(part)):
-            self.bind(part, self.graph.call_function(operator.getitem, (node, key)))
+            self.bind(part, self.graph.call_function(pick, (node, key)))
 
     # arguments
 
@@ -115,15 +129,17 @@ class FrameRecorder(Mode):
         """Arguments of a call, with nodes in the place of tensors and of sizes that are open."""
 
         def whole(value: object) -> bool:
-            return isinstance(value, slice | _torch.Size)
+            return isinstance(value, slice | _torch.Size) or is_record(value)
 
-        return _tree.tree_map(self._write, tree, is_leaf=whole)
+        return tree_map(self._write, tree, is_leaf=whole)
 
     def _write(self, value: Any) -> Any:
         if is_tensor(value):
             return self._tensor(value)
         if isinstance(value, slice):
             return self._slice(value)
+        if is_record(value):
+            return self._record(value)
         if isinstance(value, _torch.Size):
             return tuple(self._write(size) for size in value)
         if is_size(value):
@@ -135,6 +151,13 @@ class FrameRecorder(Mode):
         if isinstance(value, _torch.device | _torch.dtype):
             return self._settings.get(value, value)
         return value
+
+    def _record(self, value: Any) -> Any:
+        """A dataclass that a call is given, made of its fields again."""
+        if not any(True for _ in tensors_in(value)):
+            return value
+        kind: type[Any] = value.__class__
+        return self.graph.call_function(maker(kind), tuple(self.written(part) for part in parts_of(value)))
 
     def _slice(self, value: Any) -> Any:
         return slice(self._write(value.start), self._write(value.stop), self._write(value.step))
@@ -243,7 +266,7 @@ def record_frame(
     Raises:
         Unwritable: if the code cannot be written anew.
     """
-    shells = any(isinstance(leaf, Shell) for leaf in _tree.tree_leaves((args, kwargs)))
+    shells = any(isinstance(leaf, Shell) for leaf in tree_leaves((args, kwargs)))
     trouble: Exception | None = None
     for open_axes in attempts():
         if open_axes is None and shells:
@@ -264,7 +287,7 @@ def _record(
     open_axes: Callable[[int], bool] | None,
     rounds: tuple[Edits, ...],
 ) -> Frame:
-    leaves, structure = _tree.tree_flatten(tree)
+    leaves, structure = tree_flatten(tree)
     environment: ShapeEnv | None = None
     mode: FakeTensorMode | None = None
     if open_axes is not None:
@@ -278,7 +301,7 @@ def _record(
     ]
     tensors = list(filter(is_tensor, values))
     recorder.given(tensors)
-    args, kwargs = _tree.tree_unflatten(values, structure)
+    args, kwargs = tree_unflatten(values, structure)
     with (
         kept_generators(),
         untouched(owner) as changed,
@@ -293,7 +316,7 @@ def _record(
         raise Unwritable(f"sets {', '.join(map(repr, own))} on itself")
     if missed := recorder.rounds.missed():
         raise Unwritable(f"does not compute {missed[0]!r}, which was switched")
-    results, outputs = _tree.tree_flatten(out)
+    results, outputs = tree_flatten(out)
     if any(not isinstance(value, (_torch.Tensor, *_KEPT)) and not is_size(value) for value in results):
         raise Unwritable("gives objects that torch's pytrees do not know")
     recorder.graph.output([recorder.written(value) for value in results])

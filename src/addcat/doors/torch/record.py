@@ -12,8 +12,10 @@ from addcat.doors.torch.examples import Example, device_of, own_forward
 from addcat.doors.torch.raised import named, words_of
 from addcat.doors.torch.recorder import Recorder
 from addcat.doors.torch.resizing import shapes_alone
+from addcat.doors.torch.stream import shown
 from addcat.doors.torch.tables import buffers_of, named_modules, parameters_of
 from addcat.doors.torch.tensors import unlogged
+from addcat.doors.torch.trees import tree_leaves
 from addcat.doors.torch.watching import in_mode, untouched, watched
 from addcat.errors import ModelError
 from addcat.frameworks import load, torch
@@ -117,8 +119,8 @@ def _run(model: "typed.nn.Module", example: Example, *, fake: bool, wanted: froz
     edges = [edge for edge in recorder.outputs(out) if edge is not None]
     if not edges:
         raise ModelError(
-            f"{type(model).__name__} gives no tensor that depends on its inputs. "
-            "Let forward give a tensor, or a list, tuple or dict of tensors."
+            f"{type(model).__name__} gives no tensor that depends on its inputs{_unseen(out)}. "
+            "Let forward give a tensor, or a list, tuple, dict or dataclass of tensors."
         )
     return Recording(
         model,
@@ -132,6 +134,12 @@ def _run(model: "typed.nn.Module", example: Example, *, fake: bool, wanted: froz
         recorder.values,
         out,
     )
+
+
+def _unseen(out: object) -> str:
+    """How the sentence goes on where an output may hold tensors that nobody sees."""
+    closed = [leaf for leaf in tree_leaves(out) if not isinstance(leaf, _torch.Tensor) and hasattr(leaf, "__dict__")]
+    return f": it gives {shown(closed[0])}, which cannot be looked into" if closed else ""
 
 
 def _is_wrapper(cls: type) -> bool:

@@ -12,6 +12,7 @@ from addcat.doors.torch.calls import Call, Given, Operand, Owner, Place, Sources
 from addcat.doors.torch.leaves import is_leaf
 from addcat.doors.torch.tables import children_of, named_modules
 from addcat.doors.torch.tensors import is_tensor, storage_of, tensors_in, version_of
+from addcat.doors.torch.trees import tree_map
 from addcat.doors.torch.watching import Run, is_active
 from addcat.frameworks import load, torch
 from addcat.graph import Edge, Tensor
@@ -23,7 +24,6 @@ else:
     Mode = load("torch.overrides", extra="torch").TorchFunctionMode
 
 _torch: Any = torch()
-_tree: Any = load("torch.utils._pytree", extra="torch")
 
 READS_VALUES = {
     *(
@@ -198,7 +198,7 @@ class Recorder(Mode):
         def put(value: object) -> object:
             return next(queue) if is_tensor(value) else value
 
-        arguments = _tree.tree_map(put, given)
+        arguments = tree_map(put, given)
         results = list(tensors_in(out))
         if not results and written:  # __setitem__ gives nothing: what it wrote into is what it gives
             results = [read[written[0]]]
@@ -248,7 +248,7 @@ class Recorder(Mode):
         if is_leaf(module):
             return self.leaf(path, module, run, args, kwargs)
         owner = self.owners.setdefault(path, Owner())
-        owner.calls.append(_tree.tree_map(_shell, (args, kwargs)))
+        owner.calls.append(tree_map(_shell, (args, kwargs)))
         given = {id(value) for value in tensors_in((args, kwargs))}
         number, start = len(owner.calls), len(self.calls)
         self._frames.append(Frame(path, number, arguments=given))

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from addcat.doors.torch.edits import Edits, Unwritable
 from addcat.doors.torch.frame import Frame, record_frame
+from addcat.doors.torch.trees import tree_flatten, tree_unflatten
 from addcat.doors.torch.watching import unwatched
 from addcat.errors import ModelError
 from addcat.frameworks import load, torch
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from torch.utils._pytree import TreeSpec
 
 _torch: Any = torch()
-_tree: Any = load("torch.utils._pytree", extra="torch")
 
 MOST_CODES = 64
 """Ways of calling one module for which code is kept; a module that is called in ever new ways is said to be so."""
@@ -54,7 +54,7 @@ class Code:
     def __call__(self, module: "typed.nn.Module", leaves: list[Any]) -> Any:
         """Run it."""
         out = self.function(module, *[leaf for leaf in leaves if isinstance(leaf, _torch.Tensor)])
-        return _tree.tree_unflatten(out, self.frame.outputs)
+        return tree_unflatten(out, self.frame.outputs)
 
     def __deepcopy__(self, _: object) -> "Code":
         return self
@@ -105,7 +105,7 @@ def _forward_like(own: Callable[..., Any]) -> Callable[..., Any]:
     """The new `forward`, with the signature of the user's: exporters name and nest inputs by it."""
 
     def forward(self: "typed.nn.Module", *args: Any, **kwargs: Any) -> Any:
-        leaves, structure = _tree.tree_flatten((args, kwargs))
+        leaves, structure = tree_flatten((args, kwargs))
         for code in self.__dict__.get(CODES, ()):
             if code.fits(self.training, leaves, structure):
                 return code(self, leaves)

@@ -21,15 +21,15 @@ from addcat.doors.torch.examples import Example, is_dict, is_list
 from addcat.doors.torch.in_memory import BLOCK, batches_at_once, batches_of, is_in_memory, order_of
 from addcat.doors.torch.raised import named_data, said
 from addcat.doors.torch.tensors import is_tensor
+from addcat.doors.torch.trees import tree_map
 from addcat.errors import DataError
-from addcat.frameworks import load, torch
+from addcat.frameworks import torch
 from addcat.graph import Array
 
 if TYPE_CHECKING:
     import torch as typed
 
 _torch: Any = torch()
-_tree: Any = load("torch.utils._pytree", extra="torch")
 
 T = TypeVar("T")
 Ready = tuple[Example, Any]
@@ -233,7 +233,7 @@ def unpacked(batch: Any, unpack: Callable[[Any], Any], device: "str | typed.devi
 
     call = Example.of(inputs)
     moved = call.filled([move(tensor) for tensor in call.tensors])
-    return moved, move(target) if is_tensor(target) else _tree.tree_map(move, target)
+    return moved, move(target) if is_tensor(target) else tree_map(move, target)
 
 
 def shown(batch: object) -> str:

@@ -5,13 +5,13 @@ from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeGuard
 
-from addcat.frameworks import load, torch
+from addcat.doors.torch.trees import tree_leaves
+from addcat.frameworks import torch
 
 if TYPE_CHECKING:
     import torch as typed
 
 _torch: Any = torch()
-_tree: Any = load("torch.utils._pytree", extra="torch")
 
 
 @contextmanager
@@ -31,8 +31,8 @@ def is_tensor(value: object) -> TypeGuard["typed.Tensor"]:
 
 
 def tensors_in(tree: object) -> Iterator["typed.Tensor"]:
-    """Every tensor in nested lists, tuples, dicts and registered classes."""
-    return filter(is_tensor, _tree.tree_leaves(tree))
+    """Every tensor in nested lists, tuples, dicts, dataclasses and registered classes."""
+    return filter(is_tensor, tree_leaves(tree))
 
 
 def version_of(tensor: "typed.Tensor") -> int:

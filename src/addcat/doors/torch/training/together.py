@@ -17,13 +17,13 @@ from addcat.doors.torch.measure import assign_state, state, tensors_of
 from addcat.doors.torch.stream import Ready
 from addcat.doors.torch.tensors import is_tensor
 from addcat.doors.torch.training.settings import Training
+from addcat.doors.torch.trees import tree_flatten, tree_leaves, tree_unflatten
 from addcat.frameworks import load, torch
 
 if TYPE_CHECKING:
     import torch as typed
 
 _torch: Any = torch()
-_tree: Any = load("torch.utils._pytree", extra="torch")
 _counter: Any = load("torch.utils.flop_counter", extra="torch")
 
 TOGETHER = 8
@@ -79,15 +79,13 @@ class Together:
     def losses(self, batches: Sequence[Ready]) -> "typed.Tensor":
         """The loss of each run on a batch of its own, of shape (runs,)."""
         call, target = batches[0]
-        leaves, structure = _tree.tree_flatten(target)
-        parts: list[list[typed.Tensor]] = [
-            [*one.tensors, *filter(is_tensor, _tree.tree_leaves(aim))] for one, aim in batches
-        ]
+        leaves, structure = tree_flatten(target)
+        parts: list[list[typed.Tensor]] = [[*one.tensors, *filter(is_tensor, tree_leaves(aim))] for one, aim in batches]
         model, trained, count = self._model, self._trained, len(call.tensors)
 
         def alone(parameters: Any, buffers: Any, own: "list[typed.Tensor]") -> "typed.Tensor":
             given, queue = call.filled(own[:count]), iter(own[count:])
-            aim = _tree.tree_unflatten([next(queue) if is_tensor(leaf) else leaf for leaf in leaves], structure)
+            aim = tree_unflatten([next(queue) if is_tensor(leaf) else leaf for leaf in leaves], structure)
             output = _torch.func.functional_call(model, {**parameters, **buffers}, given.args, given.kwargs)
             return trained(output, aim)
 
