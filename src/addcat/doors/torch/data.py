@@ -5,14 +5,14 @@ methods that look at activations and for the held-out losses.
 """
 
 import inspect
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from addcat.data.examples import Examples
-from addcat.doors.torch.examples import Example, array_of, is_dict, is_list, tensor_of
+from addcat.doors.torch.examples import Example, array_of, is_dict, is_list, own_forward, tensor_of
 from addcat.doors.torch.stream import Generators, default_unpack, fetched, iterated, shown, unpacked
 from addcat.doors.torch.tensors import is_tensor, tensors_in
 from addcat.doors.torch.trees import tree_leaves, tree_map
@@ -39,6 +39,70 @@ def is_loader(data: object) -> bool:
     return hasattr(data, "__iter__") and not hasattr(data, "__next__")
 
 
+def require_data(data: object, name: str) -> None:
+    """Refuse what is neither arrays nor a loader.
+
+    Args:
+        data: What the user gave.
+        name: Of the argument.
+
+    Raises:
+        DataError: if it can be iterated once, or holds examples and no batches.
+    """
+    what = f"{name} is {shown(data)}"
+    if hasattr(data, "__next__"):
+        raise DataError(
+            f"{what}, which can be iterated once, and every run iterates it anew. Pass a DataLoader, or a list of the "
+            "batches."
+        )
+    if hasattr(data, "__getitem__") and not (hasattr(data, "__iter__") or hasattr(data, "shape")):
+        raise DataError(
+            f"{what}, which gives examples one by one. Pass a loader of it: "
+            "torch.utils.data.DataLoader(data, batch_size=32, shuffle=True)."
+        )
+    if isinstance(data, str | bytes) or not any(hasattr(data, one) for one in ("__iter__", "shape", "inputs")):
+        raise DataError(f"{what}. Expected (x, y), or a loader of batches.")
+
+
+@dataclass(frozen=True, slots=True)
+class Unpacking:
+    """Takes batches apart where nothing is said of them.
+
+    Attributes:
+        takes: Parameters of the model's forward: what a dict holds goes by their names.
+    """
+
+    takes: tuple[inspect.Parameter, ...]
+
+    def __call__(self, batch: object) -> tuple[Any, Any]:
+        """The inputs and the target of a batch.
+
+        Raises:
+            DataError: if it is not (x, y).
+        """
+        if not (is_list(batch) and len(batch) > 1):
+            raise DataError(
+                f"A batch of the loader is {shown(batch)}, expected (x, y). Say what is in it: "
+                'unpack=lambda batch: ((batch["image"],), batch["mask"]); on the command line, --unpack '
+                "package.module:function."
+            )
+        inputs, target = default_unpack(batch)
+        if len(inputs) == 1 and is_dict(inputs[0]) and goes_by_name(self.takes, inputs[0]):
+            return inputs[0], target
+        return inputs, target
+
+
+def goes_by_name(takes: Sequence[inspect.Parameter], named: Mapping[str, Any]) -> bool:
+    """Whether a dict holds arguments by their names, and is not the one argument itself."""
+    one = len([p for p in takes if p.default is p.empty and p.kind == p.POSITIONAL_OR_KEYWORD]) == 1
+    return not (one and takes[0].name not in named)
+
+
+def unpacking(model: "typed.nn.Module", unpack: Unpack) -> Callable[[Any], Any]:
+    """What takes a batch apart: the user's own function, else by what the model takes."""
+    return unpack or Unpacking(tuple(inspect.signature(own_forward(model)).parameters.values()))
+
+
 def first_call(model: "typed.nn.Module", data: Any, unpack: Unpack, *, rows: int = 2) -> Example:
     """What the data call the model with: taken from their first examples.
 
@@ -56,18 +120,8 @@ def first_call(model: "typed.nn.Module", data: Any, unpack: Unpack, *, rows: int
         batch = fetched(generators, iterated(generators, data))
         if batch is None:
             raise DataError("The data are empty: the loader gave no batch. Pass at least one.")
-        return _called(batch, unpack)[0]
+        return unpacked(batch, unpacking(model, unpack), "cpu")[0]
     return _of_arrays(model, data[0] if is_list(data) and len(data) == 2 else data, rows)
-
-
-def _called(batch: object, unpack: Unpack) -> tuple[Example, Any]:
-    if unpack is None and not (is_list(batch) and len(batch) > 1):
-        raise DataError(
-            f"A batch of the loader is {shown(batch)}, expected (x, y). Say what is in it: "
-            'unpack=lambda batch: ((batch["image"],), batch["mask"]); on the command line, --unpack '
-            "package.module:function."
-        )
-    return unpacked(batch, unpack or default_unpack, "cpu")
 
 
 def _of_arrays(model: "typed.nn.Module", inputs: object, rows: int) -> Example:
@@ -81,9 +135,8 @@ def _of_arrays(model: "typed.nn.Module", inputs: object, rows: int) -> Example:
 
     if is_dict(inputs):
         named = {name: few(value) for name, value in inputs.items()}
-        takes = list(inspect.signature(model.forward).parameters.values())
-        one = len([p for p in takes if p.default is p.empty and p.kind == p.POSITIONAL_OR_KEYWORD]) == 1
-        return Example((named,), {}) if one and takes[0].name not in named else Example((), named)
+        takes = list(inspect.signature(own_forward(model)).parameters.values())
+        return Example((), named) if goes_by_name(takes, named) else Example((named,), {})
     if is_list(inputs) and all(hasattr(part, "shape") for part in inputs):
         return Example(tuple(few(part) for part in inputs), {})
     return Example((few(inputs),), {})
@@ -96,12 +149,14 @@ class Sampled:
     Attributes:
         examples: In memory.
         batch: How many are in its first batch.
+        batches: Of the pass; None where it went on.
         target: Structure of a target; see `addcat.doors.torch.examples.Example`.
     """
 
     examples: Examples
     batch: int
     target: Any
+    batches: int | None = None
 
 
 def sampled(loader: Iterable[Any], unpack: Unpack, *, seed: int) -> Sampled:
@@ -120,11 +175,12 @@ def sampled(loader: Iterable[Any], unpack: Unpack, *, seed: int) -> Sampled:
     kept: list[list[Array]] = []
     count = size = inputs = 0
     structure: Any = None
+    ended = False
     while count < MOST_EXAMPLES and size < MOST_BYTES:
         batch = fetched(generators, batches)
-        if batch is None:
+        if ended := batch is None:
             break
-        call, target = _called(batch, unpack)
+        call, target = unpacked(batch, unpack or Unpacking(()), "cpu")
         targets = list(tensors_in(target))
         structure = structure_of(target)
         kept.append([array_of(tensor) for tensor in (*call.tensors, *targets)])
@@ -140,7 +196,8 @@ def sampled(loader: Iterable[Any], unpack: Unpack, *, seed: int) -> Sampled:
             "Pad or crop the examples to one size in its collate_fn."
         )
     columns = [np.concatenate([arrays[place] for arrays in kept]) for place in range(len(kept[0]))]
-    return Sampled(Examples(tuple(columns[:inputs]), tuple(columns[inputs:])), len(kept[0][0]), structure)
+    examples = Examples(tuple(columns[:inputs]), tuple(columns[inputs:]))
+    return Sampled(examples, len(kept[0][0]), structure, len(kept) if ended else None)
 
 
 def structure_of(target: object) -> Any:

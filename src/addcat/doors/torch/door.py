@@ -112,7 +112,9 @@ class TorchDoor:
         learning_rate: float | None = None,
     ) -> Recipe:
         """See `addcat.doors.torch.training.settings.Training.recipe`."""
-        return self.training.recipe(batch=batch, examples=examples)
+        recipe = self.training.recipe(batch=batch, examples=examples)
+        self.training.require_made(model, recipe.steps)
+        return recipe
 
     def state(self, model: "typed.nn.Module") -> Arrays:
         """See `addcat.doors.torch.measure.state`."""

@@ -22,7 +22,7 @@ from addcat.doors.torch.in_memory import BLOCK, batches_at_once, batches_of, is_
 from addcat.doors.torch.raised import named_data, said
 from addcat.doors.torch.tensors import is_tensor
 from addcat.doors.torch.trees import tree_map
-from addcat.errors import DataError
+from addcat.errors import AddcatError, DataError
 from addcat.frameworks import torch
 from addcat.graph import Array
 
@@ -151,8 +151,14 @@ def of_loader(
         for number in count():
             for holder in counting:
                 holder.set_epoch(number)
+            batch = None
             for batch in _passed(generators, loader):
                 yield unpacked(batch, unpack, device)
+            if batch is None:
+                raise DataError(
+                    f"The loader gave no batch in its pass {number + 1}. Expected one that can be iterated again and "
+                    "again, such as a DataLoader, or a list of batches: let its __iter__ start anew."
+                )
 
 
 def _passed(generators: Generators, loader: Iterable[Any]) -> Iterator[Any]:
@@ -222,6 +228,8 @@ def unpacked(batch: Any, unpack: Callable[[Any], Any], device: "str | typed.devi
     """
     try:
         inputs, target = unpack(batch)
+    except AddcatError:
+        raise
     except Exception as error:
         raise DataError(
             f"unpack fails on a batch of the loader, {shown(batch)}: {said(error)}. "

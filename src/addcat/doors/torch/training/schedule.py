@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from addcat.doors.torch.examples import is_dict
+from addcat.doors.torch.raised import said as said_by
 from addcat.errors import OptionError
 
 
@@ -117,7 +118,13 @@ def _blindly(schedule: Any, ticks: int, steps: int) -> After:
         nonlocal done
         due = (step + 1) * ticks // steps
         while done < due:
-            schedule.step()
+            try:
+                schedule.step()
+            except Exception as error:
+                raise OptionError(
+                    f"scheduler= gave a {type(schedule).__name__}, whose step {done + 1} raised "
+                    f"{said_by(error)}. It is stepped {ticks} times in a whole training: expected one of that length."
+                ) from error
             done += 1
 
     return After(after)

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from addcat.doors.recipe import Recipe, assumption
 from addcat.doors.torch.raised import said
+from addcat.doors.torch.stream import shown
+from addcat.doors.torch.training.optimizers import require_optimizer
 from addcat.doors.torch.training.schedule import NOTHING, After, interval, paced
 from addcat.errors import OptionError
 from addcat.frameworks import torch
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
     import torch as typed
 
 _torch: Any = torch()
+_nn: Any = _torch.nn
 STEPS, BATCH, RATE, DECAY = 1500, 128, 2e-3, 1e-3
 """Where nothing is said: AdamW (Loshchilov and Hutter 2019) with cosine decay, as for Keras models."""
 
@@ -33,6 +36,7 @@ class Training:
         autocast: A type for mixed precision.
         loader: The data, where they came as a loader.
         batch: Examples in a batch of it.
+        per_pass: Batches of a pass over it, where it has no length.
     """
 
     optimizer: "Callable[[list[typed.nn.Parameter]], typed.optim.Optimizer] | None" = None
@@ -43,11 +47,12 @@ class Training:
     autocast: "typed.dtype | None" = None
     loader: Any = None
     batch: int | None = None
+    per_pass: int | None = None
 
     def recipe(self, *, batch: int | None, examples: int) -> Recipe:
         """The recipe of a run over so many examples."""
         if self.loader is not None:
-            per_pass = len(self.loader)
+            per_pass = self.per_pass or len(self.loader)
             size = self.batch or max(1, math.ceil(examples / per_pass))
         else:
             size = min(batch or BATCH, examples)
@@ -61,6 +66,17 @@ class Training:
         assumed = assumption(None if self.epochs else steps, unsaid)
         return Recipe(self, steps, size, f"{made}{schedule}, {words}", assumed=assumed)
 
+    def require_made(self, model: "typed.nn.Module", steps: int) -> None:
+        """Make an optimiser and a schedule once, of copies of a model's parameters, for what they raise.
+
+        Raises:
+            OptionError: if they cannot be made.
+        """
+        if self.optimizer is None and self.scheduler is None:
+            return
+        copies = [_nn.Parameter(one.detach().clone()) for one in model.parameters() if one.requires_grad]
+        self._made(copies, steps, steps)
+
     def made(self, model: "typed.nn.Module", steps: int, whole: int) -> tuple["typed.optim.Optimizer", After]:
         """An optimiser for a run, and what is to be called after each of its steps and looks.
 
@@ -69,13 +85,22 @@ class Training:
             steps: Of the run; a schedule runs through in them.
             whole: Steps of the whole training that the schedule was made for.
         """
-        parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
+        return self._made([parameter for parameter in model.parameters() if parameter.requires_grad], steps, whole)
+
+    def _made(
+        self, parameters: "list[typed.nn.Parameter]", steps: int, whole: int
+    ) -> tuple["typed.optim.Optimizer", After]:
         if self.optimizer is None:
             optimizer: typed.optim.Optimizer = _torch.optim.AdamW(parameters, RATE, weight_decay=DECAY)
         else:
-            optimizer = _called("optimizer", self.optimizer, parameters)
+            optimizer = require_optimizer(_called("optimizer", self.optimizer, parameters), parameters)
         if self.scheduler is not None:
             schedule, unit = interval(_called("scheduler", self.scheduler, optimizer), self.epochs or 1, whole)
+            if not hasattr(schedule, "step"):
+                raise OptionError(
+                    f"scheduler= gave {shown(schedule)}. Expected one schedule, such as "
+                    "torch.optim.lr_scheduler.StepLR(optimizer, 10)."
+                )
             ticks = whole if unit == "step" else self.epochs or 1
         elif self.optimizer is None:
             schedule, ticks = _torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, STEPS), STEPS
@@ -84,6 +109,11 @@ class Training:
         return optimizer, paced(schedule, ticks, steps)
 
 
+SUCH = {
+    "optimizer": "lambda parameters: torch.optim.AdamW(parameters, 1e-3)",
+    "scheduler": "lambda optimizer: torch.optim.lr_scheduler.StepLR(optimizer, 10)",
+}
+"""Every run has an optimiser of its own, and that a schedule of its own."""
 TAKES = {"optimizer": "parameters, gives an optimiser", "scheduler": "an optimiser, gives its schedule"}
 
 
@@ -91,8 +121,10 @@ def _called(name: str, function: Callable[[Any], Any], given: object) -> Any:
     """What a user's function makes.
 
     Raises:
-        OptionError: if it fails.
+        OptionError: if it is none, or fails.
     """
+    if not callable(function):
+        raise OptionError(f"{name}= is {shown(function)}. Expected a function, such as {name}={SUCH[name]}.")
     try:
         return function(given)
     except Exception as error:

@@ -16,6 +16,7 @@ from addcat.doors.torch.losses import TorchLoss
 from addcat.doors.torch.measure import assign_state, state, tensors_of
 from addcat.doors.torch.stream import Ready
 from addcat.doors.torch.tensors import is_tensor
+from addcat.doors.torch.training.optimizers import is_elementwise, is_hooked
 from addcat.doors.torch.training.settings import Training
 from addcat.doors.torch.trees import tree_flatten, tree_leaves, tree_unflatten
 from addcat.frameworks import load, torch
@@ -32,10 +33,6 @@ MOST_WORK = 2e8
 """Operations of a step of one run, above which arithmetic takes the time and not the calls."""
 MOST_BYTES = 512 * 2**20
 """Of the runs' weights, gradients, and two numbers that an optimiser keeps for each weight."""
-ELEMENTWISE = {
-    *("SGD", "Adam", "AdamW", "Adamax", "NAdam", "RAdam", "RMSprop", "Adagrad", "Adadelta", "Rprop", "ASGD"),
-}
-"""Optimisers of torch that treat every number by itself, so that stacked ones are trained as alone."""
 UNMAPPED = "There is a performance drop"
 """How torch's warning begins where it calls an operation once for each run."""
 CLOSE = 1e-4
@@ -144,7 +141,9 @@ def _agrees(
 ) -> bool:
     """Whether two runs side by side have the loss, the gradients and the buffers that each has alone."""
     runs = Together(model, training, loss, [start] * len(batches), 1, 1)
-    if runs.after.looks or not _is_elementwise(runs.optimizer):  # each run would have a schedule of its own
+    if runs.after.looks or not is_elementwise(runs.optimizer):  # each run would have a schedule of its own
+        return False
+    if any(map(is_hooked, model.parameters())):  # by the optimiser, when it was made
         return False
     found: Any = runs.losses(batches)
     found.sum().backward()
@@ -161,12 +160,6 @@ def _agrees(
         if not (_close(known) and all(_close([pair]) for pair in values)):
             return False
     return True
-
-
-def _is_elementwise(optimizer: "typed.optim.Optimizer") -> bool:
-    """Whether an optimiser is torch's own, treats every number by itself, and has not begun."""
-    kind = type(optimizer)
-    return kind.__name__ in ELEMENTWISE and kind.__module__.startswith("torch.optim.") and not optimizer.state
 
 
 def _backward(model: "typed.nn.Module", loss: TorchLoss, batch: Ready) -> "typed.Tensor":
