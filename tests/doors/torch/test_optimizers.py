@@ -9,7 +9,7 @@ from torch_tasks import HOW, Towers, network, pairs_of, trainer
 import addcat
 from addcat.doors.recipe import Plan
 from addcat.doors.torch.training import Training
-from addcat.errors import OptionError
+from addcat.errors import ModelError, OptionError
 
 torch.set_num_threads(1)
 SCHEDULES = torch.optim.lr_scheduler
@@ -98,6 +98,17 @@ def test_a_schedule_that_is_too_short_is_named():
         "scheduler= gave a OneCycleLR, whose step 5 raised ValueError: Tried to step 5 times. The specified number of "
         "total steps is 4. It is stepped 6 times in a whole training: expected one of that length."
     )
+
+
+def test_a_model_that_is_frozen_as_a_whole():
+    model = Towers().requires_grad_(False)
+    for options in (HOW, {**HOW, "optimizer": None}):
+        with pytest.raises(ModelError) as error:
+            addcat.advise(model, pairs_of(60), validation=pairs_of(40, 1), **options)
+        assert str(error.value) == (
+            "No weight of Towers is trained: requires_grad is False for all of them. Let those be trained that a "
+            "training is to change: model.head.requires_grad_(True)."
+        )
 
 
 @pytest.mark.parametrize("autocast", [True, "bf16", torch.float32])

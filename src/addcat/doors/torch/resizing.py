@@ -8,6 +8,7 @@ from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from addcat.doors.torch.recurrent import stepless
 from addcat.doors.torch.watching import LOCK
 from addcat.frameworks import load, torch
 
@@ -31,8 +32,11 @@ SMOOTH = {
 
 @contextmanager
 def shapes_alone() -> Generator[None]:
-    """Within, tensors without numbers are resized by the nearest neighbour, whatever is asked for; others as ever."""
-    with LOCK:  # torch's own functions are replaced while a run lasts, as for a recording
+    """Within, what takes long on tensors without numbers gives their shapes alone; on others all is as ever.
+
+    They are resized by the nearest neighbour, whatever is asked for; see `addcat.doors.torch.recurrent` too.
+    """
+    with LOCK, stepless():  # torch's own functions are replaced while a run lasts, as for a recording
         before = {name: getattr(_kernels, name) for name in SMOOTH}
         for name, kernel in before.items():
             setattr(_kernels, name, _of_shape(kernel, getattr(_kernels, SMOOTH[name])))

@@ -10,7 +10,7 @@ from addcat.doors.torch.raised import said
 from addcat.doors.torch.stream import shown
 from addcat.doors.torch.training.optimizers import require_optimizer
 from addcat.doors.torch.training.schedule import NOTHING, After, interval, paced
-from addcat.errors import OptionError
+from addcat.errors import ModelError, OptionError
 from addcat.frameworks import torch
 from addcat.report import rows
 
@@ -70,8 +70,15 @@ class Training:
         """Make an optimiser and a schedule once, of copies of a model's parameters, for what they raise.
 
         Raises:
+            ModelError: if all parameters are frozen.
             OptionError: if they cannot be made.
         """
+        frozen = [not parameter.requires_grad for parameter in model.parameters()]
+        if frozen and all(frozen):
+            raise ModelError(
+                f"No weight of {type(model).__name__} is trained: requires_grad is False for all of them. Let those be "
+                "trained that a training is to change: model.head.requires_grad_(True)."
+            )
         if self.optimizer is None and self.scheduler is None:
             return
         copies = [_nn.Parameter(one.detach().clone()) for one in model.parameters() if one.requires_grad]
