@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from addcat.data.examples import Examples
+from addcat.doors.torch.devices import drawn_alike
 from addcat.doors.torch.examples import Example, device_of
 from addcat.doors.torch.losses import TorchLoss
 from addcat.doors.torch.measure import BATCH, JUDGED
@@ -45,7 +46,7 @@ def constant_losses(
         Array (examples,); infinite where the output holds no real numbers, or no constant has a finite loss.
     """
     device, rows = device_of(model), min(2, data.count)
-    with named(model, *JUDGED), in_mode(model, training=False), _torch.no_grad():
+    with named(model, *JUDGED), drawn_alike(), in_mode(model, training=False), _torch.no_grad():
         call, _ = call_of(data.rows(np.arange(rows)), example, device)
         output = loss.taken(model(*call.args, **call.kwargs))
     constants = _Constants(output, rows, loss, device)

@@ -5,9 +5,12 @@ asked about only where a module lies on it, or torch has started it already.
 """
 
 import platform
+import random
 from collections.abc import Generator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from addcat.errors import OptionError
 from addcat.frameworks import torch
@@ -16,8 +19,8 @@ if TYPE_CHECKING:
     import torch as typed
 
 _torch: Any = torch()
-States = list[tuple["typed.Generator", "typed.Tensor"]]
-"""Generators, each with where it is."""
+States = tuple[list[tuple["typed.Generator", "typed.Tensor"]], Any, Any]
+"""Torch's generators, each with where it is; and where numpy's and Python's global ones are."""
 
 
 def _generators() -> list["typed.Generator"]:
@@ -31,20 +34,24 @@ def _generators() -> list["typed.Generator"]:
 
 
 def states() -> States:
-    """Where all of torch's global generators are."""
-    return [(generator, generator.get_state()) for generator in _generators()]
+    """Where all global generators are: torch's, numpy's and Python's, from which a user's code may draw too."""
+    return [(generator, generator.get_state()) for generator in _generators()], np.random.get_state(), random.getstate()
 
 
 def set_states(kept: States) -> None:
     """Put them where they were."""
-    for generator, state in kept:
+    for generator, state in kept[0]:
         generator.set_state(state)
+    np.random.set_state(kept[1])
+    random.setstate(kept[2])
 
 
 def seed_all(seed: int) -> None:
-    """Seed all of torch's global generators; `torch.manual_seed` would also seed those of devices yet to be started."""
+    """Seed all global generators; `torch.manual_seed` would also seed those of devices yet to be started."""
     for generator in _generators():
         generator.manual_seed(seed)
+    np.random.seed(seed % 2**32)
+    random.seed(seed)
 
 
 @contextmanager
@@ -55,6 +62,14 @@ def kept_generators() -> Generator[None]:
         yield
     finally:
         set_states(kept)
+
+
+@contextmanager
+def drawn_alike() -> Generator[None]:
+    """Within, a model that draws numbers where it is judged, such as noise, draws the same ones each time."""
+    with kept_generators():
+        seed_all(0)
+        yield
 
 
 def wait(device: "typed.device") -> None:

@@ -19,6 +19,7 @@ from addcat.doors.torch import read as reading
 from addcat.doors.torch import run as running
 from addcat.doors.torch import write as writing
 from addcat.doors.torch.constants import constant_losses
+from addcat.doors.torch.devices import drawn_alike
 from addcat.doors.torch.examples import Example, device_of, example_of
 from addcat.doors.torch.losses import TorchLoss
 from addcat.doors.torch.raised import named
@@ -91,7 +92,7 @@ class TorchDoor:
     def resolve_loss(self, model: "typed.nn.Module", loss: Any, targets: tuple[Array, ...]) -> tuple[Losses, str]:
         """See `addcat.doors.torch.losses.resolve`."""
         call = example_of(self.example, [measuring.array_of(t) for t in self.example.tensors], model)
-        with named(model, *call.trouble), in_mode(model, training=False), _torch.no_grad():
+        with named(model, *call.trouble), drawn_alike(), in_mode(model, training=False), _torch.no_grad():
             output = model(*call.args, **call.kwargs)
         rows = next((len(tensor) for tensor in call.tensors if tensor.ndim), 1)
         if rows == 1:  # of two it shows whether an output is held against its own target

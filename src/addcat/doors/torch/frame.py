@@ -31,6 +31,7 @@ from addcat.doors.torch.trees import (
     tree_map,
     tree_unflatten,
 )
+from addcat.doors.torch.varying import Varying, reads_value
 from addcat.doors.torch.watching import Run, is_active, untouched, watched
 from addcat.frameworks import load, torch
 
@@ -92,6 +93,7 @@ class FrameRecorder(Mode):
         self._children = {name: child for name, child in children_of(owner).items() if child is not None}
         self._kept: list[typed.Tensor] = []
         self._settings: dict[typed.device | typed.dtype, typed.fx.Node] = {}
+        self.varying = Varying(owner)
 
     def given(self, values: "list[typed.Tensor]") -> None:
         """The tensors that the module is called with."""
@@ -183,6 +185,9 @@ class FrameRecorder(Mode):
         if self.whole or not is_active(self):
             return func(*args, **kwargs)
         word = function_word(func)
+        if reads_value(func):
+            read = [id(value) for value in tensors_in((args, kwargs))]
+            self.varying.require_settled(word, [(self._nodes.get(one), self._names.get(one)) for one in read])
         edited = self.rounds.function(word)
         if edited is not None:
             operands = list(tensors_in((args, kwargs)))
@@ -227,12 +232,14 @@ class FrameRecorder(Mode):
         if edited is not None:
             return self._value(edited[1].value, edited[1].site, list(tensors_in((args, kwargs))), edited[0])
         node = self.graph.call_module(path, self.written(tuple(args)), self.written(dict(kwargs)))
+        self.varying.require_no_draws()
         self.whole = True
         try:
             with _torch._C.DisableTorchFunction():
                 out = run(*args, **kwargs)
         finally:
             self.whole = False
+            self.varying.draws.went_on()  # what it draws itself stays its own
         self.bind(out, node)
         return out
 
@@ -312,6 +319,7 @@ def _record(
         recorder,
     ):
         out = forward(owner, *args, **kwargs)
+        recorder.varying.require_no_draws()
     if own := changed.get(""):
         raise Unwritable(f"sets {', '.join(map(repr, own))} on itself")
     if missed := recorder.rounds.missed():

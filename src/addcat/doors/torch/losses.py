@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from addcat.data.scores import Form
-from addcat.doors.torch.devices import kept_generators
+from addcat.doors.torch.devices import drawn_alike
 from addcat.doors.torch.examples import is_dict, is_list
 from addcat.doors.torch.meeting import Meeting
 from addcat.doors.torch.raised import data_error
@@ -210,7 +210,7 @@ def _tried(loss: TorchLoss, output: Any, target: Any) -> TorchLoss:
     candidates = [replace(loss, whole=whole) for whole in ((True, False) if own else (False,))]
     for candidate in candidates:
         meeting, value = Meeting(outputs, targets), None
-        with suppress(Exception), kept_generators(), _torch.enable_grad(), meeting:
+        with suppress(Exception), drawn_alike(), _torch.enable_grad(), meeting:
             value = candidate.mean(candidate.taken(given), aim)
         if meeting.words:
             raise DataError(f"The loss {loss.name} {meeting.words}")

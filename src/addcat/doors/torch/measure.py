@@ -11,6 +11,7 @@ from addcat.data.examples import Arrays, Examples
 from addcat.doors.frozen import thawed
 from addcat.doors.torch.build import put, set_weights
 from addcat.doors.torch.calls import Call
+from addcat.doors.torch.devices import drawn_alike
 from addcat.doors.torch.examples import Example, array_of, device_of
 from addcat.doors.torch.losses import TorchLoss, plain
 from addcat.doors.torch.raised import is_out_of_memory, named
@@ -57,16 +58,18 @@ def assign_state(model: "typed.nn.Module", values: Arrays) -> None:
 
 def losses_of(model: "typed.nn.Module", loss: TorchLoss, examples: Examples, example: Example) -> NDArray[np.float64]:
     """Loss of every example at inference, of shape (examples,)."""
-    found = [
-        loss.per_example(output, target, batch.count).detach().double().cpu().numpy()
-        for output, target, batch in _called(model, examples, example, whole=loss.coupled)
-    ]
+    with drawn_alike():
+        found = [
+            loss.per_example(output, target, batch.count).detach().double().cpu().numpy()
+            for output, target, batch in _called(model, examples, example, whole=loss.coupled)
+        ]
     return np.concatenate(found)
 
 
 def predictions(model: "typed.nn.Module", examples: Examples, example: Example) -> Arrays:
     """What the model gives for all examples at inference, one array for each output that a loss takes."""
-    parts = [_arrays(output) for output, _, _ in _called(model, examples, example)]
+    with drawn_alike():
+        parts = [_arrays(output) for output, _, _ in _called(model, examples, example)]
     return [np.concatenate(arrays) for arrays in zip(*parts, strict=True)]
 
 
@@ -75,9 +78,10 @@ def judged(
 ) -> tuple[NDArray[np.float64], Arrays]:
     """Losses and predictions by one pass."""
     losses, parts = list[NDArray[np.float64]](), list[list[Array]]()
-    for output, target, batch in _called(model, examples, example, whole=loss.coupled):
-        losses.append(loss.per_example(output, target, batch.count).detach().double().cpu().numpy())
-        parts.append(_arrays(output))
+    with drawn_alike():
+        for output, target, batch in _called(model, examples, example, whole=loss.coupled):
+            losses.append(loss.per_example(output, target, batch.count).detach().double().cpu().numpy())
+            parts.append(_arrays(output))
     return np.concatenate(losses), [np.concatenate(arrays) for arrays in zip(*parts, strict=True)]
 
 
@@ -143,7 +147,7 @@ def gradient(
         mean = loss.per_example(model(*call.args, **call.kwargs), target, batch.count).mean()
         return _torch.autograd.grad(mean, tensors)
 
-    with in_mode(model, training=False), _torch.enable_grad(), thawed(tensors):
+    with drawn_alike(), in_mode(model, training=False), _torch.enable_grad(), thawed(tensors):
         for grads, batch in _in_parts(model, run, examples, whole=loss.coupled):
             for key, grad in zip(wanted, grads, strict=True):
                 total[key] += batch.count / examples.count * grad.double().cpu().numpy()

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from addcat.doors.torch.calls import Call, Owner
-from addcat.doors.torch.devices import full_precision, kept_generators
+from addcat.doors.torch.devices import drawn_alike, full_precision
 from addcat.doors.torch.examples import Example, device_of, own_forward
 from addcat.doors.torch.raised import named, words_of
 from addcat.doors.torch.recorder import Recorder
@@ -149,11 +149,11 @@ def _is_wrapper(cls: type) -> bool:
 @contextmanager
 def _mode(fake: bool) -> Generator["FakeTensorMode | None"]:
     if not fake:
-        with kept_generators():
+        with drawn_alike():
             yield None
         return
     tensors: Any = load("torch._subclasses.fake_tensor", extra="torch")
-    with unlogged(), tensors.FakeTensorMode(allow_non_fake_inputs=True) as made, shapes_alone():
+    with drawn_alike(), unlogged(), tensors.FakeTensorMode(allow_non_fake_inputs=True) as made, shapes_alone():
         yield made
 
 

@@ -13,6 +13,7 @@ from addcat.doors.torch.leaves import is_leaf
 from addcat.doors.torch.tables import children_of, named_modules
 from addcat.doors.torch.tensors import is_tensor, storage_of, tensors_in, version_of
 from addcat.doors.torch.trees import tree_map
+from addcat.doors.torch.varying import DRAWS, Draws, reads_value
 from addcat.doors.torch.watching import Run, is_active
 from addcat.frameworks import load, torch
 from addcat.graph import Edge, Tensor
@@ -25,24 +26,6 @@ else:
 
 _torch: Any = torch()
 
-READS_VALUES = {
-    *(
-        "item",
-        "bool",
-        "int",
-        "float",
-        "index",
-        "tolist",
-        "numpy",
-        "contains",
-        "array",
-        "complex",
-        "is_nonzero",
-        "equal",
-    ),
-    "allclose",
-}
-"""Functions that give Python a value of a tensor: what the code does next may depend on the example."""
 FACTORIES = {
     *("zeros_like", "ones_like", "empty_like", "full_like", "rand_like", "randn_like", "randint_like"),
     *("new_zeros", "new_ones", "new_empty", "new_full", "new_tensor"),
@@ -94,6 +77,7 @@ class Recorder(Mode):
         self._sources: dict[int, Sources] = {}
         self._counts: dict[str, int] = {}
         self._frames: list[Frame] = []
+        self._draws = Draws()
 
     # tensors
 
@@ -156,7 +140,7 @@ class Recorder(Mode):
         if gives_tensor(func, out):
             frame.order = frame.counts[word] = frame.counts.get(word, 0) + 1
         live = [value for value in read if id(value) in self._edges]
-        if live and word in READS_VALUES and not any(True for _ in tensors_in(out)):  # x.float() is a tensor still
+        if live and reads_value(func):
             self._owner().note(f"looks at the values of a tensor ({word})")
         written = [place for place, value in enumerate(read) if version_of(value) != versions[place]]
         if (live and word not in FACTORIES) or any(id(read[place]) in self._edges for place in written):
@@ -245,6 +229,7 @@ class Recorder(Mode):
         path = self._paths[id(module)]
         if self.whole:
             return run(*args, **kwargs)
+        self._note_draws()
         if is_leaf(module):
             return self.leaf(path, module, run, args, kwargs)
         owner = self.owners.setdefault(path, Owner())
@@ -256,8 +241,14 @@ class Recorder(Mode):
         try:
             return run(*args, **kwargs)
         finally:
+            self._note_draws()
             self._frames.pop()
             owner.spans[number - 1] = (start, len(self.calls))
+
+    def _note_draws(self) -> None:
+        """What was drawn since the last call was drawn by the code that runs now."""
+        if self._draws.went_on() and not all(frame.hook for frame in self._frames):  # the model's own began it
+            self._owner().note(DRAWS)
 
     def custom_function(self, run: Run, args: tuple[Any, ...]) -> Any:
         """`autograd.Function.apply`: one call, whose backward pass is the user's own."""

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from addcat.doors.torch.devices import full_precision
+from addcat.doors.torch.devices import drawn_alike, full_precision
 from addcat.doors.torch.examples import Example, array_of, example_of
 from addcat.doors.torch.measure import assign, remember
 from addcat.doors.torch.raised import named
@@ -45,7 +45,13 @@ def predictor(model: "typed.nn.Module", example: Example, edges: Sequence[Edge] 
                 places = recorded_edges(graph, graph_of(graph.native), edges)
                 out, values = values_at(model, call, places)
             return [array_of(tensor) for tensor in (*tensors_in(out), *(values[edge] for edge in places))]
-        with named(model, *call.trouble), in_mode(model, training=False), full_precision(), _torch.no_grad():
+        with (
+            named(model, *call.trouble),
+            drawn_alike(),
+            in_mode(model, training=False),
+            full_precision(),
+            _torch.no_grad(),
+        ):
             return [array_of(tensor) for tensor in tensors_in(model(*call.args, **call.kwargs))]
 
     return run

@@ -5,7 +5,6 @@ first of them. So the data have generators of their own: theirs are put in place
 model's are put back. Then two arms of one seed see the same batches, augmented alike, whatever they draw themselves.
 """
 
-import random
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import contextmanager
 from itertools import count, islice
@@ -34,8 +33,8 @@ _torch: Any = torch()
 T = TypeVar("T")
 Ready = tuple[Example, Any]
 """What the model is called with, and the target."""
-Everything = tuple[States, dict[str, Any], tuple[Any, ...], list["typed.Tensor"]]
-"""Where generators are: torch's, numpy's, Python's, and those of a loader."""
+Everything = tuple[States, list["typed.Tensor"]]
+"""Where generators are: the global ones, and those of a loader."""
 
 
 class Generators:
@@ -48,8 +47,6 @@ class Generators:
             for generator in self._own:
                 generator.manual_seed(seed)
             seed_all(seed)
-            np.random.seed(seed % 2**32)  # what a user's transforms draw from
-            random.seed(seed)
 
     @contextmanager
     def _swapped(self) -> Generator[None]:
@@ -68,13 +65,11 @@ class Generators:
 
     def _now(self) -> "Everything":
         own = [generator.get_state() for generator in self._own]
-        return states(), np.random.get_state(), random.getstate(), own
+        return states(), own
 
     def _set(self, state: "Everything") -> None:
         set_states(state[0])
-        np.random.set_state(state[1])
-        random.setstate(state[2])
-        for generator, one in zip(self._own, state[3], strict=True):
+        for generator, one in zip(self._own, state[1], strict=True):
             generator.set_state(one)
 
 

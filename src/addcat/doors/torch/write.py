@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from addcat.doors.torch.build import change_module, new_module, put
 from addcat.doors.torch.calls import Call, Given
-from addcat.doors.torch.devices import kept_generators, seed_all
+from addcat.doors.torch.devices import drawn_alike, kept_generators, seed_all
 from addcat.doors.torch.edits import NotRun
 from addcat.doors.torch.examples import Example, array_of, example_of
 from addcat.doors.torch.plan import Plan, plan
@@ -80,7 +80,7 @@ def _require_run(made: "typed.nn.Module", example: Example, sites: list[str]) ->
     """Run a module once whose merges were changed: what a user's code asks of sizes is not seen in a recording."""
     call = example_of(example, [array_of(tensor) for tensor in example.tensors], made)
     try:
-        with kept_generators(), untouched(made), in_mode(made, training=False), _torch.no_grad():
+        with drawn_alike(), untouched(made), in_mode(made, training=False), _torch.no_grad():
             made(*call.args, **call.kwargs)
     except Exception as error:
         reason = str(error).rstrip(".") if isinstance(error, ModelError) else words_of(made, error)
