@@ -8,7 +8,7 @@ from torch_tasks import HOW, Towers, pairs_of
 
 import addcat
 from addcat.doors.recipe import Plan
-from addcat.doors.torch.data import MOST_EXAMPLES
+from addcat.doors.torch.data import MOST_EXAMPLES, first_call
 from addcat.doors.torch.laboratory import laboratory
 from addcat.doors.torch.stream import default_unpack, of_loader
 from addcat.errors import DataError
@@ -116,6 +116,9 @@ def test_what_is_no_data(data, text):
         with pytest.raises(DataError) as error:
             advised(data, **given)
         assert str(error.value) == f"data {text}"
+    with pytest.raises(DataError) as error:
+        first_call(Towers(), data, None)  # as the command line does
+    assert str(error.value) == f"data {text}"
     with pytest.raises(DataError) as error:
         advised(HELD, data)
     assert str(error.value) == f"validation {text}"

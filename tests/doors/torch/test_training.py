@@ -532,7 +532,10 @@ def test_losses_of_maps_and_of_objects():
 def test_losses_that_are_none():
     with pytest.raises(OptionError) as error:
         resolve("mse", torch.ones(2, 1), (np.ones(2),))
-    assert str(error.value) == "loss='mse' is not a loss of torch. Expected a module or function of (output, target)."
+    assert str(error.value) == (
+        "loss='mse' is not a loss of torch. Expected a module or function of (output, target), such as "
+        "torch.nn.CrossEntropyLoss(); on the command line torch.nn:CrossEntropyLoss."
+    )
     with pytest.raises(DataError) as error:
         resolve(None, torch.ones(2, 1), (np.ones(2),))
     assert str(error.value) == (

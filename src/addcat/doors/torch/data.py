@@ -115,6 +115,7 @@ def first_call(model: "typed.nn.Module", data: Any, unpack: Unpack, *, rows: int
     Raises:
         DataError: if they are empty, or no inputs are found in them.
     """
+    require_data(data, "data")
     if is_loader(data):
         generators = Generators(0, data)
         batch = fetched(generators, iterated(generators, data))

@@ -154,7 +154,10 @@ def resolve(loss: Any, output: Any, targets: tuple[Array, ...], target: Any = No
         name = loss.__name__
         raise OptionError(f"loss={name} is a class, not a loss. Pass one that is made: loss={name}().")
     if not callable(loss):
-        raise OptionError(f"loss={loss!r} is not a loss of torch. Expected a module or function of (output, target).")
+        raise OptionError(
+            f"loss={loss!r} is not a loss of torch. Expected a module or function of (output, target), such as "
+            "torch.nn.CrossEntropyLoss(); on the command line torch.nn:CrossEntropyLoss."
+        )
     found = _understood(loss)
     if target is not None:
         found = _tried(found, output, target)
