@@ -52,6 +52,8 @@ def test_tensors_with_numbers_and_packed_sequences_run_as_ever():
     packed = rnn.pack_padded_sequence(x, torch.tensor([7, 5, 3, 2]))
     wanted = (layer(x), layer(packed))
     with shapes_alone():
+        with shapes_alone():  # a recording within a recording
+            assert {*recurrent.LAYERS, *recurrent.CELLS} <= vars(torch._VF).keys()
         found = (layer(x), layer(packed))
     for one, other in zip(tensors_in(found), tensors_in(wanted), strict=True):
         torch.testing.assert_close(one, other)

@@ -25,13 +25,18 @@ CELLS = ("gru_cell", "lstm_cell", "rnn_tanh_cell", "rnn_relu_cell")
 @contextmanager
 def stepless() -> Generator[None]:
     """Within, recurrent layers of tensors without numbers give tensors of their shapes; others as ever."""
-    for name in (*LAYERS, *CELLS):
+    held: dict[str, Any] = _kernels.__dict__
+    before: dict[str, Any] = {name: held.get(name) for name in (*LAYERS, *CELLS)}  # of a recording around this one
+    for name in before:
         setattr(_kernels, name, _of_shape(getattr(_kernels, name), _layer if name in LAYERS else _cell))
     try:
         yield
     finally:
-        for name in (*LAYERS, *CELLS):
-            delattr(_kernels, name)  # the module looks its kernels up where it has none of its own
+        for name, kernel in before.items():
+            if kernel is None:
+                delattr(_kernels, name)  # the module looks its kernels up where it has none of its own
+            else:
+                setattr(_kernels, name, kernel)
 
 
 def _of_shape(kernel: Kernel, shaped: Kernel) -> Kernel:
