@@ -1,5 +1,7 @@
 """Rules that leave less to do in every case: flatten, passing, twice, cancel."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from graphs import Sketch
@@ -7,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rules.checks import ops, proposals, reasons, rewritten
 
-from addcat.graph import Array, Edge, Graph
+from addcat.graph import Array, Edge, Graph, Tensor
 from addcat.rules.cancel import CANCEL
 from addcat.rules.flatten import FLATTEN
 from addcat.rules.passing import PASSING
@@ -100,6 +102,17 @@ def test_a_product_with_ones_and_a_sum_with_zeros_pass(op: str, nothing: float, 
     other = np.full(size, nothing)
     other.flat[-1] += 0.5
     assert reasons(PASSING, graph(other)) == []
+
+
+def test_a_product_with_ones_that_repeats_what_it_reads_stays() -> None:
+    sketch = Sketch()
+    one = sketch.node("gain", sketch.relu(sketch.input(1)), name="it", weights={"value": np.ones(1, np.float32)})
+    sketch.relu(one)
+    graph = sketch.graph()
+    assert proposals(PASSING, graph)
+    it = graph.nodes["it"]
+    wide = replace(it, outputs=(Tensor((*it.shape[:-1], 3), it.outputs[0].dtype),))
+    assert reasons(PASSING, graph.edit(put=[wide])) == []
 
 
 def test_passing_refusals() -> None:
