@@ -30,9 +30,12 @@ from addcat.verbs.optimize.openings import openings
 RUNTIMES = ("onnxruntime", "openvino")
 SECONDS, LONGER, SESSIONS = 2.0, 12.0, 3
 """Seconds of one comparison, and of those of a search's result with its input, in so many sessions."""
+SIX = 0.5
+"""Of these times, what each of six searches of one network takes."""
 LIMITS = {"onnxruntime": 150.0, "openvino": 150.0}
 """Seconds of a search; many, since on busy cores most of them pass in waiting."""
-importlib.import_module("addcat.verbs.optimize.confirm").FINAL_SECONDS = 25.0  # the package has a function of that name
+FINAL = 25.0
+confirming = importlib.import_module("addcat.verbs.optimize.confirm")  # the package has a function of that name
 
 
 def by_onnxslim(proto: onnx.ModelProto) -> onnx.ModelProto:
@@ -59,10 +62,10 @@ def against(old: Callable[[], Any], new: Callable[[], Any], threads: int, second
     return {name: float(f"{value:.4g}") for name, value in asdict(ratio).items()}
 
 
-def in_sessions(base: Any, other: Any, runtime: str, threads: int) -> dict[str, float]:
+def in_sessions(base: Any, other: Any, runtime: str, threads: int, seconds: float) -> dict[str, float]:
     """The middle of three ratios in sessions of their own: where a model lies in memory makes a percent or two."""
     ratios = [
-        against(runner(base, runtime, threads), runner(other, runtime, threads), threads, LONGER / SESSIONS)
+        against(runner(base, runtime, threads), runner(other, runtime, threads), threads, seconds / SESSIONS)
         for _ in range(SESSIONS)
     ]
     return sorted(ratios, key=lambda ratio: ratio["estimate"])[SESSIONS // 2]
@@ -83,11 +86,12 @@ def difference(one: Any, other: Any) -> float:
     return max(float(np.abs(a - b).max() / max(np.abs(a).max(), 1e-30)) for a, b in pairs)
 
 
-def searched(base: onnx.ModelProto, runtime: str, threads: int = 1) -> dict[str, Any]:
+def searched(base: onnx.ModelProto, runtime: str, threads: int = 1, share: float = 1.0) -> dict[str, Any]:
     """A search, and how its result holds against its input; a result that is the input again counts as 1.
 
-    Seconds are those of the clock and those of the processor: on busy cores only the second say what a search costs.
+    Both are timed for a share of the usual seconds. Seconds are those of the clock and those of the processor: on busy cores only the second say what a search costs.
     """
+    confirming.FINAL_SECONDS = share * FINAL
     begun, worked = time.perf_counter(), time.process_time()
     result = optimize(base, runtime=runtime, cache=False, time_limit=LIMITS[runtime], threads=threads, thorough=True)
     seconds, work, record = time.perf_counter() - begun, time.process_time() - worked, result.record
@@ -108,7 +112,7 @@ def searched(base: onnx.ModelProto, runtime: str, threads: int = 1) -> dict[str,
         "ratio": 1.0,
     }
     if changed:
-        found["ratio"] = in_sessions(base, result.model, runtime, threads)
+        found["ratio"] = in_sessions(base, result.model, runtime, threads, share * LONGER)
     return found
 
 
@@ -162,7 +166,8 @@ def elsewhere(name: str, folder: Path) -> dict[str, Any]:
     for batch, threads in ((1, 2), (8, 1), (8, 2)):
         for runtime in RUNTIMES:
             key = f"{runtime}, {threads} {'thread' if threads == 1 else 'threads'}, batch {batch}"
-            found[key] = attempt(lambda b=batch, t=threads, r=runtime: searched(_simplified(name, b, folder), r, t))
+            base = partial(_simplified, name, batch, folder)
+            found[key] = attempt(lambda b=base, r=runtime, t=threads: searched(b(), r, t, SIX))
     return found
 
 
