@@ -89,7 +89,8 @@ def difference(one: Any, other: Any) -> float:
 def searched(base: onnx.ModelProto, runtime: str, threads: int = 1, share: float = 1.0) -> dict[str, Any]:
     """A search, and how its result holds against its input; a result that is the input again counts as 1.
 
-    Both are timed for a share of the usual seconds. Seconds are those of the clock and those of the processor: on busy cores only the second say what a search costs.
+    Both are timed for a share of the usual seconds. Seconds are those of the clock and those of the processor: on busy
+    cores only the second say what a search costs.
     """
     confirming.FINAL_SECONDS = share * FINAL
     begun, worked = time.perf_counter(), time.process_time()
