@@ -169,6 +169,11 @@ def test_nothing_measured_is_what_other_networks_did():
     assert found.reason.startswith("Take Concatenate, with a probability of ")
     assert "nothing was measured, this is what other networks did; following this gives away " in found.reason
     assert found.path == ("The time is up.",)
+    skew = Belief.around(Reading(-0.005, Noise(0.004**2, 50)), Reading(0.6, Noise(0.1**2, 50)), weights=(0.7, 0.3))
+    assert decided(skew).reason == (
+        "Take Concatenate: nothing was measured, this is what other networks did. Add was likelier the better, with "
+        "62 %, but lost more where it was not; following this gives away 0.4 % of the loss on average."
+    )
 
 
 def test_a_disguised_merge_is_decided_by_its_price():

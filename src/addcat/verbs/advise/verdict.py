@@ -160,10 +160,7 @@ def _reason(problem: Problem, made: Climb, verdict: Verdict) -> str:
         last = [one for one in made.evidence if one.learnt is not None][-1]
         return f"Take {label} for want of evidence, {sure} likely the better: {nothing_learnt(last)}"
     if verdict.gain is None:
-        return (
-            f"Take {label}, with a probability of {sure}: nothing was measured, this is "
-            f"what other networks did; {regret}.{' ' + made.path[-1] if made.path else ''}"
-        )
+        return f"{_unmeasured(verdict, label, rival)}; {regret}.{' ' + made.path[-1] if made.path else ''}"
     figures = f"{rows.signed(verdict.gain.estimate)} {rows.interval_text(verdict.gain.low, verdict.gain.high)}"
     if verdict.certain:
         if verdict.choice == "concat":
@@ -187,6 +184,15 @@ def _reason(problem: Problem, made: Climb, verdict: Verdict) -> str:
     return (
         f"{label} is better than {rival} with a probability of {sure}: Concatenate gains {figures}, {basis}; {regret}."
     )
+
+
+def _unmeasured(verdict: Verdict, label: str, rival: str) -> str:
+    """What is recommended, and why, where nothing was measured."""
+    said = "nothing was measured, this is what other networks did"
+    if verdict.probability >= 0.5:
+        return f"Take {label}, with a probability of {rows.probability(verdict.probability)}: {said}"
+    likelier = rows.probability(1 - verdict.probability)
+    return f"Take {label}: {said}. {rival} was likelier the better, with {likelier}, but lost more where it was not"
 
 
 def _basis(evidence: Sequence[Evidence]) -> str:
