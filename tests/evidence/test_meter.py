@@ -36,3 +36,15 @@ def test_what_is_left():
     assert timed.affords(1e9, 4)
     assert not timed.affords(0, 6)
     assert timed.examples_for(timed.left, 9) > 10**9
+
+
+def test_a_budget_in_trainings_ends_in_their_time():
+    def held_to(trainings, training, deadline=math.inf):
+        meter = Meter(RECIPE, trainings, deadline, started=1000.0)
+        meter.timed(training)
+        return meter.deadline - meter.started
+
+    assert held_to(2.0, 100.0) == 200
+    assert held_to(0.05, 100.0) == 120  # small networks are compiled for longer than they train
+    assert held_to(2.0, 100.0, deadline=1150.0) == 150  # its share of the seconds that there are
+    assert held_to(math.inf, 100.0) == math.inf

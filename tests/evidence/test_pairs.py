@@ -49,6 +49,15 @@ def clear():
     return pairs, meter, pairs.run(Stage("fresh", 1.0, 4)), before
 
 
+def test_a_timed_step_holds_the_budget_to_its_trainings(monkeypatch):
+    site = ordered_pair()
+    meter = Meter(site.recipe, 1.0, math.inf)
+    pairs = Pairs(site, {}, meter, 0.1)
+    monkeypatch.setattr(pairs, "_made", lambda: SimpleNamespace(step_seconds=lambda: {"add": 4.0, "concat": 3.0}))
+    assert pairs.training_seconds() == 240
+    assert meter.deadline == meter.started + 240
+
+
 @given(st.integers(1, 600), st.integers(1, 64), st.integers(1, 200), st.sampled_from([0.05, 0.1, 0.25, 0.5, 0.9]))
 def test_a_short_run_finds_room_in_the_trainer_of_the_whole(steps, batch, held, share):
     site = SimpleNamespace(recipe=Recipe(None, steps, batch, ""), data=DATA, held=DATA.first(held), redrawn=0.0)

@@ -3,7 +3,8 @@
 The unit is one training of the given network: its recipe's steps of so many examples each, a step counted as three
 passes (one forward, two back). A pass of another network counts by its multiply-adds. Everything that computes on
 examples is counted, evaluations too. Compilation is no arithmetic and depends on the machine: it is in the seconds,
-which a budget in seconds counts to the last.
+which a budget in seconds counts to the last. A budget in trainings is one in seconds too, as soon as a training was
+timed: so many trainings' time, with compilation, or `LEAST_SECONDS` where that is more.
 """
 
 import math
@@ -14,6 +15,8 @@ from addcat.doors.recipe import Plan, Recipe
 from addcat.graph import Graph
 from addcat.graph.cost import parameters, total_multiply_adds
 
+LEAST_SECONDS = 120.0
+"""What a budget in trainings may take, however short they are: small networks take longer to compile than to train."""
 STEP = 3
 """Passes that a step costs for each of its examples."""
 
@@ -50,7 +53,7 @@ class Meter:
     Attributes:
         recipe: Of the given network, whose training is the unit.
         trainings: Allowed, in trainings of the given network; infinite where only seconds count.
-        deadline: In seconds of `time.monotonic`; infinite where only trainings count.
+        deadline: In seconds of `time.monotonic`; infinite where only trainings count, and none of them was timed.
         spent: Trainings spent.
         started: In seconds of `time.monotonic`.
     """
@@ -75,6 +78,21 @@ class Meter:
     def seconds(self) -> float:
         """Seconds spent."""
         return time.monotonic() - self.started
+
+    def timed(self, training: float) -> None:
+        """Hold a budget in trainings to the time that they take.
+
+        Args:
+            training: Seconds of one training of the given network.
+
+        Examples:
+            >>> meter = Meter(Recipe(None, 200, 32, ""), 2.0, math.inf, started=1000.0)
+            >>> meter.timed(200.0)
+            >>> meter.deadline
+            1400.0
+        """
+        if math.isfinite(self.trainings):
+            self.deadline = min(self.deadline, self.started + max(LEAST_SECONDS, self.trainings * training))
 
     def affords(self, trainings: float, seconds: float = 0.0) -> bool:
         """Whether so much is left."""

@@ -283,6 +283,7 @@ class Pairs:
         made = self._made()
         if not self._step:
             self._step = made.step_seconds()
+            self._meter.timed(self._problem.recipe.steps * self._step[self._problem.now])
         return made
 
     def _made(self) -> Race:

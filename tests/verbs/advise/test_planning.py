@@ -2,6 +2,7 @@
 
 import json
 import sys
+from types import SimpleNamespace
 
 import pytest
 from networks import keras
@@ -120,3 +121,18 @@ def test_one_method_alone_has_no_plan(plan):
     with pytest.raises(OptionError) as caught:
         plan(effort="score")
     assert str(caught.value) == ("A plan is of the climb, and effort='score' runs one method alone. Leave it out.")
+
+
+def test_a_plan_holds_a_budget_in_trainings_to_its_time(plan, monkeypatch):
+    """A training takes a minute: thirty pay for eight full pairs, but not behind probes that take most of the time."""
+    slow = SimpleNamespace(at_once=1, step_seconds=lambda: {"add": 1.0, "concat": 1.0})
+    monkeypatch.setattr(Pairs, "_made", lambda _: slow)
+    found = plan(budget="30x")
+    assert found.training_seconds == 60
+    assert [rung.name for rung in found.courses[0].rungs if rung.within][-2:] == ["4 full pairs", "8 full pairs"]
+    reckoning = sys.modules["addcat.verbs.advise.planning"]._Reckoning
+    reckon = reckoning._reckon
+    monkeypatch.setattr(reckoning, "_reckon", lambda self, cost, _: reckon(self, cost, 700.0))
+    long = plan(budget="30x")
+    assert [rung.name for rung in long.courses[0].rungs if rung.within][-1] == "2 full pairs"
+    assert [rung.trainings for rung in long.courses[0].rungs] == [rung.trainings for rung in found.courses[0].rungs]

@@ -79,9 +79,10 @@ def advise(
             it; else each has a ladder of its own.
         effort: "auto" climbs from cheap methods to dear ones as far as the expected regret is worth it; the name of a
             method runs that one alone, merge by merge, and a budget limits 'retrain' alone.
-        budget: What may be spent: "0.5x" trainings of the given network, in arithmetic, evaluations counted; or "90s",
-            "10min", "2h" of the clock, compilation counted. A minute or a quarter of a training, whichever is more, ten
-            minutes at most, where left out; no limit for a named method.
+        budget: What may be spent: "0.5x" trainings of the given network, in arithmetic, evaluations counted, and in
+            time, compilation counted, but for two minutes that small networks may take; or "90s", "10min", "2h" of the
+            clock. A minute or a quarter of a training, whichever is more, ten minutes at most, where left out; no limit
+            for a named method.
         match: "widths", where nothing but the merges differs; "parameters" or "multiply_adds", where the readers of
             Concatenate are made narrower until both arms have as many; or "both", widths first and, where Concatenate
             is recommended, parameters with the other half of the budget: is its gain its parameters'?

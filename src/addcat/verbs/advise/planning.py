@@ -205,7 +205,7 @@ class _Reckoning:
         self, ready: Prepared, problem: Problem, share: Meter, belief: Belief, spent: float, *, shared: bool
     ) -> None:
         self._ready, self._problem, self._share, self._belief = ready, problem, share, belief
-        self._seconds, self._steps = spent, list[Step]()
+        self._seconds, self._steps, self._reckoned = spent, list[Step](), 0.0
         self.training_seconds: float | None = None
         self._shared, self._headed, self._quick = shared, False, False
         self._examples = int(problem.held.distinct().max()) + 1
@@ -234,12 +234,17 @@ class _Reckoning:
         share, first, recipe = self._share, self._ready.first, self._problem.recipe
         passes = found.cost * STEP * recipe.steps * recipe.batch  # over single examples
         seconds = found.compiled * first.seconds + passes * first.again
-        share.spent, share.deadline = share.spent + found.cost, share.deadline - seconds
-        self._seconds += seconds
+        self._reckon(found.cost, seconds)
         examples = min(found.most, self._examples)
         self._steps.append(READS[found.name](examples))
         after = expected(self._belief, self._steps)[-1]
         self.rungs.append(Rung(found.name, share.spent, self._seconds, after.probability, after.regret, within=True))
+
+    def _reckon(self, cost: float, seconds: float) -> None:
+        """Spend what is not spent yet."""
+        share = self._share
+        share.spent, share.deadline = share.spent + cost, share.deadline - seconds
+        self._seconds, self._reckoned = self._seconds + seconds, self._reckoned + seconds
 
     def pairs(self, arms: dict[str, Graph]) -> None:
         """The probe, the stages of pairs that the climb would take, and the full pairs that a larger budget buys."""
@@ -250,9 +255,11 @@ class _Reckoning:
         self.probe(pairs.relative["concat"])
         timed = share.affords(0.0, pairs.seconds(FULL[0]))
         if timed:
-            began = time.monotonic()
+            began, unlimited = time.monotonic(), math.isinf(share.deadline)
             self.training_seconds = pairs.training_seconds()
             self._seconds += time.monotonic() - began
+            if unlimited:  # only now has a budget in trainings an end, before which the probes are to be asked too
+                share.deadline -= self._reckoned
         stages = stages_within(pairs, share, heads=self._headed, quick=self._quick) if timed else ()
         if not stages:
             self.why = self.why or "the budget does not allow to train pairs."
@@ -281,8 +288,7 @@ class _Reckoning:
             return False
         training = self.training_seconds or first.training(self._problem.recipe)
         cost, seconds = heads.cost(stage), heads.compiling_seconds() + heads.cost(stage) * training
-        share.spent, share.deadline = share.spent + cost, share.deadline - seconds
-        self._seconds += seconds
+        self._reckon(cost, seconds)
         self._steps.append(self._bought(stage))
         after = expected(self._belief, self._steps)[-1]
         self.rungs.append(Rung(_words(stage), share.spent, self._seconds, after.probability, after.regret, within=True))
