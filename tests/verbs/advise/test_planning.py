@@ -135,4 +135,3 @@ def test_a_plan_holds_a_budget_in_trainings_to_its_time(plan, monkeypatch):
     monkeypatch.setattr(reckoning, "_reckon", lambda self, cost, _: reckon(self, cost, 700.0))
     long = plan(budget="30x")
     assert [rung.name for rung in long.courses[0].rungs if rung.within][-1] == "2 full pairs"
-    assert [rung.trainings for rung in long.courses[0].rungs] == [rung.trainings for rung in found.courses[0].rungs]
