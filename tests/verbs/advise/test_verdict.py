@@ -12,7 +12,7 @@ from addcat.evidence.readings import prior
 from addcat.merges import find_merges
 from addcat.statistics.belief import Belief, Reading
 from addcat.statistics.interval import Noise
-from addcat.verbs.advise.climbed import Climb
+from addcat.verbs.advise.climbed import Climb, odds_of
 from addcat.verbs.advise.html.verdicts import headline, odds_words
 from addcat.verbs.advise.page import more_words, right_words
 from addcat.verbs.advise.result import Look
@@ -122,6 +122,11 @@ def test_the_words_agree_where_the_choice_is_not_the_likelier_one():
     assert "for want of evidence, 60 % likely the better: neither network" in wanting.reason
     assert wanting.more is not None
     assert more_words(wanting) == ""  # beside "there is nothing to decide here"
+
+
+def test_odds_are_no_less_than_none():
+    beliefs = [believing(gain, spread) for gain in np.linspace(-1.5, 1.5, 61) for spread in (0.01, 0.03, 0.1)]
+    assert min(min(odds.add, odds.either, odds.concat) for odds in (odds_of(one, 0.02) for one in beliefs)) >= 0
 
 
 def test_without_proof_the_lower_expected_regret_is_recommended_with_its_odds():

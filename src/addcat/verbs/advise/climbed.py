@@ -80,7 +80,8 @@ class Climb:
 def odds_of(belief: Belief, margin: float) -> Odds:
     """What is believed of the gain, held against a margin, which is a share of the loss."""
     limit = -math.log1p(-margin)
-    return Odds(1 - belief.above(-limit), belief.above(-limit) - belief.above(limit), belief.above(limit))
+    no_less, more = belief.above(-limit), belief.above(limit)
+    return Odds(1 - no_less, max(no_less - more, 0.0), more)  # sums of shares that should be alike may round apart
 
 
 def recommended(belief: Belief, margin: float) -> Choice:
