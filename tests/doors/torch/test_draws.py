@@ -10,7 +10,7 @@ from torch.utils.data import DataLoader, TensorDataset
 
 import addcat
 from addcat.doors.torch.devices import drawn_alike
-from addcat.errors import ModelError
+from addcat.errors import RefusedError
 
 torch.set_num_threads(1)
 DRAWS = {
@@ -105,9 +105,10 @@ READ = "looks at the values of a tensor"
 )
 def test_code_that_would_be_written_for_one_draw_is_refused(draws, reason):
     x = torch.randn(3, 4)
-    with pytest.raises(ModelError) as error:
+    with pytest.raises(RefusedError) as error:
         addcat.switch(Depth(draws, training=True), {"add": "concat"}, example_inputs=(x,))
-    assert str(error.value) == f"Depth cannot be called like this after the switch: it {reason}."
+    stands = "Add 'add' cannot be changed where it stands"
+    assert str(error.value) == f"'add' cannot become concat: {stands}: the model {reason} in training [AC116]."
 
 
 @pytest.mark.parametrize("draws", [lambda _: DRAWS["python"]() < 0, lambda _: np.random.rand() < 0])

@@ -14,6 +14,7 @@ from torch.utils import _pytree as pytree
 import addcat
 from addcat.doors.torch import Example, TorchDoor
 from addcat.doors.torch.calls import Owner
+from addcat.doors.torch.edits import Round
 from addcat.doors.torch.record import record
 from addcat.doors.torch.rewritten import base_of, rewrite
 from addcat.doors.torch.write import redraw, write
@@ -27,7 +28,7 @@ def written(name):
     for path, owner in recording.owners.items():
         assert isinstance(owner, Owner)
         if not owner.problems:
-            rewrite(made.get_submodule(path), ())
+            rewrite(made.get_submodule(path), Round(()))
     return model, made, (args, kwargs)
 
 

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from addcat.doors.torch.edits import Orders, Site
 from addcat.graph import Edge, Tensor
 
 if TYPE_CHECKING:
@@ -138,6 +139,21 @@ def function_word(function: object) -> str:
     return ALIASES.get(name, name)
 
 
+@dataclass(frozen=True, slots=True)
+class Way:
+    """What a module's own code does in training, beside what it did in eval mode.
+
+    Attributes:
+        orders: Which of its calls is which, in either mode; None where it was not found out.
+        trained: Calls that training makes too; None where it is all of them, or not found out.
+        problem: Why it cannot be written anew, in words that follow "its module"; "" where it can.
+    """
+
+    orders: Orders | None
+    trained: frozenset[Site] | None = None
+    problem: str = ""
+
+
 @dataclass(slots=True)
 class Owner:
     """A module that is no leaf, and what was seen of its calls.
@@ -146,11 +162,17 @@ class Owner:
         calls: (args, kwargs) of each call of its `forward`.
         spans: For each of them, which of the recorded calls lie in it: the first, and the first after it.
         problems: Why its code cannot be written anew, in words that follow "its module"; empty where it can.
+        orders: Of the calls that it made itself when it was called first.
+        asks_mode: Whether its code asked for the mode, of any module.
+        way: See `addcat.doors.torch.ways`; None until it is asked for.
     """
 
     calls: list[Given] = field(default_factory=list[Given])
     spans: list[tuple[int, int]] = field(default_factory=list[tuple[int, int]])
     problems: list[str] = field(default_factory=list[str])
+    orders: Orders = field(default_factory=dict[str, dict[tuple[int, int], int]])
+    asks_mode: bool = False
+    way: Way | None = None
 
     def note(self, problem: str) -> None:
         """Remember a problem, once."""

@@ -69,51 +69,19 @@ class Edit:
 
 
 Edits = tuple[Edit, ...]
+Orders = dict[str, dict[tuple[int, int], int]]
+"""Which of the calls of a function, by its name, each is: by where in the code it is made, and how often before."""
 
 
-class Rounds:
-    """Edits made one after the other, each round to the code that the one before left; applied while the code runs.
+@dataclass(frozen=True, slots=True)
+class Round:
+    """Edits that are made together.
 
-    Args:
-        rounds: The first one first.
+    Attributes:
+        edits: They go by the order of calls in the code as it ran when they were planned.
+        orders: That order, for every place in the code of either mode; None where it is not known, and calls are
+            counted as they come.
     """
 
-    def __init__(self, rounds: tuple[Edits, ...]) -> None:
-        self._rounds = [{edit.site: edit for edit in edits} for edits in rounds]
-        self._orders: list[dict[str, int]] = [{} for _ in rounds]
-
-    def function(self, word: str) -> tuple[int, Edit] | None:
-        """The edit of the function that is about to run, and the round whose code its value belongs to."""
-        for level, edits in enumerate(self._rounds):
-            edit = edits.get(Site(self._orders[level].get(word, 0) + 1, word))
-            if edit is not None:
-                for passed in range(level + 1):
-                    self._orders[passed][word] = self._orders[passed].get(word, 0) + 1
-                return level + 1, edit
-        return None
-
-    def count(self, word: str) -> None:
-        """A function ran that no edit is about."""
-        for orders in self._orders:
-            orders[word] = orders.get(word, 0) + 1
-
-    def module(self, path: str, level: int) -> tuple[int, Edit] | None:
-        """The edit of a submodule's call, in the code that `level` rounds have left."""
-        for place in range(level, len(self._rounds)):
-            edit = self._rounds[place].get(Site(0, path))
-            if edit is not None:
-                return place + 1, edit
-        return None
-
-    def sites(self, word: str) -> list[tuple[int, Site]]:
-        """Where the function that just ran is known, in each round's code."""
-        return [(level, Site(orders.get(word, 0), word)) for level, orders in enumerate(self._orders)]
-
-    def missed(self) -> list[str]:
-        """Words of the edits whose function was never reached."""
-        return [
-            site.word
-            for level, edits in enumerate(self._rounds)
-            for site in edits
-            if site.order > self._orders[level].get(site.word, 0)
-        ]
+    edits: Edits
+    orders: Orders | None = None

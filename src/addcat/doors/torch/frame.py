@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING, Any, TypeGuard
 
 from addcat.doors.torch.calls import Given, function_word
 from addcat.doors.torch.devices import kept_generators
-from addcat.doors.torch.edits import Apply, Edits, NotRun, Read, Rounds, Site, Unwritable
+from addcat.doors.torch.edits import Apply, NotRun, Orders, Read, Round, Site, Unwritable
 from addcat.doors.torch.examples import is_dict, is_list
 from addcat.doors.torch.raised import words_of
 from addcat.doors.torch.recorder import Shell, gives_tensor
 from addcat.doors.torch.resizing import shapes_alone
+from addcat.doors.torch.rounds import Rounds, location
 from addcat.doors.torch.sizes import Axis, Guard, Sizes, attempts, hint, is_size, symbolic
 from addcat.doors.torch.tables import children_of, named_modules, without
 from addcat.doors.torch.tensors import is_tensor, tensors_in, unlogged
@@ -61,6 +62,7 @@ class Frame:
         sizes: Axes whose size it holds for alone, with that size.
         guard: What it asks of other sizes.
         outputs: Structure of what it gives.
+        orders: Of its calls that no edit is about.
     """
 
     graph: "typed.fx.Graph"
@@ -69,6 +71,7 @@ class Frame:
     sizes: tuple[tuple[Axis, int], ...]
     guard: Guard
     outputs: "TreeSpec"
+    orders: Orders
 
 
 class FrameRecorder(Mode):
@@ -78,7 +81,7 @@ class FrameRecorder(Mode):
     `addcat.doors.torch.watching.Watcher`.
     """
 
-    def __init__(self, owner: "typed.nn.Module", environment: "ShapeEnv | None", rounds: tuple[Edits, ...]) -> None:
+    def __init__(self, owner: "typed.nn.Module", environment: "ShapeEnv | None", rounds: tuple[Round, ...]) -> None:
         super().__init__()
         self.owner, self.graph = owner, _fx.Graph()
         self.sizes = Sizes(self.graph, environment)
@@ -188,7 +191,8 @@ class FrameRecorder(Mode):
         if reads_value(func):
             read = [id(value) for value in tensors_in((args, kwargs))]
             self.varying.require_settled(word, [(self._nodes.get(one), self._names.get(one)) for one in read])
-        edited = self.rounds.function(word)
+        place = location(_record.__code__)
+        edited = self.rounds.function(word, place)
         if edited is not None:
             operands = list(tensors_in((args, kwargs)))
             value = self._value(edited[1].value, edited[1].site, operands, edited[0])
@@ -200,8 +204,7 @@ class FrameRecorder(Mode):
             self._settings[out] = self.graph.call_function(getattr, (self._tensor(args[0]), "dtype"))
         if not gives_tensor(func, out):
             return out
-        self.rounds.count(word)
-        for known in self.rounds.sites(word):
+        for known in self.rounds.count(word, place):
             self._read[known] = list(tensors_in((args, kwargs)))
         self.bind(out, self._node(func, self.written(tuple(args)), self.written(dict(kwargs))))
         return out
@@ -259,7 +262,9 @@ def record_frame(
     forward: Run,
     args: tuple[Any, ...],
     kwargs: dict[str, Any],
-    rounds: tuple[Edits, ...] = (),
+    rounds: tuple[Round, ...] = (),
+    *,
+    first: int = 0,
 ) -> Frame:
     """Record the own code of a module.
 
@@ -269,13 +274,14 @@ def record_frame(
         rounds: What is to be computed otherwise.
         args: What it is called with; tensors, or `Shell`s where their numbers are not at hand.
         kwargs: The same, by name.
+        first: Which of the `attempts` to start with.
 
     Raises:
         Unwritable: if the code cannot be written anew.
     """
     shells = any(isinstance(leaf, Shell) for leaf in tree_leaves((args, kwargs)))
     trouble: Exception | None = None
-    for open_axes in attempts():
+    for open_axes in [*attempts()][first:]:
         if open_axes is None and shells:
             break
         try:
@@ -292,7 +298,7 @@ def _record(
     forward: Run,
     tree: Given,
     open_axes: Callable[[int], bool] | None,
-    rounds: tuple[Edits, ...],
+    rounds: tuple[Round, ...],
 ) -> Frame:
     leaves, structure = tree_flatten(tree)
     environment: ShapeEnv | None = None
@@ -314,7 +320,7 @@ def _record(
         untouched(owner) as changed,
         _symbols(mode),
         watched(owner, recorder),
-        without(owner, {name for edits in rounds for edit in edits for name in edit.brought}),
+        without(owner, {name for one in rounds for edit in one.edits for name in edit.brought}),
         _torch.no_grad(),
         recorder,
     ):
@@ -328,7 +334,7 @@ def _record(
     if any(not isinstance(value, (_torch.Tensor, *_KEPT)) and not is_size(value) for value in results):
         raise Unwritable("gives objects that torch's pytrees do not know")
     recorder.graph.output([recorder.written(value) for value in results])
-    unused = {name for edits in rounds for edit in edits for name in edit.unused}
+    unused = {name for one in rounds for edit in one.edits for name in edit.unused}
     _erase_unread(recorder.graph, unused)
     sizes = tuple(((i, axis), int(tensors[i].shape[axis])) for i, axis in sorted(recorder.sizes.held))
     others = tuple(leaf for leaf in leaves if not _is_given(leaf))
@@ -339,6 +345,7 @@ def _record(
         sizes,
         recorder.sizes.guard(),
         outputs,
+        recorder.rounds.orders,
     )
 
 

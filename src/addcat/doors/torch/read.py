@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from addcat.doors.torch.calls import Call
+from addcat.doors.torch.edits import Site
 from addcat.doors.torch.examples import Example
 from addcat.doors.torch.functions import describe_function
 from addcat.doors.torch.merging import HIDDEN, merged, unstacked
@@ -10,6 +11,7 @@ from addcat.doors.torch.modules import describe_module, weight_of, weights_of
 from addcat.doors.torch.nested import nested
 from addcat.doors.torch.record import Recording, record
 from addcat.doors.torch.tables import named_modules, parameters_of
+from addcat.doors.torch.ways import IN_TRAINING, way_of
 from addcat.errors import ModelError
 from addcat.frameworks import torch
 from addcat.graph import Graph, Node, Shape, Weight
@@ -132,7 +134,11 @@ def obstacle(call: Call, recording: Recording) -> str:
         return f"it lies outside of the code of {who}"
     if owner.problems:
         return f"{who} {owner.problems[0]}"
-    return ""
+    way = way_of(recording.model.get_submodule(path), owner)
+    if way.problem:
+        return f"{who} {way.problem}"
+    trained = way.trained is None or Site(call.place.order, call.word) in way.trained
+    return "" if trained else f"{who} does not compute it {IN_TRAINING}"
 
 
 def reshape_inputs(graph: Graph, shapes: tuple[Shape, ...]) -> Graph:

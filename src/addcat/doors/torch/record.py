@@ -16,7 +16,7 @@ from addcat.doors.torch.stream import shown
 from addcat.doors.torch.tables import buffers_of, named_modules, parameters_of
 from addcat.doors.torch.tensors import unlogged
 from addcat.doors.torch.trees import tree_leaves
-from addcat.doors.torch.watching import in_mode, untouched, watched
+from addcat.doors.torch.watching import asked_modes, in_mode, untouched, watched
 from addcat.errors import ModelError
 from addcat.frameworks import load, torch
 from addcat.graph import Edge
@@ -112,7 +112,7 @@ def _run(model: "typed.nn.Module", example: Example, *, fake: bool, wanted: froz
         given = example.filled([_fresh(tensor, made, model) for tensor in example.tensors])
         for name, tensor in zip(names, given.tensors, strict=True):
             recorder.input(name, tensor)
-        with watched(model, recorder), _torch.no_grad(), recorder:
+        with watched(model, recorder), asked_modes(recorder.mode_asked), _torch.no_grad(), recorder:
             out = model(*given.args, **given.kwargs)
     for path, attributes in changed.items():
         recorder.owners.setdefault(path, Owner()).note(f"sets {', '.join(map(repr, attributes))} on itself")

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 from addcat.doors.torch.calls import Call, Given, Operand, Owner, Place, Sources, function_word
 from addcat.doors.torch.leaves import is_leaf
+from addcat.doors.torch.rounds import Rounds, location
 from addcat.doors.torch.tables import children_of, named_modules
 from addcat.doors.torch.tensors import is_tensor, storage_of, tensors_in, version_of
 from addcat.doors.torch.trees import tree_map
-from addcat.doors.torch.varying import DRAWS, Draws, reads_value
+from addcat.doors.torch.varying import DRAWS, RANDOM, Draws, reads_value
 from addcat.doors.torch.watching import Run, is_active
 from addcat.frameworks import load, torch
 from addcat.graph import Edge, Tensor
@@ -42,6 +43,7 @@ class Frame:
     hook: bool = False
     order: int = 0
     counts: dict[str, int] = field(default_factory=dict[str, int])
+    code: Rounds = field(default_factory=lambda: Rounds(()))
     arguments: set[int] = field(default_factory=set[int])
 
 
@@ -76,6 +78,7 @@ class Recorder(Mode):
         self._stale: dict[int, str] = {}
         self._sources: dict[int, Sources] = {}
         self._counts: dict[str, int] = {}
+        self._drawn: set[int] = set()
         self._frames: list[Frame] = []
         self._draws = Draws()
 
@@ -139,15 +142,28 @@ class Recorder(Mode):
         out = func(*args, **kwargs)
         if gives_tensor(func, out):
             frame.order = frame.counts[word] = frame.counts.get(word, 0) + 1
+            frame.code.count(word, location(Recorder.forward.__code__))
         live = [value for value in read if id(value) in self._edges]
-        if live and reads_value(func):
+        if reads_value(func) and (live or any(map(self._varies, read))):
             self._owner().note(f"looks at the values of a tensor ({word})")
         written = [place for place, value in enumerate(read) if version_of(value) != versions[place]]
         if (live and word not in FACTORIES) or any(id(read[place]) in self._edges for place in written):
             self._write_down(func, None, "", (args, kwargs), read, out, written)
         else:
             self._constant(read, out)
+            if word in RANDOM or any(id(value) in self._drawn for value in read):
+                self._drawn.update(map(id, tensors_in(out)))
+                self._kept.extend(tensors_in(out))
         return out
+
+    def _varies(self, value: "typed.Tensor") -> bool:
+        """Whether a tensor that does not depend on the inputs may be another one at the next call all the same."""
+        return id(value) in self._drawn or any(one.requires_grad for _, one in self._sources_of(value))
+
+    def mode_asked(self) -> None:
+        """The code that runs asks whether a module is trained."""
+        if not self.whole and is_active(self):
+            self._owner().asks_mode = True
 
     def leaf(
         self, path: str, module: "typed.nn.Module", run: Run, args: tuple[Any, ...], kwargs: dict[str, Any]
@@ -236,7 +252,10 @@ class Recorder(Mode):
         owner.calls.append(tree_map(_shell, (args, kwargs)))
         given = {id(value) for value in tensors_in((args, kwargs))}
         number, start = len(owner.calls), len(self.calls)
-        self._frames.append(Frame(path, number, arguments=given))
+        frame = Frame(path, number, arguments=given)
+        if number == 1:
+            owner.orders = frame.code.orders
+        self._frames.append(frame)
         owner.spans.append((start, start))
         try:
             return run(*args, **kwargs)

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from addcat.doors.torch.edits import Edits, Unwritable
+from addcat.doors.torch.edits import Round, Unwritable
 from addcat.doors.torch.frame import Frame, record_frame
 from addcat.doors.torch.trees import tree_flatten, tree_unflatten
 from addcat.doors.torch.watching import unwatched
@@ -72,7 +72,7 @@ def code_of(frame: Frame) -> Code:
     return Code(frame, space["forward"])
 
 
-def rewrite(module: "typed.nn.Module", edits: Edits) -> None:
+def rewrite(module: "typed.nn.Module", edits: Round) -> None:
     """Give a module the subclass whose code has the edits; further ones are applied to that code."""
     base, before = base_of(module)
     module.__class__ = _subclass(base, (*before, edits))
@@ -82,13 +82,13 @@ def rewrite(module: "typed.nn.Module", edits: Edits) -> None:
 CODES = "_addcat_codes"
 
 
-def base_of(module: "typed.nn.Module") -> "tuple[type[typed.nn.Module], tuple[Edits, ...]]":
+def base_of(module: "typed.nn.Module") -> "tuple[type[typed.nn.Module], tuple[Round, ...]]":
     """The user's own class of a module, and the rounds of edits that were made to its code."""
     cls = module.__class__
     return getattr(cls, "_addcat_base", cls), getattr(cls, "_addcat_rounds", ())
 
 
-def _subclass(base: "type[typed.nn.Module]", rounds: tuple[Edits, ...]) -> "type[typed.nn.Module]":
+def _subclass(base: "type[typed.nn.Module]", rounds: tuple[Round, ...]) -> "type[typed.nn.Module]":
     space = {
         "forward": _forward_like(base.forward),
         "__reduce_ex__": _reduce,
@@ -155,6 +155,6 @@ def _reduce(self: "typed.nn.Module", _: object) -> tuple[Any, ...]:
     return _restored, (base, rounds), state
 
 
-def _restored(base: "type[typed.nn.Module]", rounds: tuple[Edits, ...]) -> "typed.nn.Module":
+def _restored(base: "type[typed.nn.Module]", rounds: tuple[Round, ...]) -> "typed.nn.Module":
     cls = _subclass(base, rounds)
     return cls.__new__(cls)

@@ -160,6 +160,10 @@ def is_size(value: object) -> TypeGuard["typed.SymInt"]:
     return isinstance(value, _torch.SymInt)
 
 
+STATIC = 2
+"""The first of the attempts without symbols, which take their time."""
+
+
 def attempts() -> Iterator[Callable[[int], bool] | None]:
     """Ways to record, the best first: every size open, the batch alone, no size, real numbers (None)."""
     yield lambda _: True

@@ -119,6 +119,26 @@ def _through(module: "typed.nn.Module", run: Run, watcher: Watcher) -> Run:
 
 
 @contextmanager
+def asked_modes(notice: Callable[[], None]) -> Generator[None]:
+    """Within, code that asks any module whether it is trained is noticed; put into `watched`, which holds the lock."""
+
+    def asked(module: "typed.nn.Module") -> bool:
+        if "training" not in module.__dict__:
+            raise AttributeError("training")  # compiled TorchScript keeps its own
+        notice()
+        return module.__dict__["training"]
+
+    def put(module: "typed.nn.Module", value: bool) -> None:
+        module.__dict__["training"] = value
+
+    _nn.Module.training = property(asked, put)
+    try:
+        yield
+    finally:
+        del _nn.Module.training  # each module holds its own
+
+
+@contextmanager
 def untouched(root: "typed.nn.Module") -> Generator[dict[str, list[str]]]:
     """Within, a model may be run; afterwards its attributes and buffers are as before.
 

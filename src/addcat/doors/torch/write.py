@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from addcat.doors.torch.build import change_module, new_module, put
 from addcat.doors.torch.calls import Call, Given
 from addcat.doors.torch.devices import drawn_alike, kept_generators, seed_all
-from addcat.doors.torch.edits import NotRun
+from addcat.doors.torch.edits import NotRun, Round
 from addcat.doors.torch.examples import Example, array_of, example_of
 from addcat.doors.torch.plan import Plan, plan
 from addcat.doors.torch.raised import words_of
@@ -19,6 +19,7 @@ from addcat.doors.torch.rewritten import prepare, rewrite
 from addcat.doors.torch.tables import children_of, named_modules, parameters_of
 from addcat.doors.torch.unnested import unnested
 from addcat.doors.torch.watching import in_mode, untouched
+from addcat.doors.torch.ways import distinct, way_of
 from addcat.errors import ModelError, RefusedError
 from addcat.frameworks import torch
 from addcat.graph import Graph, Node, Refusal
@@ -121,11 +122,12 @@ def _carry_out(todo: Plan, made: "typed.nn.Module", recording: Recording) -> Non
         _put_module(made, path, _torch.nn.Identity())
     for path, edits in todo.edits.items():
         owner = made.get_submodule(path)
-        rewrite(owner, tuple(edits))
+        way = way_of(recording.model.get_submodule(path), recording.owners[path])
+        rewrite(owner, Round(tuple(edits), way.orders))
         for name in {name for edit in edits for name in edit.unused}:
             _put_module(owner, name, _torch.nn.Identity())
     for path in todo.edits:
-        _prepare(made.get_submodule(path), recording.owners[path].calls)
+        _prepare(made.get_submodule(path), distinct(recording.owners[path].calls))
 
 
 def _prepare(owner: "typed.nn.Module", calls: list[Given]) -> None:

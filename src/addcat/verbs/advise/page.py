@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from addcat.evidence.result import Evidence
 from addcat.graph.operations import OPS
+from addcat.merges.left_out import left_out
 from addcat.report import rows
 from addcat.report.page import Block, Bullets, Cell, Column, Heading, Page, Paragraph, Table, Tone
 from addcat.verbs.advise.html.verdicts import headline
@@ -79,6 +80,7 @@ def advice_page(advice: Advice) -> Page:
     blocks: list[Block] = [Heading(f"Add or concatenate? {advice.model}")]
     if not advice.verdicts:
         blocks.append(Paragraph("The model has no Add or Concatenate that could be the other one."))
+        blocks.extend(_left_out(advice))
         return Page(tuple(blocks))
     blocks.append(Paragraph(answer_words(advice.verdicts), "strong"))
     blocks.append(Table(PICTURE, tuple(picture_row(verdict) for verdict in advice.verdicts)))
@@ -103,8 +105,15 @@ def advice_page(advice: Advice) -> Page:
     commands = [f"`{verdict.command}`" for verdict in advice.verdicts if verdict.command]
     if commands:
         blocks.extend([Heading("To switch"), Bullets(tuple(commands))])
+    if left := _left_out(advice):
+        blocks.extend([Heading("Not asked"), *left])
     blocks.append(Paragraph(" ".join([_data(advice), *advice.notes]), "muted"))
     return Page(tuple(blocks))
+
+
+def _left_out(advice: Advice) -> list[Block]:
+    reasons = left_out(inspected.merge for inspected in advice.inspection.merges)
+    return [Bullets(reasons)] if reasons else []
 
 
 def answer_words(verdicts: Sequence[Verdict]) -> str:

@@ -7,6 +7,7 @@ from addcat.errors import ModelError, SiteError, nearest
 from addcat.graph import Graph
 from addcat.merges import find_merges, fixed_beside
 from addcat.merges.families import families
+from addcat.merges.left_out import left_out
 from addcat.merges.switchability import unswitchable
 
 FAMILIES = "families"
@@ -49,7 +50,10 @@ def questions_of(graph: Graph, wanted: Sequence[str] | str | None) -> tuple[Ques
     }
     if wanted is None or wanted == FAMILIES:
         if not known:
-            raise ModelError("The model has no Add or Concatenate that could be the other one: nothing to compare.")
+            why = " ".join(["", *left_out(find_merges(graph))])
+            raise ModelError(
+                f"The model has no Add or Concatenate that could be the other one: nothing to compare.{why}"
+            )
         return tuple(known.values())
     names = [wanted] if isinstance(wanted, str) else list(dict.fromkeys(wanted))
     if not names:
