@@ -89,12 +89,14 @@ def difference(one: Any, other: Any) -> float:
 def searched(base: onnx.ModelProto, runtime: str, threads: int = 1, share: float = 1.0) -> dict[str, Any]:
     """A search, and how its result holds against its input; a result that is the input again counts as 1.
 
-    Both may take a share of the usual seconds. Seconds are those of the clock and those of the processor: on busy
+    Both may take a share of the usual seconds; with less than all a search ends early where nothing is to be expected,
+    as it does for users. Seconds are those of the clock and those of the processor: on busy
     cores only the second say what a search costs.
     """
     confirming.FINAL_SECONDS = share * FINAL
     begun, worked = time.perf_counter(), time.process_time()
-    result = optimize(base, runtime=runtime, cache=False, time_limit=share * LIMIT, threads=threads, thorough=True)
+    options = {"time_limit": share * LIMIT, "threads": threads, "thorough": share == 1}
+    result = optimize(base, runtime=runtime, cache=False, **options)
     seconds, work, record = time.perf_counter() - begun, time.process_time() - worked, result.record
     changed = record.verification is not None
     found = {
