@@ -6,22 +6,22 @@ holds for calls of the same structure, with the same numbers and flags, in the s
 
 import operator
 import types
-from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeGuard
 
+from addcat.doors.torch.around import Around
 from addcat.doors.torch.calls import Given, function_word
 from addcat.doors.torch.devices import kept_generators
 from addcat.doors.torch.edits import Apply, NotRun, Orders, Read, Round, Site, Unwritable
 from addcat.doors.torch.examples import is_dict, is_list
+from addcat.doors.torch.fakes import example_like, symbols
 from addcat.doors.torch.raised import words_of
 from addcat.doors.torch.recorder import Shell, gives_tensor
-from addcat.doors.torch.resizing import shapes_alone
 from addcat.doors.torch.rounds import Rounds, location
-from addcat.doors.torch.sizes import Axis, Guard, Sizes, attempts, hint, is_size, symbolic
+from addcat.doors.torch.sizes import Axis, Guard, Sizes, attempts, is_size
 from addcat.doors.torch.tables import children_of, named_modules, without
-from addcat.doors.torch.tensors import is_tensor, tensors_in, unlogged
+from addcat.doors.torch.tensors import is_tensor, tensors_in
 from addcat.doors.torch.trees import (
     fields_of,
     is_record,
@@ -63,6 +63,7 @@ class Frame:
         guard: What it asks of other sizes.
         outputs: Structure of what it gives.
         orders: Of its calls that no edit is about.
+        around: Whether it changes what it runs under, such as whether gradients are kept.
     """
 
     graph: "typed.fx.Graph"
@@ -72,6 +73,7 @@ class Frame:
     guard: Guard
     outputs: "TreeSpec"
     orders: Orders
+    around: bool
 
 
 class FrameRecorder(Mode):
@@ -97,6 +99,7 @@ class FrameRecorder(Mode):
         self._kept: list[typed.Tensor] = []
         self._settings: dict[typed.device | typed.dtype, typed.fx.Node] = {}
         self.varying = Varying(owner)
+        self.around = Around(self.graph)
 
     def given(self, values: "list[typed.Tensor]") -> None:
         """The tensors that the module is called with."""
@@ -188,6 +191,8 @@ class FrameRecorder(Mode):
         if self.whole or not is_active(self):
             return func(*args, **kwargs)
         word = function_word(func)
+        if word == "set_grad_enabled":
+            self.around.gradients(bool(args[0]))
         if reads_value(func):
             read = [id(value) for value in tensors_in((args, kwargs))]
             self.varying.require_settled(word, [(self._nodes.get(one), self._names.get(one)) for one in read])
@@ -310,7 +315,7 @@ def _record(
         mode = fakes.FakeTensorMode(shape_env=environment, allow_non_fake_inputs=True)
     recorder = FrameRecorder(owner, environment, rounds)
     values = [
-        _example(leaf, mode, open_axes) if is_tensor(leaf) or isinstance(leaf, Shell) else leaf for leaf in leaves
+        example_like(leaf, mode, open_axes) if is_tensor(leaf) or isinstance(leaf, Shell) else leaf for leaf in leaves
     ]
     tensors = list(filter(is_tensor, values))
     recorder.given(tensors)
@@ -318,10 +323,11 @@ def _record(
     with (
         kept_generators(),
         untouched(owner) as changed,
-        _symbols(mode),
+        symbols(mode),
         watched(owner, recorder),
         without(owner, {name for one in rounds for edit in one.edits for name in edit.brought}),
-        _torch.no_grad(),
+        recorder.around.noticed(lambda: is_active(recorder) and not recorder.whole),
+        _torch.enable_grad(),  # where it is off, turning it off is no change
         recorder,
     ):
         out = forward(owner, *args, **kwargs)
@@ -346,18 +352,8 @@ def _record(
         recorder.sizes.guard(),
         outputs,
         recorder.rounds.orders,
+        recorder.around.changes,
     )
-
-
-@contextmanager
-def _symbols(mode: "FakeTensorMode | None") -> Generator[None]:
-    """Within, kernels take symbolic sizes: torch's own composites are then taken apart in Python."""
-    if mode is None:
-        yield
-        return
-    dispatch: Any = load("torch._dispatch.python", extra="torch")
-    with unlogged(), mode, dispatch.enable_python_dispatcher(), shapes_alone():
-        yield
 
 
 JOINING = ("stack", "hstack", "vstack", "dstack", "column_stack", "cat", "concat", "concatenate")
@@ -380,20 +376,3 @@ def writes_in_place(function: object) -> bool:
 
 def _is_given(leaf: object) -> TypeGuard["typed.Tensor | Shell"]:
     return is_tensor(leaf) or isinstance(leaf, Shell)
-
-
-def _example(
-    leaf: "typed.Tensor | Shell", mode: "FakeTensorMode | None", open_axes: Callable[[int], bool] | None
-) -> "typed.Tensor":
-    tensor = leaf.empty() if isinstance(leaf, Shell) else leaf
-    if mode is None or open_axes is None:
-        return tensor.detach().clone()
-    if is_fake(tensor):
-        tensor = Shell(tuple(map(hint, tensor.shape)), tensor.dtype, tensor.device).empty()
-    return symbolic(mode, tensor.detach(), open_axes=open_axes)
-
-
-def is_fake(value: object) -> bool:
-    """Whether a tensor has no numbers, as in an export."""
-    fakes: Any = load("torch._subclasses.fake_tensor", extra="torch")
-    return isinstance(value, fakes.FakeTensor)

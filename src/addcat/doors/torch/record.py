@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from addcat.doors.torch.around import uncached
 from addcat.doors.torch.calls import Call, Owner
 from addcat.doors.torch.devices import drawn_alike, full_precision
 from addcat.doors.torch.examples import Example, device_of, own_forward
@@ -149,11 +150,12 @@ def _is_wrapper(cls: type) -> bool:
 @contextmanager
 def _mode(fake: bool) -> Generator["FakeTensorMode | None"]:
     if not fake:
-        with drawn_alike():
+        with drawn_alike(), uncached():
             yield None
         return
     tensors: Any = load("torch._subclasses.fake_tensor", extra="torch")
-    with drawn_alike(), unlogged(), tensors.FakeTensorMode(allow_non_fake_inputs=True) as made, shapes_alone():
+    mode = tensors.FakeTensorMode(allow_non_fake_inputs=True)
+    with drawn_alike(), uncached(), unlogged(), mode as made, shapes_alone():
         yield made
 
 

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from addcat.doors.torch.around import under_the_callers
 from addcat.doors.torch.edits import Round, Unwritable
 from addcat.doors.torch.frame import Frame, record_frame
 from addcat.doors.torch.trees import tree_flatten, tree_unflatten
@@ -53,7 +54,11 @@ class Code:
 
     def __call__(self, module: "typed.nn.Module", leaves: list[Any]) -> Any:
         """Run it."""
-        out = self.function(module, *[leaf for leaf in leaves if isinstance(leaf, _torch.Tensor)])
+        tensors = [leaf for leaf in leaves if isinstance(leaf, _torch.Tensor)]
+        if self.frame.around:
+            out = under_the_callers(lambda: self.function(module, *tensors))
+        else:
+            out = self.function(module, *tensors)
         return tree_unflatten(out, self.frame.outputs)
 
     def __deepcopy__(self, _: object) -> "Code":
