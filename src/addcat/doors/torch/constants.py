@@ -5,6 +5,8 @@ are found by L-BFGS from zero, so a loss of the user's own will do, of a dict or
 couples the examples of a batch is called on batches as large as those that the network is judged on.
 """
 
+from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -26,6 +28,8 @@ if TYPE_CHECKING:
     import torch as typed
 
 _torch: Any = torch()
+NEAR = 1e-3
+"""By how much the sum of an output's probabilities may miss one."""
 MOST = 4096
 """Examples that the values are found from, at the most."""
 
@@ -46,9 +50,15 @@ def constant_losses(
         Array (examples,); infinite where the output holds no real numbers, or no constant has a finite loss.
     """
     device, rows = device_of(model), min(2, data.count)
-    with named(model, *JUDGED), drawn_alike(), in_mode(model, training=False), _torch.no_grad():
-        call, _ = call_of(data.rows(np.arange(rows)), example, device)
-        output = loss.taken(model(*call.args, **call.kwargs))
+
+    def given(count: int) -> Any:
+        with named(model, *JUDGED), drawn_alike(), in_mode(model, training=False), _torch.no_grad():
+            call, _ = call_of(data.rows(np.arange(count)), example, device)
+            return loss.taken(model(*call.args, **call.kwargs))
+
+    output = given(rows)
+    if _sizes(output) != _sizes(given(min(rows + 1, data.count))):
+        return np.full(held.count, np.inf)  # each is held against the batch: there is no output of one
     constants = _Constants(output, rows, loss, device)
 
     def judged(examples: Examples) -> "typed.Tensor":
@@ -76,6 +86,27 @@ def constant_losses(
     last = held_losses()
     found = last if np.isfinite(last).all() else first
     return found if np.isfinite(found).all() else np.full(held.count, np.inf)
+
+
+def _sizes(output: object) -> list[tuple[int, ...]]:
+    """What an output has for each example, as far as it shows."""
+    return [tuple(tensor.shape[1:]) for tensor in tensors_in(output)]
+
+
+def _kept_sum(tensor: "typed.Tensor") -> "Callable[[typed.Tensor], typed.Tensor]":
+    """What a constant has to go through to be an output of a module that ends in a softmax, or its logarithm."""
+    for axis in range(1, tensor.ndim):
+        if tensor.shape[axis] > 1:
+            logs, values = tensor.double().logsumexp(axis), tensor.double()
+            if float(logs.abs().max()) < NEAR:
+                return partial(_torch.log_softmax, dim=axis)
+            if float(values.min()) >= 0 and float((values.sum(axis) - 1).abs().max()) < NEAR:
+                return partial(_torch.softmax, dim=axis)
+    return _as_it_is
+
+
+def _as_it_is(value: "typed.Tensor") -> "typed.Tensor":
+    return value
 
 
 class _Constants:
@@ -115,7 +146,9 @@ class _Constants:
                 return leaf
             batch = (count, *leaf.shape[1:]) if self._is_batch(leaf) else leaf.shape
             if leaf.is_floating_point():
-                return self._loss.constant(next(queue)).expand(batch)
+                value = next(queue)
+                made = self._loss.constant(value)
+                return made.expand(batch) if made is not value else _kept_sum(leaf)(value.expand(batch))
             return leaf[:1].expand(batch) if self._is_batch(leaf) else leaf
 
         return tree_map(put, self._output)

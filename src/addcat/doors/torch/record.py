@@ -169,6 +169,7 @@ WRAPPERS = {
     "DataParallel": ("runs copies of the module in it", "what it wraps: its .module"),
     "DistributedDataParallel": ("runs one copy of the module in it in each process", "what it wraps: its .module"),
     "FullyShardedDataParallel": ("keeps a part of its weights in each process", "the module as it was before that"),
+    "OptimizedModule": ("runs compiled code", "what was compiled, its ._orig_mod, and compile what comes of it"),
     "FSDPModule": ("keeps a part of its weights in each process", "the module as it was before that"),
 }
 """Torch's wrappers for several devices: what each does, and what to pass instead."""

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 from addcat.doors.torch.calls import Call, Given, Operand, Owner, Place, Sources, function_word
 from addcat.doors.torch.leaves import is_leaf
-from addcat.doors.torch.rounds import Rounds, location
+from addcat.doors.torch.rounds import Rounds, called_by_user, location
 from addcat.doors.torch.tables import children_of, named_modules
 from addcat.doors.torch.tensors import is_tensor, storage_of, tensors_in, version_of
 from addcat.doors.torch.trees import tree_map
-from addcat.doors.torch.varying import DRAWS, RANDOM, Draws, reads_value
+from addcat.doors.torch.varying import DRAWS, RANDOM, Draws, asks_size, counts_values, reads_value
 from addcat.doors.torch.watching import Run, is_active
 from addcat.frameworks import load, torch
 from addcat.graph import Edge, Tensor
@@ -79,6 +79,7 @@ class Recorder(Mode):
         self._sources: dict[int, Sources] = {}
         self._counts: dict[str, int] = {}
         self._drawn: set[int] = set()
+        self._counted: set[int] = set()
         self._frames: list[Frame] = []
         self._draws = Draws()
 
@@ -118,9 +119,9 @@ class Recorder(Mode):
             return ((self._names.get(id(value), ""), value),)
         return self._sources.get(id(value), ())
 
-    def _constant(self, read: "list[typed.Tensor]", out: object) -> None:
+    def _constant(self, read: "list[typed.Tensor]", out: object, own: Sources = ()) -> None:
         """What is computed from parameters alone remembers them."""
-        sources = tuple(dict.fromkeys(source for value in read for source in self._sources_of(value)))
+        sources = tuple(dict.fromkeys((*own, *(source for value in read for source in self._sources_of(value)))))
         for value in tensors_in(out) if sources else ():
             if not isinstance(value, _torch.nn.Parameter):
                 self._sources[id(value)] = sources
@@ -146,6 +147,10 @@ class Recorder(Mode):
         live = [value for value in read if id(value) in self._edges]
         if reads_value(func) and (live or any(map(self._varies, read))):
             self._owner().note(f"looks at the values of a tensor ({word})")
+        if live and counts_values(func, args):
+            self._counted.update(map(id, tensors_in(out)))
+        elif any(id(value) in self._counted for value in live) and asks_size(func) and called_by_user():
+            self._owner().note("asks how many values of a tensor are picked")
         written = [place for place, value in enumerate(read) if version_of(value) != versions[place]]
         if (live and word not in FACTORIES) or any(id(read[place]) in self._edges for place in written):
             self._write_down(func, None, "", (args, kwargs), read, out, written)
@@ -180,6 +185,9 @@ class Recorder(Mode):
         if any(id(value) in self._edges for value in read):
             written = [place for place, value in enumerate(read) if version_of(value) != versions[place]]
             self._write_down(None, module, path, (args, kwargs), read, out, written)
+        else:
+            own = [(f"{path}.{name}", one) for name, one in module.named_parameters()]
+            self._constant(read, out, tuple(own))
         return out
 
     def _write_down(

@@ -27,6 +27,12 @@ def location(end: CodeType) -> int:
     return zlib.crc32(repr(chain).encode())
 
 
+def called_by_user() -> bool:
+    """Whether the function that called ours was called by code that is neither ours nor torch's."""
+    frame = sys._getframe(2)  # pyright: ignore[reportPrivateUsage]
+    return str(frame.f_globals.get("__name__")).partition(".")[0] not in (_OWN, "torch")
+
+
 class Rounds:
     """Edits made one after the other, each round to the code that the one before left; applied while the code runs.
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from addcat.doors.torch.calls import function_word
 from addcat.doors.torch.edits import Unwritable
+from addcat.doors.torch.tensors import tensors_in
 
 if TYPE_CHECKING:
     import torch as typed
@@ -20,6 +21,7 @@ DRAWS = "draws numbers from Python's or numpy's generators"
 VALUES = {"item", "tolist", "numpy", "is_nonzero", "equal", "allclose"}
 CONVERSIONS = {*("__bool__", "__int__", "__float__", "__complex__", "__index__", "__contains__", "__array__")}
 """Python's own, whatever torch's methods of these names do: `x.float()` is a tensor still."""
+PICKING = {"nonzero", "argwhere", "masked_select", "unique", "unique_consecutive"}
 RANDOM = {
     *("rand", "randn", "randint", "randperm", "rand_like", "randn_like", "randint_like", "bernoulli", "normal"),
     *("uniform", "exponential", "cauchy", "geometric", "log_normal", "random", "multinomial", "poisson", "binomial"),
@@ -37,6 +39,28 @@ def reads_value(function: object) -> bool:
         [True, True, False]
     """
     return getattr(function, "__name__", "") in CONVERSIONS or function_word(function) in VALUES
+
+
+def counts_values(function: object, args: tuple[Any, ...]) -> bool:
+    """Whether a torch function gives as many numbers as a tensor has values of a kind.
+
+    Examples:
+        >>> from addcat.frameworks import torch
+        >>> x = torch().ones(3)
+        >>> [counts_values(torch().Tensor.__getitem__, (x, part)) for part in (x > 0, x.long(), 1)]
+        [True, False, False]
+    """
+    word = function_word(function)
+    if word == "getitem":
+        return any(str(getattr(one, "dtype", "")) == "torch.bool" for one in tensors_in(args[1:]))
+    return word in PICKING or (word == "where" and len(args) == 1)
+
+
+def asks_size(function: object) -> bool:
+    """Whether a torch function gives Python a size of a tensor."""
+    word = function_word(function)
+    attribute: Any = getattr(function, "__self__", None)
+    return word in ("size", "numel", "nelement", "len") or (word == "attribute" and attribute.__name__ == "shape")
 
 
 class Draws:

@@ -17,6 +17,7 @@ from addcat.doors.torch.read import graph_of
 from addcat.doors.torch.record import Recording
 from addcat.doors.torch.rewritten import prepare, rewrite
 from addcat.doors.torch.tables import children_of, named_modules, parameters_of
+from addcat.doors.torch.tensors import tensors_in
 from addcat.doors.torch.unnested import unnested
 from addcat.doors.torch.watching import in_mode, untouched
 from addcat.doors.torch.ways import distinct, way_of
@@ -100,8 +101,10 @@ def is_edited(graph: Graph) -> bool:
 
 
 def _copied(model: "typed.nn.Module") -> "typed.nn.Module":
+    """A copy; what was computed and kept on a module, such as a map of attention, is copied without its past."""
+    kept = [tensor for one in model.modules() for tensor in tensors_in([*one.__dict__.values()])]
     try:
-        return copy.deepcopy(model)
+        return copy.deepcopy(model, {id(one): one.detach().clone() for one in kept if not one.is_leaf})
     except Exception as error:
         raise ModelError(
             f"{type(model).__name__} cannot be copied: {type(error).__name__}: {error} "
@@ -126,8 +129,18 @@ def _carry_out(todo: Plan, made: "typed.nn.Module", recording: Recording) -> Non
         rewrite(owner, Round(tuple(edits), way.orders))
         for name in {name for edit in edits for name in edit.unused}:
             _put_module(owner, name, _torch.nn.Identity())
+        _unpacked(made, path)
     for path in todo.edits:
         _prepare(made.get_submodule(path), distinct(recording.owners[path].calls))
+
+
+def _unpacked(made: "typed.nn.Module", path: str) -> None:
+    """An encoder of torch's own hands its layers padded tensors, not nested ones, which know no merges."""
+    while path:
+        path = path.rpartition(".")[0]
+        around = made.get_submodule(path)
+        if isinstance(around, _torch.nn.TransformerEncoder):
+            around.__dict__.update(use_nested_tensor=False, enable_nested_tensor=False)
 
 
 def _prepare(owner: "typed.nn.Module", calls: list[Given]) -> None:

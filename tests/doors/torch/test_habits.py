@@ -1,0 +1,191 @@
+"""What people's training scripts do, and what the verbs make of it."""
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional
+from torch.utils.data import DataLoader, TensorDataset
+
+import addcat
+from addcat.data.examples import Examples
+from addcat.doors.torch import Example
+from addcat.doors.torch.constants import constant_losses
+from addcat.doors.torch.losses import resolve
+from addcat.errors import ModelError, RefusedError
+
+torch.set_num_threads(1)
+
+
+class Pair(nn.Module):
+    """Two layers added."""
+
+    def __init__(self, out=16):
+        super().__init__()
+        self.a, self.b, self.out = nn.Linear(8, 16), nn.Linear(8, 16), nn.Linear(16, out)
+
+    def forward(self, x):
+        return self.out(torch.relu(self.a(x) + self.b(x * x)))
+
+
+class Towers(nn.Module):
+    """Each example is held against all of its batch."""
+
+    def __init__(self):
+        super().__init__()
+        self.u, self.i = Pair(), Pair()
+
+    def forward(self, u, i):
+        return self.u(u) @ self.i(i).T
+
+
+def in_batch(output, _):
+    return functional.cross_entropy(output, torch.arange(len(output)))
+
+
+def test_negatives_within_a_batch_have_no_constant_to_be_held_against():
+    torch.manual_seed(0)
+    x = torch.randn(96, 8)
+    loader = DataLoader(TensorDataset(x, x + 0.1 * torch.randn(96, 8)), 16, shuffle=True)
+    advice = addcat.advise(
+        Towers(),
+        loader,
+        validation=loader,
+        unpack=lambda batch: (tuple(batch), torch.zeros(len(batch[0]))),
+        loss=in_batch,
+        optimizer=lambda parameters: torch.optim.Adam(parameters, 3e-3),
+        epochs=3,
+        budget="2x",
+    )
+    assert advice.verdicts
+    assert all("constant" not in verdict.reason for verdict in advice.verdicts)
+
+
+class Ends(Pair):
+    """Ends in a softmax, or its logarithm."""
+
+    def __init__(self, end):
+        super().__init__(2)
+        self.end = end
+
+    def forward(self, x):
+        return getattr(super().forward(x), self.end)(-1)
+
+
+@pytest.mark.parametrize("end", ["log_softmax", "softmax"])
+def test_a_constant_in_the_place_of_probabilities_is_one(end):
+    data = Examples((np.zeros((4, 8), "float32"),), (np.array([0, 0, 0, 1]),))
+
+    def own(output, target):
+        logs = output if end == "log_softmax" else (output + 1e-9).log()
+        return -logs[torch.arange(len(logs)), target].mean()
+
+    model, example = Ends(end), Example.of((torch.zeros(2, 8),))
+    found, _ = resolve(own, model(torch.zeros(2, 8)).detach(), data.targets)
+    losses = constant_losses(model, found, data, data, example)
+    assert losses.mean() == pytest.approx(0.5623351446188083, rel=1e-3)
+
+
+class Embedded(Pair):
+    """Positions from a table, as BERT has them."""
+
+    def __init__(self):
+        super().__init__(2)
+        self.positions = nn.Embedding(8, 8)
+        self.register_buffer("ids", torch.arange(8))
+
+    def forward(self, x):
+        return super().forward(x + self.positions(self.ids)[:, 0])
+
+
+def test_weights_that_no_input_goes_through_are_counted():
+    model = Embedded()
+    found = addcat.inspect(model, example_inputs=(torch.randn(3, 8),))
+    assert found.totals.parameters == sum(one.numel() for one in model.parameters())
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_compiled_module_is_named():
+    with pytest.raises(ModelError) as error:
+        addcat.inspect(torch.compile(Pair()), example_inputs=(torch.randn(3, 8),))
+    assert str(error.value) == (
+        "The model is wrapped in OptimizedModule, which runs compiled code. "
+        "Pass what was compiled, its ._orig_mod, and compile what comes of it."
+    )
+
+
+class Routed(Pair):
+    """Each example goes to one expert."""
+
+    def forward(self, x):
+        h = torch.zeros(len(x), 16)
+        picked = (x[:, 0] > 0).nonzero(as_tuple=True)[0]
+        if picked.numel():
+            h = h.index_add(0, picked, self.a(x[picked]))
+        return self.out(h + self.b(x))
+
+
+class Masked(Pair):
+    """Some examples take another way, however many they are."""
+
+    def forward(self, x):
+        h = self.b(x)
+        h = h.masked_scatter((x[:, :1] > 0).expand_as(h), self.a(x[x[:, 0] > 0]))
+        return self.out(h + self.a(x))
+
+
+def test_code_that_asks_how_many_values_it_picked_is_refused():
+    x = torch.randn(5, 8)
+    with pytest.raises(RefusedError) as error:
+        addcat.switch(Routed(), {"add": "concat"}, example_inputs=(x,))
+    assert str(error.value) == (
+        "'add' cannot become concat: Add 'add' cannot be changed where it stands: the model asks how many values of a "
+        "tensor are picked [AC116]."
+    )
+    model = Masked()
+    done = addcat.switch(model, {"add": "concat"}, example_inputs=(x,)).model
+    for count in (1, 7):
+        other = torch.randn(count, 8)
+        torch.testing.assert_close(done(other), model(other))
+
+
+class Shown(Pair):
+    """Keeps what it computed, for a picture."""
+
+    def forward(self, x):
+        return self.out(torch.relu(self.a(x)) + self.b(x))
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_computed_tensors_that_a_module_keeps_do_not_hinder_a_copy():
+    model, x = Shown(), torch.randn(5, 8)
+    normed = nn.utils.weight_norm(nn.Linear(8, 8))
+    model.a = nn.Sequential(normed, nn.Linear(8, 16))
+    model.map, model.maps = model(x), {"all": [model(x)]}
+    before = model.map
+    done = addcat.switch(model, {"add": "concat"}, example_inputs=(x,)).model
+    torch.testing.assert_close(done(x), model(x))
+    assert model.map is before
+    assert before.grad_fn is not None
+
+
+class Padded(nn.Module):
+    """An encoder of torch's own, with padding: in eval mode it may pack its tensors."""
+
+    def __init__(self):
+        super().__init__()
+        layer = nn.TransformerEncoderLayer(8, 2, 16, 0.0, batch_first=True)
+        self.encoder, self.out = nn.TransformerEncoder(layer, 2), nn.Linear(8, 2)
+
+    def forward(self, x, padding):
+        kept = (~padding).unsqueeze(-1)
+        return self.out((self.encoder(x, src_key_padding_mask=padding) * kept).sum(1))
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_an_encoder_that_packs_padded_tensors_is_switched():
+    model, x = Padded().eval(), torch.randn(4, 6, 8)
+    padding = torch.from_numpy(np.arange(6) >= np.array([[6], [4], [3], [5]]))
+    done = addcat.switch(model, {"encoder.layers.0.add": "concat"}, example_inputs=(x, padding)).model
+    with torch.no_grad():
+        torch.testing.assert_close(done(x, padding), model(x, padding))
