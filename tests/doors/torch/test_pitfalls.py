@@ -6,6 +6,7 @@ weights that stay, the gradients of the original.
 
 import copy
 import threading
+from functools import partial
 
 import modules
 import pytest
@@ -637,9 +638,25 @@ def test_autograd_functions_of_their_own_are_kept_or_refused():
             return self.head(Reversed.apply(self.a(x)) + self.b(x))
 
     model, args = made(Adversarial, [(2, 3)])
+    before = vars(torch.autograd.Function)["apply"]
     found = addcat.inspect(model, example_inputs=args).merges[0]
     assert found.switch.reason.endswith("the model calls an autograd.Function of its own")
-    assert torch.autograd.Function.apply.__func__.__qualname__ == "Function.apply"
+    assert vars(torch.autograd.Function)["apply"] is before
+
+
+def test_functions_with_gradients_of_their_own_may_be_applied_by_compiled_code(monkeypatch):
+    """From torch 2.14 on `Function.apply` is a method of C, which has no `__func__`."""
+
+    class Compiled:
+        def __get__(self, instance, cls):
+            return partial(plain.__get__(None, cls))
+
+    plain = vars(torch.autograd.Function)["apply"]
+    monkeypatch.setattr(torch.autograd.Function, "apply", Compiled())
+    assert not hasattr(torch.autograd.Function.apply, "__func__")
+    model, args = made(modules.TowersAdded, [(4, 5), (4, 7)])
+    assert addcat.inspect(model, example_inputs=args).merges
+    assert isinstance(vars(torch.autograd.Function)["apply"], Compiled)
 
 
 def test_state_that_forward_keeps_on_the_module_is_refused_and_restored():

@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable, Generator, Iterable
 from contextlib import contextmanager
 from functools import partial
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from addcat.doors.torch.tables import named_modules
 from addcat.doors.torch.tensors import version_of
@@ -73,13 +73,14 @@ def watched(root: "typed.nn.Module", watcher: Watcher) -> Generator[None]:
 
     def apply(cls: type, *args: Any, **kwargs: Any) -> Any:
         def run(*values: Any) -> Any:
-            return original_apply(cls, *values, **kwargs)
+            return original_apply.__get__(None, cls)(*values, **kwargs)
 
         mine = threading.get_ident() == thread and is_active(watcher)
         return watcher.custom_function(run, args) if mine else run(*args)
 
     with LOCK:
-        original, original_apply = _nn.Module.__call__, _torch.autograd.Function.apply.__func__
+        original = _nn.Module.__call__
+        original_apply = cast("Any", vars(_torch.autograd.Function)["apply"])  # a method of C, from torch 2.14 on
         _nn.Module.__call__ = call
         _torch.autograd.Function.apply = classmethod(apply)
         _ACTIVE.append(watcher)
@@ -89,7 +90,7 @@ def watched(root: "typed.nn.Module", watcher: Watcher) -> Generator[None]:
         finally:
             _ACTIVE.pop()
             _nn.Module.__call__ = original
-            _torch.autograd.Function.apply = classmethod(original_apply)
+            _torch.autograd.Function.apply = original_apply
 
 
 @contextmanager
