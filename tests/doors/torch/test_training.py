@@ -539,7 +539,7 @@ def test_losses_that_are_none():
     with pytest.raises(DataError) as error:
         resolve(None, torch.ones(2, 1), (np.ones(2),))
     assert str(error.value) == (
-        "The targets, of shape (2,), suggest no loss. Pass loss=, such as torch.nn.CrossEntropyLoss()."
+        "The targets, of shape (2,), suggest no loss. Pass loss= (--loss), such as torch.nn.CrossEntropyLoss()."
     )
 
 

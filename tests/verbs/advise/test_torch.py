@@ -96,7 +96,8 @@ def test_what_is_asked_of_data_and_options(model):
         (
             lambda: addcat.advise(model, loader, **HOW),
             DataError,
-            "A loader is iterated as it is, so nothing of it can be put aside to judge on. Pass validation=.",
+            "A loader is iterated as it is, so nothing of it can be put aside to judge on. Pass validation= "
+            "(--validation).",
         ),
         (
             lambda: addcat.advise(model, (x, y), epochs=0),
@@ -122,7 +123,7 @@ def test_what_is_asked_of_data_and_options(model):
         (
             lambda: addcat.advise(model, loader, validation=(x, y), batch_size=8, **HOW),
             OptionError,
-            "batch_size= is for arrays; a loader has its own batches. Leave it out.",
+            "batch_size= (--batch-size) is for arrays; a loader has its own batches. Leave it out.",
         ),
         (
             lambda: addcat.advise(model, (x, y), optimiser=1),

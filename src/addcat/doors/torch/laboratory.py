@@ -56,10 +56,11 @@ def laboratory(
     if loader is not None:
         if validation is None:
             raise DataError(
-                "A loader is iterated as it is, so nothing of it can be put aside to judge on. Pass validation=."
+                "A loader is iterated as it is, so nothing of it can be put aside to judge on. Pass validation= "
+                "(--validation)."
             )
         if options.get("batch_size") is not None:
-            raise OptionError("batch_size= is for arrays; a loader has its own batches. Leave it out.")
+            raise OptionError("batch_size= (--batch-size) is for arrays; a loader has its own batches. Leave it out.")
         first = sampled(loader, unpack, seed=0)
         per_pass = _per_pass(loader, first.batches)
         data, size, example = first.examples, first.batch, replace(example, target=first.target)

@@ -236,7 +236,7 @@ def _suggested(output: Any, targets: tuple[Array, ...]) -> tuple[TorchLoss, str]
             return _understood(_nn.MSELoss()), "MSELoss, which targets like the output suggest"
     shapes = ", ".join(str(target.shape) for target in targets)
     raise DataError(
-        f"The targets, of shape {shapes}, suggest no loss. Pass loss=, such as torch.nn.CrossEntropyLoss()."
+        f"The targets, of shape {shapes}, suggest no loss. Pass loss= (--loss), such as torch.nn.CrossEntropyLoss()."
     )
 
 
