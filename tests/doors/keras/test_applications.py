@@ -16,7 +16,6 @@ keras = networks.keras
 
 SPREAD: dict[str, dict[str, Any]] = {
     "MobileNetV2": {"input_shape": (32, 32, 3), "alpha": 0.35},  # inverted residuals
-    "MobileNetV3Small": {"input_shape": (32, 32, 3)},  # adds of constants, squeeze and excite
     "ConvNeXtTiny": {"input_shape": (32, 32, 3)},  # merges that are operations, not layers
 }
 EVERY = sorted(name for name, value in vars(keras.applications).items() if inspect.isfunction(value))
@@ -70,7 +69,7 @@ def drawn_by_numpy(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("name", SPREAD)
-def test_a_spread_of_three(name: str, tmp_path: Path) -> None:
+def test_a_spread_of_two(name: str, tmp_path: Path) -> None:
     check(build(name, **SPREAD[name]), tmp_path)
 
 
