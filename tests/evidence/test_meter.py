@@ -39,12 +39,13 @@ def test_what_is_left():
 
 
 def test_a_budget_in_trainings_ends_in_their_time():
-    def held_to(trainings, training, deadline=math.inf):
-        meter = Meter(RECIPE, trainings, deadline, started=1000.0)
+    def held_to(trainings, training, deadline=math.inf, waited=0.0):
+        meter = Meter(RECIPE, trainings, deadline, started=1000.0, begun=1000.0 + waited)
         meter.timed(training)
         return meter.deadline - meter.started
 
     assert held_to(2.0, 100.0) == 200
     assert held_to(0.05, 100.0) == 120  # small networks are compiled for longer than they train
     assert held_to(2.0, 100.0, deadline=1150.0) == 150  # its share of the seconds that there are
+    assert held_to(0.05, 100.0, waited=90.0) == 210  # the second of several questions has its two minutes too
     assert held_to(math.inf, 100.0) == math.inf

@@ -16,7 +16,7 @@ from addcat.graph import Graph
 from addcat.graph.cost import parameters, total_multiply_adds
 
 LEAST_SECONDS = 120.0
-"""What a budget in trainings may take, however short they are: small networks take longer to compile than to train."""
+"""What a question may take, however short trainings are: small networks take longer to compile than to train."""
 STEP = 3
 """Passes that a step costs for each of its examples."""
 
@@ -56,6 +56,7 @@ class Meter:
         deadline: In seconds of `time.monotonic`; infinite where only trainings count, and none of them was timed.
         spent: Trainings spent.
         started: In seconds of `time.monotonic`.
+        begun: When this question was begun, which may be one of several; its least seconds count from here.
     """
 
     recipe: Recipe
@@ -63,6 +64,7 @@ class Meter:
     deadline: float
     spent: float = 0.0
     started: float = field(default_factory=time.monotonic)
+    begun: float = field(default_factory=time.monotonic)
 
     @property
     def left(self) -> float:
@@ -86,13 +88,14 @@ class Meter:
             training: Seconds of one training of the given network.
 
         Examples:
-            >>> meter = Meter(Recipe(None, 200, 32, ""), 2.0, math.inf, started=1000.0)
+            >>> meter = Meter(Recipe(None, 200, 32, ""), 2.0, math.inf, started=1000.0, begun=1000.0)
             >>> meter.timed(200.0)
             >>> meter.deadline
             1400.0
         """
         if math.isfinite(self.trainings):
-            self.deadline = min(self.deadline, self.started + max(LEAST_SECONDS, self.trainings * training))
+            until = max(self.begun + LEAST_SECONDS, self.started + self.trainings * training)
+            self.deadline = min(self.deadline, until)
 
     def affords(self, trainings: float, seconds: float = 0.0) -> bool:
         """Whether so much is left."""

@@ -80,9 +80,9 @@ def advise(
         effort: "auto" climbs from cheap methods to dear ones as far as the expected regret is worth it; the name of a
             method runs that one alone, merge by merge, and a budget limits 'retrain' alone.
         budget: What may be spent: "0.5x" trainings of the given network, in arithmetic, evaluations counted, and in
-            time, compilation counted, but for two minutes that small networks may take; or "90s", "10min", "2h" of the
-            clock. A minute or a quarter of a training, whichever is more, ten minutes at most, where left out; no limit
-            for a named method.
+            time, compilation counted, but for two minutes a question that small networks take; or "90s", "10min", "2h"
+            of the clock. A minute or a quarter of a training, whichever is more, ten minutes at most, where left out;
+            no limit for a named method.
         match: "widths", where nothing but the merges differs; "parameters" or "multiply_adds", where the readers of
             Concatenate are made narrower until both arms have as many; or "both", widths first and, where Concatenate
             is recommended, parameters with the other half of the budget: is its gain its parameters'?

@@ -6,6 +6,7 @@ are read again for the other budget, which costs nothing.
 """
 
 import math
+import time
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -42,6 +43,7 @@ def answer(ready: Prepared, name: str, merges: tuple[Merge, ...], share: Meter, 
     if verdict.choice == "add":
         return replace(verdict, other=_reckoned(problem, made, asked.wanted.margin))
     matched = replace(problem, match=other_match(problem.match))
+    share.begun = time.monotonic()  # another question, with least seconds of its own
     second = _verdict(ready, matched, _climbed(ready, matched, share), name)
     other = OtherBudget(matched.match, second.choice, second.probability, second.certain, measured=True)
     return replace(verdict, other=other)
