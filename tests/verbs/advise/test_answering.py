@@ -54,6 +54,20 @@ def test_where_add_is_recommended_the_second_ladder_is_spared(monkeypatch):
     assert budget_words(found) == ""
 
 
+def test_each_ladder_has_its_two_minutes(monkeypatch):
+    begun = []
+
+    def made(_, problem, share):
+        begun.append(share.begun)
+        reading = Reading(0.2, Noise(1e-4, 20))
+        found = [evidence("structure", "fact", None, None, None), evidence("retrain", "anew", 0.2, 0.18, 0.22, n=8)]
+        return Climb(evidence=found, belief=prior().told(reading), readings={"fresh": reading}, loss=1.0)
+
+    monkeypatch.setattr(module, "_climbed", made)
+    assert advised(lambda x, y: x[:, 0], match="both").other.measured
+    assert begun[0] < begun[1]
+
+
 def test_without_both_the_readings_are_read_again():
     found = advised(lambda x, y: x[:, 0] - y[:, 0], match="parameters", budget="20x")
     assert (found.other.match, found.other.measured) == ("widths", False)

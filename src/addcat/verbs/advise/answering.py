@@ -38,9 +38,7 @@ def answer(ready: Prepared, name: str, merges: tuple[Merge, ...], share: Meter, 
     verdict = _verdict(ready, problem, made, name)
     if verdict.gain is None or asked.effort != "auto":
         return verdict
-    if not asked.both:
-        return replace(verdict, other=_reckoned(problem, made, asked.wanted.margin))
-    if verdict.choice == "add":
+    if not asked.both or verdict.choice == "add":
         return replace(verdict, other=_reckoned(problem, made, asked.wanted.margin))
     matched = replace(problem, match=other_match(problem.match))
     share.begun = time.monotonic()  # another question, with least seconds of its own
