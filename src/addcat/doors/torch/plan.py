@@ -126,9 +126,13 @@ class _Planner:
             if before is None or node.native is before.native or len(node.inputs) != len(before.inputs):
                 continue
             for was, now in zip(before.inputs, node.inputs, strict=True):
-                if was != now and now.node not in self.old.nodes and not now.node.startswith(f"{name}_"):
+                if was != now and now.node not in self.old.nodes and not self._is_of(now.node, name):
                     moved.setdefault(was, now)
         return moved
+
+    def _is_of(self, node: str, merge: str) -> bool:
+        """Whether a new node was made for a merge, such as a layer that widens a branch, at any call of the two."""
+        return self.first.get(node, node).startswith(f"{self.first.get(merge, merge)}_")
 
     def _replace(self, before: Node, node: Node | None, now: Edge) -> None:
         call = self.calls[before.name]

@@ -5,6 +5,7 @@ inputs is followed by the identity of tensors, so each is kept alive until the e
 tensor is gone. What is written in place is the same object, and is found under its newest name.
 """
 
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -32,6 +33,8 @@ FACTORIES = {
     *("new_zeros", "new_ones", "new_empty", "new_full", "new_tensor"),
 }
 """They take a tensor for its shape alone."""
+NUMBERED = re.compile(r"#\d+$")
+"""What the names of later calls end in."""
 
 
 @dataclass(slots=True)
@@ -315,9 +318,18 @@ class Recorder(Mode):
         return self.owners.setdefault(self._place().owner, Owner())
 
     def _name(self, path: str, word: str) -> str:
-        """Path and word; `#2`, `#3`, ... for later ones. A word that the owner has a child of is left to that."""
+        """Path and word; `#2`, `#3`, ... for later ones. A word that the owner has a child of is left to that.
+
+        Later calls of a child such as "cat#2", which stands for a function, count as that function's.
+        """
         place = ".".join(part for part in (path, word) if part)
         children = children_of(self.root.get_submodule(path)) if word else {}
+        function = NUMBERED.sub("", place)
+        if not word and place in self._counts:
+            place = function
+        elif not word and place != function:
+            number = int(place.rpartition("#")[2])
+            self._counts[function] = max(number, self._counts.get(function, 0))
         while True:
             number = self._counts[place] = self._counts.get(place, 0) + 1
             suffix = "" if number == 1 else f"#{number}"
