@@ -5,6 +5,7 @@ from collections.abc import Callable
 from addcat.doors.torch.calls import Call
 from addcat.doors.torch.examples import is_list
 from addcat.doors.torch.modules import Description, adaptive_pool, each, flatten, layer_norm, pool_attrs, resize
+from addcat.doors.torch.states import start
 from addcat.graph import Tensor
 from addcat.graph.operations import elementwise
 
@@ -31,6 +32,8 @@ DROPOUTS = {"dropout", "dropout1d", "dropout2d", "dropout3d", "alpha_dropout", "
 def describe_function(call: Call) -> Description:
     """Name a function's call in canonical words; "opaque" where it is not known."""
     word, first = call.word, call.operands[0] if call.operands else None
+    if call.target is start:
+        return "opaque", {"multiply_adds": 0}
     alone = len(call.live) == 1 and first is not None and first.live
     if alone and word in ACTIVATIONS and len(call.operands) == 1:
         return ("activation" if elementwise(word) else "opaque"), {"function": ACTIVATIONS[word]}

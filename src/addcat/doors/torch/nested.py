@@ -13,10 +13,13 @@ from typing import Any
 
 import numpy as np
 
-from addcat.doors.torch.calls import Call
+from addcat.doors.torch.calls import Call, Given
 from addcat.doors.torch.record import Recording
+from addcat.doors.torch.recorder import Shell
+from addcat.doors.torch.trees import tree_leaves
 from addcat.graph import Edge, Graph, Node
 from addcat.graph.operations import ADD_LIKE, OPS
+from addcat.report.rows import counted
 
 Span = tuple[int, int]
 Parts = list[list[Node]]
@@ -86,6 +89,9 @@ class _Nesting:
 
     def _difference(self, graph: Graph, path: str, parts: Parts, spans: list[Span]) -> str:
         """Why the calls of a module are not one body; "" where they are."""
+        given = {_tensors(call) for call in self.recording.owners[path].calls}
+        if len(given) > 1:  # most often a cell that makes the state itself that it starts from
+            return f"one call is given {counted(min(given), 'tensor')}, another {max(given)}. Pass as many in each"
         if (counts := {len(part) for part in parts}) and len(counts) > 1:
             return f"one call makes {min(counts)} operations, another {max(counts)}"
         for part in parts[1:]:
@@ -197,6 +203,10 @@ class _Body:
         outputs = [Edge(self.parts[0][place].name, output) for place, output in self.results]
         inputs = [put.name for put in puts.values()]
         return Graph.of([*puts.values(), *nodes], inputs=inputs, outputs=outputs, name=name, native=native)
+
+
+def _tensors(given: Given) -> int:
+    return sum(isinstance(leaf, Shell) for leaf in tree_leaves(given))
 
 
 def _length(spans: Sequence[Span]) -> int:

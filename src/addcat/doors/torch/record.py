@@ -13,6 +13,7 @@ from addcat.doors.torch.examples import Example, device_of, own_forward
 from addcat.doors.torch.raised import named, words_of
 from addcat.doors.torch.recorder import Recorder
 from addcat.doors.torch.resizing import shapes_alone
+from addcat.doors.torch.states import Passed, States, states_of
 from addcat.doors.torch.stream import shown
 from addcat.doors.torch.tables import buffers_of, named_modules, parameters_of
 from addcat.doors.torch.tensors import unlogged
@@ -107,8 +108,21 @@ def values_at(model: "typed.nn.Module", example: Example, edges: list[Edge]) -> 
 
 
 def _run(model: "typed.nn.Module", example: Example, *, fake: bool, wanted: frozenset[Edge] = frozenset()) -> Recording:
+    """Run it, and once more for each of the cells around cells whose state starts from nothing that is followed."""
+    states: States = frozenset()
+    while True:
+        made, passed = _run_once(model, example, fake=fake, wanted=wanted, states=states)
+        more = states | states_of(passed)
+        if more == states:
+            return made
+        states = more
+
+
+def _run_once(
+    model: "typed.nn.Module", example: Example, *, fake: bool, wanted: frozenset[Edge], states: States
+) -> tuple[Recording, dict[str, list[Passed]]]:
     names = example.names(model)
-    recorder = Recorder(model, wanted)
+    recorder = Recorder(model, wanted, states)
     with untouched(model) as changed, in_mode(model, training=False), _mode(fake) as made:
         given = example.filled([_fresh(tensor, made, model) for tensor in example.tensors])
         for name, tensor in zip(names, given.tensors, strict=True):
@@ -123,7 +137,7 @@ def _run(model: "typed.nn.Module", example: Example, *, fake: bool, wanted: froz
             f"{type(model).__name__} gives no tensor that depends on its inputs{_unseen(out)}. "
             "Let forward give a tensor, or a list, tuple, dict or dataclass of tensors."
         )
-    return Recording(
+    made_of = Recording(
         model,
         example,
         tuple(recorder.calls),
@@ -135,6 +149,7 @@ def _run(model: "typed.nn.Module", example: Example, *, fake: bool, wanted: froz
         recorder.values,
         out,
     )
+    return made_of, recorder.passed
 
 
 def _unseen(out: object) -> str:

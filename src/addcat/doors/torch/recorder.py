@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from addcat.doors.torch.calls import Call, Given, Operand, Owner, Place, Sources, function_word
 from addcat.doors.torch.leaves import is_leaf
 from addcat.doors.torch.rounds import Rounds, called_by_user, location
+from addcat.doors.torch.states import Passed, States, start
 from addcat.doors.torch.tables import children_of, named_modules
 from addcat.doors.torch.tensors import is_tensor, storage_of, tensors_in, version_of
 from addcat.doors.torch.trees import tree_map
@@ -56,19 +57,24 @@ class Recorder(Mode):
     Args:
         root: The model.
         wanted: Tensors to keep, for `values`.
+        states: Arguments of modules to follow though they depend on no input.
 
     Attributes:
         calls: In the order made.
         owners: What was seen of each module that is no leaf, by path.
+        passed: What each of them was called with.
         values: Tensors by edge, where they were wanted.
         seen_late: Names of in-place calls whose operand was read under another name afterwards.
     """
 
-    def __init__(self, root: "typed.nn.Module", wanted: frozenset[Edge] = frozenset()) -> None:
+    def __init__(
+        self, root: "typed.nn.Module", wanted: frozenset[Edge] = frozenset(), states: States = frozenset()
+    ) -> None:
         super().__init__()
-        self.root, self.wanted = root, wanted
+        self.root, self.wanted, self.states = root, wanted, states
         self.calls: list[Call] = []
         self.owners: dict[str, Owner] = {}
+        self.passed: dict[str, list[Passed]] = {}
         self.values: dict[Edge, typed.Tensor] = {}
         self.seen_late: set[str] = set()
         self.whole = False
@@ -261,19 +267,33 @@ class Recorder(Mode):
             return self.leaf(path, module, run, args, kwargs)
         owner = self.owners.setdefault(path, Owner())
         owner.calls.append(tree_map(_shell, (args, kwargs)))
-        given = {id(value) for value in tensors_in((args, kwargs))}
-        number, start = len(owner.calls), len(self.calls)
-        frame = Frame(path, number, arguments=given)
+        given = list(tensors_in((args, kwargs)))
+        self._follow_states(path, given)
+        number, first = len(owner.calls), len(self.calls)
+        frame = Frame(path, number, arguments=set(map(id, given)))
         if number == 1:
             owner.orders = frame.code.orders
         self._frames.append(frame)
-        owner.spans.append((start, start))
+        owner.spans.append((first, first))
         try:
             return run(*args, **kwargs)
         finally:
             self._note_draws()
             self._frames.pop()
-            owner.spans[number - 1] = (start, len(self.calls))
+            owner.spans[number - 1] = (first, len(self.calls))
+
+    def _follow_states(self, path: str, given: "list[typed.Tensor]") -> None:
+        """Write down what a module is called with, states that depend on no input as if they came of the first one."""
+        for place, value in enumerate(given):
+            if (path, place) in self.states and id(value) not in {**self._edges, **self._names}:
+                known, first = tensor_of(value), self.calls[0]
+                operands = Operand(Edge(first.name), first.outputs[0]), self._operand(value)
+                name = self._name(self._frame.path, "state")
+                self.calls.append(Call(name, self._place(), start, None, "", operands, (operands, {}), (known,)))
+                self.bind(value, Edge(name))
+        live = [id(value) in self._edges for value in given]
+        sizes = [tuple(map(int, value.shape)) for value in given]
+        self.passed.setdefault(path, []).append(tuple(zip(sizes, live, strict=True)))
 
     def _note_draws(self) -> None:
         """What was drawn since the last call was drawn by the code that runs now."""
