@@ -27,6 +27,21 @@ class Frozen(Layers):
         return self.out(h + self.a(x))
 
 
+class Inferred(Layers):
+    """The same, as tensors that no backward pass may keep: a copy of them may be."""
+
+    @torch.inference_mode()
+    def frozen(self, x):
+        return torch.relu(self.still(x))
+
+    def forward(self, x):
+        with torch.inference_mode(), torch.no_grad():
+            h = self.still(x)
+        with torch.inference_mode(mode=False):
+            h = h.clone() + self.frozen(x).clone()
+        return self.out(h + self.a(x))
+
+
 class Nested(Layers):
     @torch.no_grad()
     def target(self, x):
@@ -67,7 +82,7 @@ def switched(model, x):
     return addcat.switch(model, {site: "concat"}, example_inputs=(x,)).model
 
 
-@pytest.mark.parametrize("kind", [Frozen, Nested, Kept, Half, Full])
+@pytest.mark.parametrize("kind", [Frozen, Inferred, Nested, Kept, Half, Full])
 @pytest.mark.parametrize("half", [False, True])
 def test_what_runs_without_gradients_or_in_few_bits_still_does(kind, half):
     torch.manual_seed(0)

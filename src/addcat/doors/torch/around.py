@@ -1,4 +1,4 @@
-"""What a module's own code runs under, and changes for a part of it: `torch.no_grad()` and `torch.autocast`.
+"""What a module's own code runs under, and changes for a part of it: no gradients, and `torch.autocast`.
 
 Torch holds both in its own state, and no operation shows them. So they are written down where they change: a part of a
 network that is not trained would be trained, and one of few bits would run in all of them.
@@ -29,6 +29,7 @@ class Around:
         self._caller: typed.fx.Node | None = None
         self._off = False
         self._casts: list[typed.fx.Node] = []
+        self._before: list[bool] = []
 
     @property
     def changes(self) -> bool:
@@ -50,7 +51,10 @@ class Around:
 
     @contextmanager
     def noticed(self, own: Callable[[], bool]) -> Generator[None]:
-        """Within, changes of precision are seen.
+        """Within, changes of precision are seen, and `torch.inference_mode`, which is written down as `no_grad`.
+
+        What it computes is the same, and not trained; the tensors may be kept for a backward pass, which switched
+        code that reads them otherwise may do.
 
         Args:
             own: Whether it is the module's own code that runs.
@@ -72,12 +76,27 @@ class Around:
                 self._graph.call_function(_amp._exit_autocast, (self._casts.pop(),))
             return end(cast, *error)
 
+        def enter_inference(mode: Any) -> None:
+            if own():
+                self._before.append(self._off)
+                self.gradients(not (mode.mode or self._off))
+            into(mode)
+
+        def leave_inference(mode: Any, *error: Any) -> None:
+            if own() and self._before:
+                self.gradients(not self._before.pop())
+            out_of(mode, *error)
+
+        inference = _torch.inference_mode
+        into, out_of = inference.__enter__, inference.__exit__
         kind.__enter__, kind.__exit__ = enter, leave
+        inference.__enter__, inference.__exit__ = enter_inference, leave_inference
         try:
             with uncached():
                 yield
         finally:
             kind.__enter__, kind.__exit__ = begin, end
+            inference.__enter__, inference.__exit__ = into, out_of
 
 
 @contextmanager
