@@ -154,3 +154,52 @@ def test_the_class_of_a_loss():
     assert str(error.value) == (
         "loss=CrossEntropyLoss is a class, not a loss. Pass one that is made: loss=CrossEntropyLoss()."
     )
+
+
+def dice(output, target):
+    return 1 - (output.softmax(1)[:, 1] * target).sum() / (output.softmax(1)[:, 1].sum() + target.sum() + 1)
+
+
+@pytest.mark.parametrize(
+    ("loss", "words"),
+    [
+        (nn.CrossEntropyLoss(), "CrossEntropyLoss, given"),
+        (nn.functional.cross_entropy, "cross_entropy, given"),
+        (None, "CrossEntropyLoss, which whole numbers as targets suggest"),
+        (dice, "dice, given; it has no value for one example, so pairs of seeds alone carry the interval"),
+    ],
+)
+def test_losses(loss, words):
+    output, target = torch.randn(6, 3), torch.tensor([0, 1, 2, 0, 1, 2])
+    found, said = resolve(loss, output, (target.numpy(),))
+    assert said == words
+    values = found.per_example(output, target, 6)
+    assert values.shape == (6,)
+    torch.testing.assert_close(values.mean(), found.mean(output, target))
+    assert found.coupled == (loss is dice)
+
+
+def test_losses_of_maps_and_of_objects():
+    class Output:
+        logits = torch.randn(4, 3, 2, 2)
+
+    target = torch.zeros(4, 2, 2, dtype=torch.long)
+    found, _ = resolve(nn.CrossEntropyLoss(ignore_index=-1), Output(), (target.numpy(),))
+    assert found.per_example(Output(), target, 4).shape == (4,)
+    found, said = resolve(None, torch.randn(4, 1), (np.zeros((4, 1), "float32"),))
+    assert said == "MSELoss, which targets like the output suggest"
+    assert found.per_example([torch.ones(4, 1)], torch.zeros(4, 1), 4).tolist() == [1.0] * 4
+
+
+def test_losses_that_are_none():
+    with pytest.raises(OptionError) as error:
+        resolve("mse", torch.ones(2, 1), (np.ones(2),))
+    assert str(error.value) == (
+        "loss='mse' is not a loss of torch. Expected a module or function of (output, target), such as "
+        "torch.nn.CrossEntropyLoss(); on the command line torch.nn:CrossEntropyLoss."
+    )
+    with pytest.raises(DataError) as error:
+        resolve(None, torch.ones(2, 1), (np.ones(2),))
+    assert str(error.value) == (
+        "The targets, of shape (2,), suggest no loss. Pass loss= (--loss), such as torch.nn.CrossEntropyLoss()."
+    )
