@@ -88,3 +88,38 @@ def test_weights_on_both_sides_are_refused():
         "'two' lies before the merge and shares 'two.bias' with what lies behind it, so neither can be frozen alone. "
         "Use 'finetune'."
     )
+
+
+class Cell(nn.Module):
+    """Called several times, with a merge inside."""
+
+    def __init__(self):
+        super().__init__()
+        self.norm, self.mix, self.bias = nn.BatchNorm1d(4), nn.Linear(4, 4), nn.Parameter(torch.zeros(4, 4))
+
+    def forward(self, x):
+        return x + self.mix(torch.relu(self.norm(nn.functional.linear(x, self.bias))))
+
+
+class Around(nn.Module):
+    """A loop before the merge, and one behind it."""
+
+    def __init__(self):
+        super().__init__()
+        self.first, self.side, self.then, self.head = Cell(), nn.Linear(4, 4), Cell(), nn.Linear(4, 2)
+
+    def forward(self, x):
+        for _ in range(2):
+            x = self.first(x)
+        x = torch.tanh(x) + self.side(x)
+        for _ in range(2):
+            x = self.then(x)
+        return self.head(x)
+
+
+def test_modules_that_are_called_several_times_are_frozen_or_trained_whole():
+    model, left, moved = trained(Around())
+    assert left == 5 + 2
+    assert {name.split(".")[0] for name in moved} == {"then", "head"}
+    assert not model.first.norm.training
+    assert model.then.norm.training

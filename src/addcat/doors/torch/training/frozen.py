@@ -55,18 +55,23 @@ def train(model: "typed.nn.Module") -> None:
         module.eval()
 
 
+def _calls(node: Node) -> Iterator[Call]:
+    """The recorded calls that a node stands for: of a module that is called several times all that it makes."""
+    for inner in () if node.body is None else node.body.nodes.values():
+        yield from _calls(inner)
+    if isinstance(node.native, Call):
+        yield node.native
+
+
 def _modules(node: Node) -> Iterator[str]:
-    call: Call | None = node.native
-    if call is not None and call.module is not None:
-        yield call.path
+    yield from (call.path for call in _calls(node) if call.module is not None)
 
 
 def _parameters(node: Node, model: "typed.nn.Module") -> Iterator[str]:
     """Names of the parameters that a node reads."""
-    call: Call | None = node.native
     for path in _modules(node):
         yield from (f"{path}.{name}" for name, _ in model.get_submodule(path).named_parameters())
-    if call is not None and call.module is None:
-        paths = [operand.path for operand in call.operands] + [p for o in call.operands for p, _ in o.sources]
-        known = dict(model.named_parameters(remove_duplicate=False))
-        yield from (path for path in paths if path in known)
+    operands = [operand for call in _calls(node) if call.module is None for operand in call.operands]
+    paths = [operand.path for operand in operands] + [path for operand in operands for path, _ in operand.sources]
+    known = dict(model.named_parameters(remove_duplicate=False))
+    yield from (path for path in paths if path in known)
