@@ -69,10 +69,11 @@ def test_pages_reports_and_json_show_it(advised, model):
     assert "squares" in html
 
 
-def test_without_pairs_there_is_no_metric_and_that_is_said(model):
-    found = addcat.advise(model, DATA, validation=HELD, effort="score", metric="mae")
+@pytest.mark.parametrize(("metric", "said"), [("mae", "mae is"), (["mae", "rmse"], "mae and rmse are")])
+def test_without_pairs_there_is_no_metric_and_that_is_said(model, metric, said):
+    found = addcat.advise(model, DATA, validation=HELD, effort="score", metric=metric)
     assert found.verdicts[0].metrics == ()
-    assert "mae is measured on trained pairs, and none were trained." in found.notes
+    assert f"{said} measured on trained pairs, and none were trained." in found.notes
     assert "Further metrics" not in render(found.page(), width=120)
 
 

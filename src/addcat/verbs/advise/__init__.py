@@ -215,7 +215,9 @@ def _notes(verdicts: Sequence[Verdict], ready: Prepared) -> list[str]:
             f"No validation data were given: {ready.held.count} examples of the data were put aside to judge on."
         )
     if ready.metrics and not any(verdict.metrics for verdict in verdicts):
-        notes.append(f"{ready.metrics[0].name} is measured on trained pairs, and none were trained.")
+        names = " and ".join(metric.name for metric in ready.metrics)
+        are = "is" if len(ready.metrics) == 1 else "are"
+        notes.append(f"{names} {are} measured on trained pairs, and none were trained.")
     notes.extend(_beside_its_own(verdicts, ready.first.loss))
     if stays := [name for name, merges in ready.questions if all(frozen_behind(ready.graph, one) for one in merges)]:
         notes.append(
