@@ -1,5 +1,7 @@
 """What people's training scripts do, and what the verbs make of it."""
 
+from collections import deque
+
 import numpy as np
 import pytest
 import torch
@@ -189,3 +191,65 @@ def test_an_encoder_that_packs_padded_tensors_is_switched():
     done = addcat.switch(model, {"encoder.layers.0.add": "concat"}, example_inputs=(x, padding)).model
     with torch.no_grad():
         torch.testing.assert_close(done(x, padding), model(x, padding))
+
+
+class Keeping(nn.Module):
+    """Hooks keep what layers give in lists and dicts of the model's, one within another."""
+
+    def __init__(self):
+        super().__init__()
+        self.a, self.b, self.out = nn.Linear(8, 4), nn.Linear(8, 4), nn.Linear(4, 2)
+        self._seen, self.latest, self.by_name, self.names = [], deque([0], maxlen=2), {"a": [], "b": []}, {"a"}
+        self.a.register_forward_hook(self.keep)
+
+    def keep(self, *call):
+        self._seen.append(call[2])
+        self.latest.append(call[2])
+        self.by_name["a"].append(call[2])
+        self.names.add("b")
+
+    def forward(self, x):
+        return self.out(torch.relu(self.a(x)) + torch.relu(self.b(x)))
+
+
+def test_what_a_model_keeps_in_lists_and_dicts_is_as_before():
+    model, x = Keeping(), torch.randn(6, 8)
+    held = model._seen, model.latest, model.by_name["a"], model.names
+    addcat.inspect(model, example_inputs=(x,))
+    assert held == ([], deque([0], maxlen=2), [], {"a"})
+    assert all(a is b for a, b in zip(held[:2], (model._seen, model.latest), strict=True))
+
+
+class Closing(nn.Module):
+    """Its hook is a function that knows the model it was written in."""
+
+    def __init__(self):
+        super().__init__()
+        self.a, self.b, self.out, self._seen = nn.Linear(8, 4), nn.Linear(8, 4), nn.Linear(4, 2), []
+        self.a.register_forward_hook(lambda *call: self._seen.append(call[2]))
+
+    def forward(self, x):
+        self._seen.clear()
+        merged = torch.relu(self.a(x)) + torch.relu(self.b(x))
+        return self.out(merged) + self._seen[0][:, :2]
+
+
+class Around(nn.Module):
+    """Such a model, and a merge beside it."""
+
+    def __init__(self):
+        super().__init__()
+        self.inner, self.side, self.out = Closing(), nn.Linear(8, 2), nn.Linear(2, 2)
+
+    def forward(self, x):
+        return self.out(torch.relu(self.inner(x)) + torch.relu(self.side(x)))
+
+
+def test_a_model_whose_copies_do_not_run_is_said_to_be_one():
+    with pytest.raises(ModelError) as caught:
+        addcat.switch(Around(), {"add": "concat"}, example_inputs=(torch.randn(6, 8),))
+    assert str(caught.value) == (
+        "A copy of Around does not run, with no merge changed: Closing 'inner' raised IndexError: list index out of "
+        "range. Hooks that are functions keep to the module that they were written around; let them be methods of it "
+        "(register_forward_hook(self.keep)), which are copied with it, so that copy.deepcopy(model) runs."
+    )

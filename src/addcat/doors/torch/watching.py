@@ -5,10 +5,11 @@ their own way.
 """
 
 import threading
+from collections import deque
 from collections.abc import Callable, Generator, Iterable
 from contextlib import contextmanager
 from functools import partial
-from typing import TYPE_CHECKING, Any, Protocol, cast
+from typing import TYPE_CHECKING, Any, Protocol, TypeGuard, cast
 
 from addcat.doors.torch.tables import named_modules
 from addcat.doors.torch.tensors import version_of
@@ -166,9 +167,11 @@ def untouched(root: "typed.nn.Module") -> Generator[dict[str, list[str]]]:
 
 
 _TABLES = ("_parameters", "_buffers", "_modules")
-Held = list[Any] | dict[Any, Any]
-Container = tuple[str, Held, Held]
-"""A list or dict of a module: its name, itself, and a copy of it."""
+_OWN = frozenset(_nn.Module().__dict__)
+"""What torch itself keeps on a module."""
+Held = list[Any] | deque[Any] | dict[Any, Any] | set[Any]
+Container = tuple[str, Held, list[Any] | dict[Any, Any]]
+"""What holds others on a module, or in such: the name of the attribute, itself, and a copy of it."""
 
 
 def _held(module: "typed.nn.Module") -> dict[str, Any]:
@@ -181,29 +184,43 @@ def _is_table(name: str, value: object) -> bool:
 
 
 def _containers(module: "typed.nn.Module") -> list[Container]:
-    """Lists and dicts that a module holds, with copies of what is in them: hooks keep tensors there."""
-    found = [(name, value) for name, value in module.__dict__.items() if type(value) in (dict, list)]
-    return [(name, value, value.copy()) for name, value in found if not name.startswith("_")]
+    """Lists, dicts and the like that a module holds, with copies of what is in them: hooks keep tensors there."""
+    found: dict[int, Container] = {}
+    waiting: list[tuple[str, object]] = [(name, one) for name, one in module.__dict__.items() if name not in _OWN]
+    while waiting:
+        name, value = waiting.pop()
+        if _is_held(value) and id(value) not in found:
+            found[id(value)] = (name, value, dict(value) if isinstance(value, dict) else list(value))
+            waiting += [(name, inner) for inner in _inside(value)]
+    return list(found.values())
+
+
+def _is_held(value: object) -> TypeGuard[Held]:
+    return isinstance(value, list | deque | dict | set)
+
+
+def _inside(held: Held) -> list[Any]:
+    return list(held.values() if isinstance(held, dict) else held)
 
 
 def _refill(containers: list[Container]) -> list[str]:
     """Put back what was in lists and dicts; the names of those that had changed."""
-    changed: list[str] = []
+    changed: dict[str, None] = {}
     for name, value, before in containers:
         if _values(value, before):
             continue
-        changed.append(name)
+        changed[name] = None
         value.clear()
-        if isinstance(value, dict):
+        if isinstance(value, dict | set):
             value.update(before)
         else:
             value.extend(before)
-    return changed
+    return list(changed)
 
 
 def _values(now: Held, before: Held) -> bool:
     """Whether two lists, or two dicts, hold the same objects."""
-    one, other = (list(held.values()) if isinstance(held, dict) else held for held in (now, before))
+    one, other = _inside(now), _inside(before)
     return len(one) == len(other) and all(a is b for a, b in zip(one, other, strict=True))
 
 

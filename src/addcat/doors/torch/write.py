@@ -63,7 +63,7 @@ def write(
     if todo.edits or todo.replaced or todo.passed:
         opened = unnested(graph, old)
         changed = [name for name, node in old.nodes.items() if _is_changed(node, opened.graph)]
-        _require_run(made, recording.example, list(dict.fromkeys(opened.sites.get(name, name) for name in changed)))
+        _require_run(made, recording, list(dict.fromkeys(opened.sites.get(name, name) for name in changed)))
     if not weights:
         redraw(made, 0 if seed is None else seed, factory)
     for module in made.modules():
@@ -78,13 +78,12 @@ def _is_changed(node: Node, graph: Graph) -> bool:
     return OPS[node.op].merge and (now is None or now.op != node.op or now.native is not node.native)
 
 
-def _require_run(made: "typed.nn.Module", example: Example, sites: list[str]) -> None:
+def _require_run(made: "typed.nn.Module", recording: Recording, sites: list[str]) -> None:
     """Run a module once whose merges were changed: what a user's code asks of sizes is not seen in a recording."""
-    call = example_of(example, [array_of(tensor) for tensor in example.tensors], made)
     try:
-        with drawn_alike(), untouched(made), in_mode(made, training=False), _torch.no_grad():
-            made(*call.args, **call.kwargs)
+        _run_once(made, recording.example)
     except Exception as error:
+        _require_copies_run(recording)
         reason = str(error).rstrip(".") if isinstance(error, ModelError) else words_of(made, error)
         refusals = [Refusal("AC118", site, f"{reason} once it was changed") for site in sites]
         listed = ", ".join(map(repr, sites))
@@ -92,6 +91,29 @@ def _require_run(made: "typed.nn.Module", example: Example, sites: list[str]) ->
             f"{listed} cannot be changed: {reason} once {'it was' if len(sites) == 1 else 'they were'} [AC118]. "
             "The code around has to take the new sizes; change it, or leave the merge as it is.",
             refusals,
+        ) from error
+
+
+def _run_once(model: "typed.nn.Module", example: Example) -> None:
+    call = example_of(example, [array_of(tensor) for tensor in example.tensors], model)
+    with drawn_alike(), untouched(model), in_mode(model, training=False), _torch.no_grad():
+        model(*call.args, **call.kwargs)
+
+
+def _require_copies_run(recording: Recording) -> None:
+    """Refuse a module whose copies do not run as they are: no switch is to blame.
+
+    Raises:
+        ModelError: if one does not.
+    """
+    copied = _copied(recording.model)
+    try:
+        _run_once(copied, recording.example)
+    except Exception as error:
+        raise ModelError(
+            f"A copy of {type(copied).__name__} does not run, with no merge changed: {words_of(copied, error)}. Hooks "
+            "that are functions keep to the module that they were written around; let them be methods of it "
+            "(register_forward_hook(self.keep)), which are copied with it, so that copy.deepcopy(model) runs."
         ) from error
 
 
