@@ -101,14 +101,16 @@ class Merge:
 
 
 def is_merge(node: Node) -> bool:
-    """Whether a node merges tensors of the model; masks (booleans) and constants do not count.
+    """Whether a node merges tensors of the model; masks (booleans), constants and single numbers do not count.
+
+    A single number, such as a loss that a model gives, belongs to no example and has no channels.
 
     Examples:
         >>> from addcat.graph import Tensor
         >>> is_merge(Node("x_plus_3", "shift", (Edge("x"),), (Tensor((None, 4)),)))
         False
     """
-    return OPS[node.op].merge and bool(node.inputs) and node.dtype != "bool"
+    return OPS[node.op].merge and bool(node.inputs) and node.dtype != "bool" and node.shape != ()
 
 
 JOINS = ("cat", "concat", "concatenate", "hstack", "vstack", "dstack", "stack")

@@ -253,3 +253,34 @@ def test_a_model_whose_copies_do_not_run_is_said_to_be_one():
         "range. Hooks that are functions keep to the module that they were written around; let them be methods of it "
         "(register_forward_hook(self.keep)), which are copied with it, so that copy.deepcopy(model) runs."
     )
+
+
+class Spectral(nn.Module):
+    """Weights of complex numbers beside a layer, as a Fourier neural operator has them; it gives its penalty too."""
+
+    def __init__(self):
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(8, 8, 5, dtype=torch.cfloat) / 8)
+        self.side, self.out = nn.Conv1d(8, 8, 1), nn.Conv1d(8, 1, 1)
+
+    def forward(self, x):
+        modes = torch.einsum("bim,iom->bom", torch.fft.rfft(x), self.weight)
+        y = torch.tanh(torch.fft.irfft(modes, n=8) + self.side(x))
+        return self.out(y), y.square().mean() + self.weight.abs().mean() * y.abs().mean()
+
+
+@pytest.mark.filterwarnings("error")
+def test_complex_weights_are_verified_and_drawn_whole():
+    torch.manual_seed(0)
+    model, x = Spectral(), torch.randn(4, 8, 8)
+    done = addcat.switch(model, {"add": "concat"}, example_inputs=(x,))
+    torch.testing.assert_close(done.model(x)[0], model(x)[0])
+    fresh = addcat.switch(model, {"add": "concat"}, fresh=True, example_inputs=(x,)).model
+    assert not torch.isclose(fresh.weight, model.weight).any()
+    for part in (fresh.weight.real, fresh.weight.imag):
+        assert 0.08 < float(part.detach().std()) < 0.1
+
+
+def test_sums_of_single_numbers_are_no_merges():
+    found = addcat.inspect(Spectral(), example_inputs=(torch.randn(4, 8, 8),)).merges
+    assert [merge.site for merge in found] == ["add"]

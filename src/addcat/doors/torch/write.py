@@ -278,10 +278,11 @@ def _seed(seed: int, path: str) -> int:
 def _redraw_alone(parameter: "typed.nn.Parameter") -> None:
     """A parameter that no module draws: normal, with the mean and spread that it has; a constant one stays."""
     with _torch.no_grad():
-        values = parameter.float()
+        drawn = _torch.view_as_real(parameter) if parameter.is_complex() else parameter
+        values = drawn.float()
         spread = float(values.std(correction=0)) if values.numel() else 0.0
         if spread > 0:
-            parameter.copy_(_torch.normal(float(values.mean()), spread, parameter.shape))
+            drawn.copy_(_torch.normal(float(values.mean()), spread, drawn.shape))
 
 
 def _take_over(source: "typed.nn.Module", target: "typed.nn.Module") -> None:

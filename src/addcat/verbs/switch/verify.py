@@ -81,12 +81,17 @@ def _coarsest(graph: Graph) -> str:
 
 def _largest(a: Array, b: Array) -> float:
     """Largest difference; where both are infinite, or no number, they do not differ."""
-    old, new = np.asarray(a, np.float64), np.asarray(b, np.float64)
+    old, new = _wide(a), _wide(b)
     with np.errstate(invalid="ignore"):
         alike = (old == new) | (np.isnan(old) & np.isnan(new))
         return float(np.where(alike, 0.0, np.abs(old - new)).max(initial=0.0))
 
 
 def _relative(a: Array, b: Array) -> float:
-    size = np.abs(np.asarray(a, np.float64))
+    size = np.abs(_wide(a))
     return _largest(a, b) / max(float(size.max(initial=0.0, where=np.isfinite(size))), 1e-30)
+
+
+def _wide(array: Array) -> Array:
+    """At double precision, complex numbers as such."""
+    return np.asarray(array, np.complex128 if np.iscomplexobj(array) else np.float64)
