@@ -9,7 +9,16 @@ from networks import Input, keras, layers
 from problems import examples, linear_pair, problem, two_inputs
 
 import addcat
-from addcat.evidence.baseline import constant_losses, doubt, learnt, mean_of, nothing_learnt, worse_than_constant
+from addcat.data.examples import Examples
+from addcat.evidence.baseline import (
+    beats_constant,
+    constant_losses,
+    doubt,
+    learnt,
+    mean_of,
+    nothing_learnt,
+    worse_than_constant,
+)
 from addcat.evidence.finetune import finetune
 from addcat.evidence.meter import Meter
 from addcat.report import rows
@@ -32,6 +41,31 @@ def test_a_constant_beside_arms():
     )
     alike = constant + rng.normal(0, 0.5, (4, 200))  # neither better nor worse beyond noise
     assert (learnt([alike], constant), worse_than_constant([alike], constant)) == (False, False)
+
+
+class Judge:
+    """Gives losses of a network by a function of its inputs and the targets."""
+
+    def __init__(self, judged):
+        self.judged = judged
+
+    def losses_of(self, model, losses, held):
+        return self.judged(held.inputs[0], held.targets[0])
+
+
+@pytest.mark.parametrize(
+    ("judged", "beats"),
+    [
+        (lambda x, y: (x - y) ** 2, True),
+        (lambda x, y: (0 * x - y) ** 2, False),
+        (lambda x, y: np.full(len(x), ((0 * x - y) ** 2).mean()), False),  # one value for the batch
+        (lambda x, y: np.full(len(x), (x**2).mean()), True),  # as one that is computed within the model
+    ],
+)
+def test_a_network_is_held_against_shuffled_targets(judged, beats):
+    y = np.random.default_rng(0).normal(size=100)
+    held = Examples((y + 0.1,), (y,))
+    assert beats_constant(Judge(judged), None, None, held) == (pytest.approx(judged(y + 0.1, y).mean()), beats)
 
 
 def test_two_runs_that_both_do_better_have_learnt_however_they_differ():

@@ -105,3 +105,40 @@ def test_where_no_constant_has_a_finite_loss_it_is_infinite():
         judged(Counts(), lambda output, target: (output - target).float().mean(), (label,), None).tolist()
         == [np.inf] * ROWS
     )
+
+
+class Penalised(nn.Module):
+    """Gives a class, and a penalty for each example or for all of them, which its loss adds."""
+
+    def __init__(self, whole):
+        super().__init__()
+        self.kind, self.whole = nn.Linear(3, 2), whole
+
+    def forward(self, x):
+        penalty = x.new_full((len(x),), 0.5)
+        return self.kind(x), penalty.mean() if self.whole else penalty
+
+
+@pytest.mark.parametrize("whole", [True, False])
+def test_a_penalty_that_the_module_gives_stays(whole):
+    def loss(output, target):
+        return nn.functional.cross_entropy(output[0], target) + 2 * output[1].mean()
+
+    found = judged(Penalised(whole), loss, (torch.arange(ROWS) % 2,), None)
+    np.testing.assert_allclose(found, np.full(ROWS, np.log(2) + 1), rtol=1e-4)
+
+
+def test_a_loss_that_the_module_computes_has_no_constant():
+    class Labelled(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.kind = nn.Linear(3, 2)
+
+        def forward(self, x):
+            logits = self.kind(x)
+            return {"loss": nn.functional.cross_entropy(logits, (x[:, 0] > 0).long()), "scores": logits}
+
+    def loss(output, target):
+        return output["loss"]
+
+    assert judged(Labelled(), loss, (torch.arange(ROWS) % 2,), None).tolist() == [np.inf] * ROWS

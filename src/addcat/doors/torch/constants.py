@@ -2,7 +2,8 @@
 
 Every tensor of the output has one value for each of its channels, at all positions and for all examples. The values
 are found by L-BFGS from zero, so a loss of the user's own will do, of a dict or a tuple of outputs too. A loss that
-couples the examples of a batch is called on batches as large as those that the network is judged on.
+couples the examples of a batch is called on batches as large as those that the network is judged on. Where the loss
+falls for ever with an output, such as a loss or a penalty that the module gives itself, that one stays as it gives it.
 """
 
 from collections.abc import Callable
@@ -32,6 +33,8 @@ NEAR = 1e-3
 """By how much the sum of an output's probabilities may miss one."""
 MOST = 4096
 """Examples that the values are found from, at the most."""
+FEW = 64
+"""Examples that say what an output is on average where it stays."""
 
 
 def constant_losses(
@@ -47,7 +50,8 @@ def constant_losses(
         example: What the model is called with.
 
     Returns:
-        Array (examples,); infinite where the output holds no real numbers, or no constant has a finite loss.
+        Array (examples,); infinite where the loss is computed of no real numbers of the output that could be constant,
+        or no constant has a finite loss.
     """
     device, rows = device_of(model), min(2, data.count)
 
@@ -73,19 +77,45 @@ def constant_losses(
         return np.full(held.count, np.inf)
     first = held_losses()  # all zero
     some = data.rows(np.arange(min(data.count, BATCH if loss.coupled else MOST)))
-    optimizer = _torch.optim.LBFGS(constants.values, max_iter=100, line_search_fn="strong_wolfe")
-
-    def closure() -> "typed.Tensor":
-        optimizer.zero_grad()
-        mean = judged(some).mean()
-        _torch.autograd.backward(mean)
-        return mean
-
-    with _torch.enable_grad():
-        optimizer.step(closure)
+    endless = _find(constants.values, lambda: judged(some).mean())
+    if endless:
+        constants.keep(endless, given(min(FEW, data.count)))
+        first = held_losses()
+        if _find(constants.values, lambda: judged(some).mean()):
+            return np.full(held.count, np.inf)
     last = held_losses()
     found = last if np.isfinite(last).all() else first
     return found if np.isfinite(found).all() else np.full(held.count, np.inf)
+
+
+def _find(values: "list[typed.Tensor]", mean: "Callable[[], typed.Tensor]") -> list[int]:
+    """Find the values of the lowest mean loss.
+
+    Returns:
+        The places of those with which it falls for ever; of all where it depends on none.
+    """
+
+    def closure() -> "typed.Tensor":
+        optimizer.zero_grad()
+        loss = mean()
+        _torch.autograd.backward(loss)
+        return loss
+
+    asked = [value for value in values if value.requires_grad]
+    with _torch.enable_grad():
+        if not asked or not mean().requires_grad:
+            return [*range(len(values))]
+        optimizer = _torch.optim.LBFGS(asked, max_iter=100, line_search_fn="strong_wolfe")
+        closure()
+        slopes = [None if value.grad is None else value.grad.clone() for value in values]
+        optimizer.step(closure)
+        closure()
+    return [place for place, slope in enumerate(slopes) if slope is not None and _is_same(slope, values[place].grad)]
+
+
+def _is_same(slope: "typed.Tensor", later: "typed.Tensor | None") -> bool:
+    """Whether a loss still falls as it did at first."""
+    return later is not None and bool(slope.any()) and bool(_torch.allclose(later, slope, rtol=NEAR, atol=0.0))
 
 
 def _sizes(output: object) -> list[tuple[int, ...]]:
@@ -129,6 +159,13 @@ class _Constants:
             for tensor in tensors_in(output)
             if tensor.is_floating_point()
         ]
+
+    def keep(self, places: list[int], output: object) -> None:
+        """Let some values be what the module gives on average, and begin anew with the others."""
+        given = [tensor for tensor in tensors_in(output) if tensor.is_floating_point()]
+        for place, value in enumerate(self.values):
+            mean = float(given[place].mean()) if place in places else 0.0
+            self.values[place] = _torch.full_like(value, mean).requires_grad_(place not in places)
 
     def _shape(self, tensor: "typed.Tensor") -> tuple[int, ...]:
         sizes = tensor.shape[1:] if self._is_batch(tensor) else tensor.shape
