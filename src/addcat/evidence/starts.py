@@ -12,6 +12,7 @@ beside: the other arm alone, drawn anew, held against the given network, which i
 here: nothing is drawn; the network as it is, and switched with as little loss as can be.
 """
 
+from dataclasses import replace
 from typing import Literal
 
 from addcat.data.examples import Arrays
@@ -54,13 +55,16 @@ def starts_of(problem: Problem, arms: dict[str, Graph], kind: Kind, seed: int) -
 
 
 def _warmed(problem: Problem, fresh: Graph) -> Graph:
-    """A network drawn anew, with the trained weights in every layer that no merge in question comes before."""
+    """A network drawn anew, with the trained weights in every layer that no merge in question comes before.
+
+    Each reads what it read: what has no weights may go by another name there, as stacks do behind one that is gone.
+    """
     root = problem.root
     sites = {merge.site for merge in problem.merges}
     behind = {name for name in fresh.nodes if name in sites or sites & fresh.ancestors(name)}
     layers = {fresh.nodes[name].layer for name in behind if fresh.nodes[name].layer}
     kept = [
-        root.nodes[name]
+        replace(root.nodes[name], inputs=node.inputs)
         for name, node in fresh.nodes.items()
         if name in root.nodes and name not in behind and node.layer not in layers and (node.weights or node.body)
     ]

@@ -284,3 +284,41 @@ def test_complex_weights_are_verified_and_drawn_whole():
 def test_sums_of_single_numbers_are_no_merges():
     found = addcat.inspect(Spectral(), example_inputs=(torch.randn(4, 8, 8),)).merges
     assert [merge.site for merge in found] == ["add"]
+
+
+class Stacks(nn.Module):
+    """Two stacks, the first of which is summed: without it the second would have another name."""
+
+    def __init__(self):
+        super().__init__()
+        self.a, self.b, self.scale, self.out = nn.Linear(6, 8), nn.Linear(6, 8), nn.Parameter(torch.ones(2)), Pair()
+
+    def forward(self, x):
+        hidden = [torch.relu(self.a(x)), torch.relu(self.b(x))]
+        scaled = torch.stack(hidden) * self.scale[:, None, None]
+        return self.out(torch.stack(hidden).sum(0)) + scaled.amax(0)[:, :1]
+
+
+class StacksFirst(Stacks):
+    """The same, the summed one first."""
+
+    def forward(self, x):
+        hidden = [torch.relu(self.a(x)), torch.relu(self.b(x))]
+        merged = torch.stack(hidden).sum(0)
+        return self.out(merged) + (torch.stack(hidden) * self.scale[:, None, None]).amax(0)[:, :1]
+
+
+@pytest.mark.parametrize("model", [Stacks, StacksFirst])
+def test_stacks_beside_one_that_is_summed_are_found_again(model):
+    torch.manual_seed(0)
+    x = torch.randn(64, 6)
+    found = addcat.advise(
+        model(),
+        (x.numpy(), (x[:, :1] > 0).float().expand(-1, 16).numpy()),
+        loss=nn.MSELoss(),
+        optimizer=lambda parameters: torch.optim.Adam(parameters, 1e-2),
+        epochs=1,
+        effort="heads",
+        sites=["sum"],
+    )
+    assert found.verdicts[0].evidence[-1].estimate is not None

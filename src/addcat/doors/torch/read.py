@@ -134,6 +134,8 @@ def obstacle(call: Call, recording: Recording) -> str:
         return f"it lies outside of the code of {who}"
     if owner.problems:
         return f"{who} {owner.problems[0]}"
+    if call.name in recording.seen_old:
+        return f"{who} adds into a tensor that it reads again under its old name (write x = x + y)"
     way = way_of(recording.model.get_submodule(path), owner)
     if way.problem:
         return f"{who} {way.problem}"

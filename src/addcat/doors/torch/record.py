@@ -43,6 +43,7 @@ class Recording:
         outputs: The tensors that it gave.
         inputs: Names of its inputs.
         seen_late: Names of in-place calls whose operand was read under another name afterwards.
+        seen_old: Names of sums in place whose operand was read under its old name afterwards.
         fake: Whether it ran on fake tensors.
         values: Tensors that were asked for.
         given: What the model gave, as it gave it.
@@ -55,6 +56,7 @@ class Recording:
     outputs: tuple[Edge, ...]
     inputs: tuple[str, ...]
     seen_late: frozenset[str]
+    seen_old: frozenset[str]
     fake: bool
     values: "dict[Edge, typed.Tensor]"
     given: Any
@@ -145,6 +147,7 @@ def _run_once(
         tuple(edges),
         tuple(names),
         frozenset(recorder.seen_late),
+        frozenset(recorder.seen_old),
         fake,
         recorder.values,
         out,

@@ -65,6 +65,7 @@ class Recorder(Mode):
         passed: What each of them was called with.
         values: Tensors by edge, where they were wanted.
         seen_late: Names of in-place calls whose operand was read under another name afterwards.
+        seen_old: Names of sums in place whose operand was read under its old name afterwards.
     """
 
     def __init__(
@@ -77,6 +78,7 @@ class Recorder(Mode):
         self.passed: dict[str, list[Passed]] = {}
         self.values: dict[Edge, typed.Tensor] = {}
         self.seen_late: set[str] = set()
+        self.seen_old: set[str] = set()
         self.whole = False
         self._paths = {id(module): path for path, module in named_modules(root)}
         tensors = [*root.named_parameters(remove_duplicate=False), *root.named_buffers(remove_duplicate=False)]
@@ -85,6 +87,7 @@ class Recorder(Mode):
         self._kept: list[typed.Tensor] = []
         self._storages: dict[int, list[typed.Tensor]] = {}
         self._stale: dict[int, str] = {}
+        self._old: dict[int, str] = {}
         self._sources: dict[int, Sources] = {}
         self._counts: dict[str, int] = {}
         self._drawn: set[int] = set()
@@ -106,6 +109,8 @@ class Recorder(Mode):
     def edge(self, value: "typed.Tensor") -> Edge | None:
         """What computes a tensor; None where that does not depend on the model's inputs."""
         found = self._edges.get(id(value))
+        if id(value) in self._old:
+            self.seen_old.add(self._old[id(value)])
         late = self._stale.pop(id(value), None)
         if found is None or late is None:
             return found
@@ -163,12 +168,21 @@ class Recorder(Mode):
         written = [place for place, value in enumerate(read) if version_of(value) != versions[place]]
         if (live and word not in FACTORIES) or any(id(read[place]) in self._edges for place in written):
             self._write_down(func, None, "", (args, kwargs), read, out, written)
+            if word == "add" and out is read[0] and id(out) not in self._names:
+                return self._renamed(out)
         else:
             self._constant(read, out)
             if word in RANDOM or any(id(value) in self._drawn for value in read):
                 self._drawn.update(map(id, tensors_in(out)))
                 self._kept.extend(tensors_in(out))
         return out
+
+    def _renamed(self, value: "typed.Tensor") -> "typed.Tensor":
+        """What a sum in place gives, told apart from its operand: a sum elsewhere could not be read under that name."""
+        name, alias = self._edges[id(value)], value.detach()
+        self._old[id(value)] = name.node
+        self.bind(alias, name)
+        return alias
 
     def _varies(self, value: "typed.Tensor") -> bool:
         """Whether a tensor that does not depend on the inputs may be another one at the next call all the same."""
