@@ -5,12 +5,12 @@ inputs is followed by the identity of tensors, so each is kept alive until the e
 tensor is gone. What is written in place is the same object, and is found under its newest name.
 """
 
-import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from addcat.doors.torch.calls import Call, Given, Operand, Owner, Place, Sources, function_word
 from addcat.doors.torch.leaves import is_leaf
+from addcat.doors.torch.names import Names
 from addcat.doors.torch.rounds import Rounds, called_by_user, location
 from addcat.doors.torch.states import Passed, States, start
 from addcat.doors.torch.tables import children_of, named_modules
@@ -34,8 +34,6 @@ FACTORIES = {
     *("new_zeros", "new_ones", "new_empty", "new_full", "new_tensor"),
 }
 """They take a tensor for its shape alone."""
-NUMBERED = re.compile(r"#\d+$")
-"""What the names of later calls end in."""
 
 
 @dataclass(slots=True)
@@ -89,7 +87,7 @@ class Recorder(Mode):
         self._stale: dict[int, str] = {}
         self._old: dict[int, str] = {}
         self._sources: dict[int, Sources] = {}
-        self._counts: dict[str, int] = {}
+        self._called = Names()
         self._drawn: set[int] = set()
         self._counted: set[int] = set()
         self._frames: list[Frame] = []
@@ -116,7 +114,7 @@ class Recorder(Mode):
             return found
         self.seen_late.add(late)
         operands = tuple(Operand(edge, tensor_of(value)) for edge in (found, Edge(late)))
-        name = self._name(self._frame.path, "written")
+        name = self._name("written")
         call = Call(name, self._place(), _written_through, None, "", operands, (operands, {}), (tensor_of(value),))
         self.calls.append(call)
         self.bind(value, Edge(name))
@@ -235,7 +233,7 @@ class Recorder(Mode):
             results = [read[written[0]]]
         if not results:
             return
-        name = self._name(path, "") if module is not None else self._name(self._frame.path, function_word(func))
+        name = self._called.module(path) if module is not None else self._name(function_word(func))
         known = tuple(tensor_of(value) for value in results)
         place = self._place()
         device = str(results[0].device)
@@ -260,7 +258,7 @@ class Recorder(Mode):
         """An input of the model."""
         call = Call(name, Place("", 0, 0), None, None, "", (), ((), {}), (tensor_of(value),))
         self.calls.append(call)
-        self._counts[name] = 1
+        self._called.take(name)
         self.bind(value, Edge(name))
 
     def call(self, module: "typed.nn.Module", run: Run, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -302,7 +300,7 @@ class Recorder(Mode):
             if (path, place) in self.states and id(value) not in {**self._edges, **self._names}:
                 known, first = tensor_of(value), self.calls[0]
                 operands = Operand(Edge(first.name), first.outputs[0]), self._operand(value)
-                name = self._name(self._frame.path, "state")
+                name = self._name("state")
                 self.calls.append(Call(name, self._place(), start, None, "", operands, (operands, {}), (known,)))
                 self.bind(value, Edge(name))
         live = [id(value) in self._edges for value in given]
@@ -351,24 +349,9 @@ class Recorder(Mode):
     def _owner(self) -> Owner:
         return self.owners.setdefault(self._place().owner, Owner())
 
-    def _name(self, path: str, word: str) -> str:
-        """Path and word; `#2`, `#3`, ... for later ones. A word that the owner has a child of is left to that.
-
-        Later calls of a child such as "cat#2", which stands for a function, count as that function's.
-        """
-        place = ".".join(part for part in (path, word) if part)
-        children = children_of(self.root.get_submodule(path)) if word else {}
-        function = NUMBERED.sub("", place)
-        if not word and place in self._counts:
-            place = function
-        elif not word and place != function:
-            number = int(place.rpartition("#")[2])
-            self._counts[function] = max(number, self._counts.get(function, 0))
-        while True:
-            number = self._counts[place] = self._counts.get(place, 0) + 1
-            suffix = "" if number == 1 else f"#{number}"
-            if not word or f"{word}{suffix}" not in children:
-                return place + suffix
+    def _name(self, word: str) -> str:
+        path = self._frame.path
+        return self._called.function(path, word, children_of(self.root.get_submodule(path)))
 
 
 def gives_tensor(function: Run, out: object) -> bool:
