@@ -294,6 +294,9 @@ def test_batches_that_are_dicts_are_taken_apart_by_code(folder, capsys):
     words += ["--unpack", f"{name}:unpack", "--json"]
     assert main(["advise", *words, "--effort", "finetune", "--epochs", "1"]) == 0
     assert json.loads(capsys.readouterr().out)["verdicts"][0]["site"] == "add"
+    apart = ["--data", f"{name}:named", "--unpack", f"{name}:unpack"]
+    assert main(["switch", f"{name}:Residual()", *apart, "--set", "add=concat", "-o", "dicts.pt"]) == 0
+    assert "On 40 examples of data" in capsys.readouterr().out
     loss = ["--loss", "torch.nn:CrossEntropyLoss"]
     assert main(["compare", *words, *loss, "--pairs", "2", "--steps", "3"]) == 0
     assert json.loads(capsys.readouterr().out)["settings"]["notes"][0] == "Loss: CrossEntropyLoss, given."

@@ -6,9 +6,9 @@ from typing import Annotated, Any
 
 import typer
 
-from addcat.cli.common import Custom, Json, Model, Shapes, Unsafe, Weights, give, say_note
+from addcat.cli.common import Custom, Json, Model, Shapes, Unpack, Unsafe, Weights, give, say_note
 from addcat.cli.subject import first_of
-from addcat.doors.lookup import is_lookup
+from addcat.doors.lookup import function_at, is_lookup
 from addcat.errors import OptionError
 
 
@@ -39,6 +39,7 @@ def switch(
     widen: Annotated[str, typer.Option(help="A branch too narrow for Add: project (a 1x1 layer) or pad.")] = "project",
     fresh: Annotated[bool, typer.Option("--fresh", help="Draw all weights anew, to train from scratch.")] = False,
     seed: Annotated[int | None, typer.Option(help="Of everything drawn. [default: 0]", show_default=False)] = None,
+    unpack: Unpack = None,
     input_shapes: Shapes = None,
     weights: Weights = None,
     unsafe: Unsafe = False,
@@ -59,28 +60,30 @@ def switch(
     from addcat.verbs.switch import switch as switch_model  # noqa: PLC0415
 
     _require_outputs(output, model, weights, torch=is_lookup(model) and output.suffix.lower() == ".pt")
-    shapes = parse_input_shapes(input_shapes or [])
+    apart = None if unpack is None else function_at(unpack, error=OptionError)
     network, example = load_subject(
         model,
         weights=weights,
-        shapes=shapes,
+        shapes=parse_input_shapes(input_shapes or []),
         unsafe=unsafe,
         custom=custom or [],
         say=say_note,
-        example_of=partial(first_of, data),
+        example_of=partial(first_of, data, unpack=apart),
     )
     torch = framework_of(network) == "torch"
     _require_outputs(output, model, weights, torch=torch)
-    examples = None if data is None else _examples(data, network, example)
-    switched = switch_model(network, wanted, data=examples, widen=widen, fresh=fresh, seed=seed, example_inputs=example)
+    how: dict[str, Any] = {"widen": widen, "fresh": fresh, "seed": seed, "example_inputs": example, "unpack": apart}
+    switched = switch_model(network, wanted, data=_examples(data, network, example), **how)
     save_model(switched.model, output, source=model)
     if torch:
         save_record(switched.record.to_dict(), output.with_suffix(".json"))
     give(switched.record, as_json=as_json)
 
 
-def _examples(data: str, network: Any, example: Any) -> Any:
+def _examples(data: str | None, network: Any, example: Any) -> Any:
     """The data that were named, as the model takes them."""
+    if data is None:
+        return None
     from addcat.data import load_data  # noqa: PLC0415
     from addcat.doors.base import door_for  # noqa: PLC0415
 

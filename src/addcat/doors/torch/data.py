@@ -5,18 +5,21 @@ methods that look at activations and for the held-out losses.
 """
 
 import inspect
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from addcat.data import as_dataset
+from addcat.data.dataset import Inputs
 from addcat.data.examples import Examples
 from addcat.doors.torch.examples import Example, array_of, is_dict, is_list, own_forward, tensor_of
 from addcat.doors.torch.stream import Generators, default_unpack, fetched, iterated, shown, unpacked
 from addcat.doors.torch.tensors import is_tensor, tensors_in
 from addcat.doors.torch.trees import tree_leaves, tree_map
-from addcat.errors import DataError
+from addcat.errors import DataError, OptionError
 from addcat.frameworks import torch
 from addcat.graph import Array
 from addcat.report.rows import counted
@@ -143,6 +146,41 @@ def _of_arrays(model: "typed.nn.Module", inputs: object, rows: int) -> Example:
     return Example((few(inputs),), {})
 
 
+def first_inputs(inputs: Inputs, data: Any, most: int, unpack: Unpack) -> tuple[list[Array], ...]:
+    """Inputs of the first batches of data; all generators are where they were afterwards.
+
+    Args:
+        inputs: Name and shape of each, in the model's order.
+        data: A loader, or what else `as_dataset` takes.
+        most: Batches at the most.
+        unpack: What a batch of a loader holds.
+
+    Raises:
+        DataError: if they do not fit.
+        OptionError: if there are no batches to take apart.
+    """
+    if unpack is not None and not is_loader(data):
+        raise OptionError(f"unpack= takes batches of a loader apart, and data is {shown(data)}. Leave it out.")
+    generators = Generators(0, data)
+    if unpack is None:
+        return generators.fetch(lambda: tuple(_by_name(inputs, data, most)))
+    found: list[list[Array]] = []
+    batches = iterated(generators, data)
+    while len(found) < most and (batch := fetched(generators, batches)) is not None:
+        found.append([array_of(tensor) for tensor in unpacked(batch, unpack, "cpu")[0].tensors])
+        if len(found[-1]) != len(inputs):
+            few, many = counted(len(found[-1]), "input"), counted(len(inputs), "tensor")
+            raise DataError(f"The data have {few}, the model is called with {many}.")
+    return tuple(found)
+
+
+def _by_name(inputs: Inputs, data: Any, most: int) -> Iterator[list[Array]]:
+    """Inputs of batches that say themselves which they are."""
+    if hasattr(data, "dataset") and is_dict(batch := next(iter(data), None)) and {*batch} != {n for n, _ in inputs}:
+        Unpacking(())(batch)  # says what it is
+    yield from (list(batch.inputs) for batch in islice(as_dataset(data, inputs=inputs), most))
+
+
 @dataclass(frozen=True, slots=True)
 class Sampled:
     """The first examples of a loader's pass.
@@ -184,6 +222,7 @@ def sampled(loader: Iterable[Any], unpack: Unpack, *, seed: int) -> Sampled:
         call, target = unpacked(batch, unpack or Unpacking(()), "cpu")
         targets = list(tensors_in(target))
         structure = structure_of(target)
+        _require_rows(call.tensors, targets)
         kept.append([array_of(tensor) for tensor in (*call.tensors, *targets)])
         inputs = len(call.tensors)
         count += len(kept[-1][0])
@@ -199,6 +238,22 @@ def sampled(loader: Iterable[Any], unpack: Unpack, *, seed: int) -> Sampled:
     columns = [np.concatenate([arrays[place] for arrays in kept]) for place in range(len(kept[0]))]
     examples = Examples(tuple(columns[:inputs]), tuple(columns[inputs:]))
     return Sampled(examples, len(kept[0][0]), structure, len(kept) if ended else None)
+
+
+def _require_rows(inputs: "Sequence[typed.Tensor]", targets: "Sequence[typed.Tensor]") -> None:
+    """Refuse a batch of which nobody can say which rows belong to one example, such as one of graphs.
+
+    Raises:
+        DataError: if its tensors differ in their number of rows.
+    """
+    sizes = [[len(tensor) for tensor in part if tensor.ndim] for part in (inputs, targets)]
+    if len({*sizes[0], *sizes[1]}) > 1:
+        given, aims = (" and ".join(map(str, part)) for part in sizes)
+        raise DataError(
+            f"A batch of the loader has inputs of {given} rows and targets of {aims}, and every example is a row of "
+            "each. Pad graphs and sets to one size, an example a row; else compare by your own training: "
+            "compare(build, train=train), on the command line addcat compare mine:build --train mine:train."
+        )
 
 
 def structure_of(target: object) -> Any:

@@ -95,6 +95,9 @@ def probe(graph: Graph, edges: list[Edge], example: Example) -> Probed:
 def random_inputs(graph: Graph, *, examples: int, seed: int) -> list[Array]:
     """Inputs that a module takes: standard normal numbers; whole numbers from those of the example.
 
+    Where the example's tensors differ in their number of rows, as nodes and edges of graphs do, rows are no examples:
+    sizes and whole numbers are then the example's own.
+
     Args:
         graph: What `read` gave.
         examples: Size of the batch.
@@ -102,12 +105,15 @@ def random_inputs(graph: Graph, *, examples: int, seed: int) -> list[Array]:
     """
     recording: Recording = graph.native
     rng = np.random.default_rng(seed)
+    rows = {len(tensor) for tensor in recording.example.tensors if tensor.ndim}
     found: list[Array] = []
     for tensor in recording.example.tensors:
         array = array_of(tensor)
-        shape = (examples, *array.shape[1:]) if array.ndim else ()
+        shape = (examples, *array.shape[1:]) if array.ndim and len(rows) == 1 else array.shape
         if np.issubdtype(array.dtype, np.floating):
             found.append(rng.standard_normal(shape).astype(array.dtype))
+        elif len(rows) > 1:
+            found.append(array)
         else:
             found.append(rng.choice(array.reshape(-1), shape).astype(array.dtype))
     return found

@@ -1,13 +1,13 @@
 """`switch`: change merges of a model, keep what it computes, and say what was done."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from addcat.data import as_dataset
 from addcat.doors.base import Writer, door_for, framework_of
+from addcat.doors.batches import input_batches
 from addcat.errors import OptionError, RefusedError, check_seed
-from addcat.graph import Array, Edge, Graph, Refusal
+from addcat.graph import Edge, Graph, Refusal
 from addcat.graph.cost import tensor_bytes
 from addcat.graph.nested import flatten, subgraph
 from addcat.graph.operations import OPS
@@ -55,6 +55,7 @@ def switch(
     fresh: bool = False,
     seed: int | None = None,
     example_inputs: Any = None,
+    unpack: Callable[[Any], Any] | None = None,
 ) -> Switched:
     """Change merges without changing what the network computes.
 
@@ -72,6 +73,7 @@ def switch(
             that no switch touched start alike for every choice of rungs with one seed.
         seed: Of everything drawn; 0 where left out.
         example_inputs: What a PyTorch module is called with: a tuple of arguments, or a dict of keyword arguments.
+        unpack: Takes a batch of a PyTorch loader and gives (inputs, target), as for `advise`.
 
     Returns:
         The new model and the record. A PyTorch optimiser has to be made after it, for the new module's parameters:
@@ -103,7 +105,7 @@ def switch(
     graph = door.read(model)
     merges = {merge.site: merge for merge in find_merges(graph)}
     require_sites(graph, list(wanted))
-    batches = () if data is None else _batches(data, graph)
+    batches = () if data is None else input_batches(model, graph, data, most=BATCHES, unpack=unpack)
     setting = Setting(door, batches, widen, drawn)
     new, new_graph, steps, checks = _written(door, graph, merges, wanted, setting, fresh=fresh)
     exact = all(step.exact for step in steps)
@@ -125,16 +127,6 @@ def _read_changes(changes: Mapping[str, str]) -> dict[str, Rung]:
             'rungs, such as {"add": "concat"}.'
         )
     return {site: parse_rung(rung) for site, rung in pairs.items()}
-
-
-def _batches(data: Any, graph: Graph) -> tuple[list[Array], ...]:
-    dataset = as_dataset(data, inputs=[(name, graph.nodes[name].shape) for name in graph.inputs])
-    found: list[list[Array]] = []
-    for inputs, _ in dataset:
-        found.append(list(inputs))
-        if len(found) == BATCHES:
-            break
-    return tuple(found)
 
 
 def _written(
