@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from advices import evidence
 from networks import Input, keras, layers
-from problems import linear_pair, problem, two_inputs
+from problems import linear_pair, problem, set_weights, two_inputs
 
 from addcat.evidence.readings import prior
 from addcat.merges import find_merges
@@ -31,7 +31,10 @@ def believing(gain, spread, degrees=50):
 
 
 def decided(belief, *found, merge="add", margin=0.02, proved=None, path=(), loss=0.5, **facts):
-    site = problem(linear_pair(merge, 4), DATA, DATA)
+    model = linear_pair(merge, 4)
+    if merge == "concat" and facts.get("disguised"):
+        model = set_weights(model, head=(np.ones((8, 1)), np.zeros(1)))
+    site = problem(model, DATA, DATA)
     look = Look("retrain", 1.0, 1.0, "add", 0.5, 0.1)
     made = Climb([structure(**facts), *found], list(path), [look], belief, proved, loss, 2.0, 3.0, 0.0016)
     return verdict_of(site, made, margin, 0.8)
@@ -186,6 +189,12 @@ def test_a_disguised_merge_is_decided_by_its_price():
     assert (found.choice, found.certain, found.gain, found.more, found.regret.share) == ("add", True, None, None, 0.0)
     assert found.reason == "This Concatenate already computes an Add, and Add is the cheaper way to write it."
     assert found.command == "addcat switch MODEL --set merge=add -o switched.keras"
+
+
+def test_the_command_asks_for_data_where_an_add_has_to_be_fitted():
+    found = decided(believing(-0.1, 0.02), merge="concat")
+    assert found.choice == "add"
+    assert found.command == "addcat switch MODEL --set merge=add --data DATA -o switched.keras"
 
 
 def test_networks_that_learnt_nothing_prove_nothing():

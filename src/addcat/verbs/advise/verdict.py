@@ -16,10 +16,12 @@ from addcat.evidence.baseline import nothing_learnt
 from addcat.evidence.problem import Problem
 from addcat.evidence.readings import SEEDS
 from addcat.evidence.result import Evidence
+from addcat.graph import Refusal
 from addcat.graph.cost import add_up
 from addcat.graph.nested import subgraph
 from addcat.graph.operations import OPS
 from addcat.merges.price import Cost, Price, price
+from addcat.merges.switchability import exact_form
 from addcat.report import rows
 from addcat.statistics.belief import Belief
 from addcat.verbs.advise.climbed import Climb, odds_of
@@ -145,7 +147,9 @@ def _command(problem: Problem, choice: str) -> str:
     if choice == problem.now:
         return ""
     sets = " ".join(f"--set {merge.site}={choice}" for merge in problem.merges)
-    return f"addcat switch MODEL {sets} -o switched{problem.door.SUFFIX}"
+    forms = [exact_form(subgraph(problem.root, merge.site)[0], merge) for merge in problem.merges]
+    data = " --data DATA" if choice == "add" and any(isinstance(form, Refusal) for form in forms) else ""
+    return f"addcat switch MODEL {sets}{data} -o switched{problem.door.SUFFIX}"
 
 
 def _reason(problem: Problem, made: Climb, verdict: Verdict) -> str:
