@@ -77,3 +77,18 @@ def test_two_outputs_of_one_operation_are_siblings():
     x = Input((4,), name="x")
     left, right = networks.ops.split(x, 2, axis=-1)
     assert roles(model(x, layers.Add(name="merge")([left, right]))) == {"merge": "siblings"}
+
+
+def test_what_is_cropped_or_padded_to_fit_keeps_its_role():
+    x = Input((16, 16, 4), name="x")
+    fine = layers.Conv2D(4, 3, padding="valid")(x)
+    coarse = layers.Conv2D(4, 3, padding="valid")(layers.MaxPooling2D()(fine))
+    up = layers.UpSampling2D()(coarse)
+    skip = layers.Concatenate(name="skip")([layers.Cropping2D(2)(fine), up])
+    wide = layers.Conv2D(8, 3, padding="valid")(skip)
+    assert roles(model(x, layers.Add(name="link")([layers.Cropping2D(1)(skip), wide]))) == {
+        "skip": "skip",
+        "link": "residual",
+    }
+    short = layers.Conv2D(4, 3, padding="valid")(x)
+    assert roles(model(x, layers.Add(name="link")([x, layers.ZeroPadding2D(1)(short)]))) == {"link": "residual"}

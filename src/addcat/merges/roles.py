@@ -6,6 +6,8 @@
 | skip | the same, but the way from one to the other passes through a lower resolution, or is long (U-Net) |
 | siblings | the branches are computed from one tensor, none from another (Inception) |
 | fusion | the branches have no tensor in common (two towers) |
+
+A branch that is cropped or padded to the size of the others counts as the tensor that it was made of.
 """
 
 from math import prod
@@ -26,7 +28,7 @@ def role(graph: Graph, node: Node) -> str:
     Returns:
         "residual", "skip", "siblings" or "fusion".
     """
-    producers = list(dict.fromkeys(edge.node for edge in node.inputs))
+    producers = list(dict.fromkeys(_whole(graph, edge.node) for edge in node.inputs))
     pairs = [(a, b) for a in producers for b in producers if a in graph.ancestors(b)]
     if pairs:
         return "skip" if any(_is_long(graph, a, b) for a, b in pairs) else "residual"
@@ -36,6 +38,13 @@ def role(graph: Graph, node: Node) -> str:
     for name in producers:
         common &= graph.ancestors(name) | {name}
     return "siblings" if common else "fusion"
+
+
+def _whole(graph: Graph, name: str) -> str:
+    """What a tensor was before it was cut or padded."""
+    while graph.nodes[name].op in ("crop", "pad"):
+        name = graph.nodes[name].inputs[0].node
+    return name
 
 
 def _is_long(graph: Graph, start: str, end: str) -> bool:
