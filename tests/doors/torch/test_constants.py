@@ -142,3 +142,21 @@ def test_a_loss_that_the_module_computes_has_no_constant():
         return output["loss"]
 
     assert judged(Labelled(), loss, (torch.arange(ROWS) % 2,), None).tolist() == [np.inf] * ROWS
+
+
+def test_an_output_that_a_loss_has_no_end_for_stays():
+    """As a critic's verdict on what a generator gives: it falls for ever, but not along a line."""
+    critic = nn.Sequential(nn.Linear(2, 4), nn.LeakyReLU(0.2), nn.Linear(4, 1))
+
+    class Generator(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.linear = nn.Linear(3, 2)
+
+        def forward(self, x):
+            return self.linear(x)
+
+    def loss(output, target):
+        return -critic(output).mean()
+
+    assert judged(Generator(), loss, (torch.zeros(ROWS),), None).tolist() == [np.inf] * ROWS

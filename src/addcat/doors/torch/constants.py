@@ -35,6 +35,8 @@ MOST = 4096
 """Examples that the values are found from, at the most."""
 FEW = 64
 """Examples that say what an output is on average where it stays."""
+FAR = 1e12
+"""A value that a loss asks to be larger has no end."""
 
 
 def constant_losses(
@@ -105,17 +107,29 @@ def _find(values: "list[typed.Tensor]", mean: "Callable[[], typed.Tensor]") -> l
     with _torch.enable_grad():
         if not asked or not mean().requires_grad:
             return [*range(len(values))]
+        if straight := [place for place, value in enumerate(values) if _is_straight(value, mean)]:
+            return straight
         optimizer = _torch.optim.LBFGS(asked, max_iter=100, line_search_fn="strong_wolfe")
-        closure()
-        slopes = [None if value.grad is None else value.grad.clone() for value in values]
-        optimizer.step(closure)
-        closure()
-    return [place for place, slope in enumerate(slopes) if slope is not None and _is_same(slope, values[place].grad)]
+        try:
+            optimizer.step(closure)
+        except (RuntimeError, IndexError):  # its steps are larger than numbers go, or find no number
+            return [*range(len(values))]
+    return [place for place, value in enumerate(values) if not bool((value.abs() < FAR).all())]
 
 
-def _is_same(slope: "typed.Tensor", later: "typed.Tensor | None") -> bool:
-    """Whether a loss still falls as it did at first."""
-    return later is not None and bool(slope.any()) and bool(_torch.allclose(later, slope, rtol=NEAR, atol=0.0))
+def _is_straight(value: "typed.Tensor", mean: "Callable[[], typed.Tensor]") -> bool:
+    """Whether a loss falls far away from a value of zero as it does there."""
+    if not value.requires_grad:
+        return False
+    (slope,) = _torch.autograd.grad(mean(), value, allow_unused=True)
+    if slope is None or not bool(slope.any()):
+        return False
+    with _torch.no_grad():
+        value.sub_(FAR * slope / slope.abs().max())
+    (later,) = _torch.autograd.grad(mean(), value, allow_unused=True)
+    with _torch.no_grad():
+        value.zero_()
+    return later is not None and bool(_torch.allclose(later, slope, rtol=NEAR, atol=0.0))
 
 
 def _sizes(output: object) -> list[tuple[int, ...]]:
