@@ -124,10 +124,10 @@ def read_beside(now: str, found: Contrast, way: float, late: float, rest: float)
     return Reading(found.gain + low, noise, BESIDE.lapse, found.gain + high)
 
 
-SHARED = ((0.33, -0.03, 0.02), (0.46, 0.11, 0.08), (0.21, 1.55, 0.35))
+SHARED = ((0.24, -0.03, 0.022), (0.4, 0.09, 0.07), (0.22, 0.42, 0.18), (0.14, 1.5, 0.4))
 """Weight, centre and spread of what is believed where branches share their weights: Add is a right constraint or a
 fatal one."""
-OWN = ((0.69, 0.011, 0.01), (0.25, 0.085, 0.045), (0.06, 0.4, 0.35))
+OWN = ((0.66, 0.012, 0.008), (0.28, 0.05, 0.025), (0.06, 0.4, 0.35))
 """Where they do not: mostly nothing, sometimes what Add cannot express."""
 PRIOR_DEGREES = 3
 
