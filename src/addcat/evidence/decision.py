@@ -99,9 +99,28 @@ def decide(add: Curves, concat: Curves, held: Examples, margin: float, *, redraw
     Returns:
         "add", "concat" or "undecided".
     """
+    one, other, shared = _observed(add, concat, held)
+    return choose(one, other, margin, redrawn=redrawn, shared=shared)
+
+
+def of_pairs_alone(add: Curves, concat: Curves, held: Examples, *, redrawn: float = 0.0) -> Interval:
+    """The interval of 95 % that the decision is made by, at a level of its own: it believes nothing beforehand.
+
+    Args:
+        add: Held-out losses of the Add arm, of shape (pairs, examples).
+        concat: Of the Concatenate arm, the same.
+        held: The held-out examples.
+        redrawn: Share of the training examples that each pair drew; 0 where all trained on the same.
+    """
+    one, other, shared = _observed(add, concat, held)
+    return crossed_interval(one - other, redrawn=redrawn, shared=shared)
+
+
+def _observed(add: Curves, concat: Curves, held: Examples) -> tuple[Curves, Curves, float]:
+    """Losses of what is one observation, and how many times larger their variance is for what they share."""
     distinct = held.distinct()
     shared = crossing((add - concat).mean(axis=0), distinct, held.crossed())
-    return choose(collapsed(add, distinct), collapsed(concat, distinct), margin, redrawn=redrawn, shared=shared)
+    return collapsed(add, distinct), collapsed(concat, distinct), shared
 
 
 def choose(add: Curves, concat: Curves, margin: float, *, redrawn: float = 0.0, shared: float = 1.0) -> str:

@@ -384,3 +384,16 @@ def test_progress_is_told(instant):
     one = replace(site(linear_pair("add", 4)), tell=said.append)
     Climber(one, Meter(one.recipe, 9.0, math.inf), Wanted(), 0.001, 1.0).automatic()
     assert said[:2] == ["merge: score", "merge: training 2 pairs"]
+
+
+@pytest.mark.parametrize(("gain", "side"), [(0.0, "add"), (0.04, "concat")])
+def test_what_few_pairs_that_are_alike_prove_is_shown_as_they_prove_it(instant, monkeypatch, gain, side):
+    """What is believed of seeds beforehand would spread four pairs over the margin that they clear."""
+    module.Pairs.gain, module.Pairs.seeds = gain, 1e-8
+    monkeypatch.setattr(module, "quickly", lambda *_: True)
+    monkeypatch.setattr(module.Pairs, "one_by_one", lambda *_: True)
+    made, _ = climb(linear_pair("add", 4), trainings=8.5, seconds=60, wanted=Wanted(margin=0.02, certainty=20))
+    full = made.get("retrain")
+    assert (full.n, made.proved, full.choice) == (4, side, side)
+    margin = 0.02 * full.reference_loss
+    assert full.low > margin if side == "concat" else full.high < margin

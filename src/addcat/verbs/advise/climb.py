@@ -18,7 +18,8 @@ from addcat.errors import DataError, RefusedError
 from addcat.evidence.arms import untrained_arms
 from addcat.evidence.baseline import NEVER_TAUGHT, UNTAUGHT, constant_losses, learnt, mean_of
 from addcat.evidence.contrast import Contrast
-from addcat.evidence.decision import beyond, decide
+from addcat.evidence.decision import beyond, decide, of_pairs_alone
+from addcat.evidence.decision import side as sided
 from addcat.evidence.finetune import finetune
 from addcat.evidence.forward import forward
 from addcat.evidence.heads import Heads
@@ -299,6 +300,8 @@ class Climber:
             self._idle = NEVER_TAUGHT if full else UNTAUGHT["concat"]
         method = "retrain" if full else METHOD[stage.kind]
         interval = interval_of(reading, found)
+        if made.proved is not None and full and sided(interval, self._wanted.margin * abs(found.add)) != made.proved:
+            interval = of_pairs_alone(*losses, pairs.whole.held, redrawn=problem.redrawn)  # what they prove is shown
         evidence = Evidence.of(
             interval,
             start=began,
