@@ -294,6 +294,17 @@ def test_a_list_of_losses_for_a_dict_of_outputs() -> None:
     )
 
 
+def test_losses_that_name_no_output_are_refused() -> None:
+    """In the order of their keys they would be other outputs' losses."""
+    for given in ({"wrong": "mse"}, {"zz": "mse", "zeta": "mae"}):
+        with pytest.raises(OptionError) as caught:
+            resolve_loss(dict_outputs(), given, (np.zeros((4, 2)), np.zeros((4, 1))))
+        wrong = next(iter(given))
+        assert str(caught.value) == (
+            f"The losses name {wrong!r}; the model has 'alpha', 'zeta'. Pass a dict by the outputs' names."
+        )
+
+
 @pytest.mark.parametrize("loss", ["binary_crossentropy", keras.losses.BinaryFocalCrossentropy(), "kl_divergence"])
 @pytest.mark.parametrize(
     ("low", "high", "way"),

@@ -171,6 +171,11 @@ def _for_each(given: Any, model: Any, what: str) -> list[Any]:
         by_name = cast("dict[str, Any]", given)
         if set(by_name) <= set(names):  # as in Keras, an output that is left out has no loss
             return [by_name.get(name) for name in names]
+        structure = getattr(model, "_outputs_struct", None)
+        if not (isinstance(structure, dict) and set(by_name) == set(cast("dict[str, Any]", structure))):  # nested
+            unknown = ", ".join(repr(key) for key in by_name if key not in names)
+            known = ", ".join(map(repr, names))
+            raise OptionError(f"The {what} name {unknown}; the model has {known}. Pass a dict by the outputs' names.")
     nested = isinstance(given, list | tuple | dict)
     listed: list[Any] = keras().tree.flatten(given) if nested else [given] * len(outputs)
     if len(listed) != len(outputs):
