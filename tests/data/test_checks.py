@@ -1,6 +1,7 @@
 """What does not fit is refused with one whole text."""
 
 from collections.abc import Iterator
+from itertools import cycle, islice
 from typing import Any
 
 import numpy as np
@@ -25,6 +26,22 @@ class OneShot:
         return self.iterator
 
 
+def endless() -> Iterator[Any]:
+    while True:
+        for first in range(0, N, 4):
+            yield X[first : first + 4], Y[first : first + 4]
+
+
+class Endless:
+    def __iter__(self) -> Iterator[Any]:
+        while True:
+            yield X, Y
+
+
+ENDLESS = (
+    "never ends, and data are read as a whole. Let it end after one pass, as "
+    "lambda: itertools.islice(batches(), steps) does."
+)
 WRONG: dict[str, tuple[Any, Any, str]] = {
     "lengths": (
         lambda: (X, Y[:8]),
@@ -176,6 +193,26 @@ WRONG: dict[str, tuple[Any, Any, str]] = {
         ONE,
         "Batched never ends: its num_batches is None. Give it a number of batches.",
     ),
+    "endless function": (
+        lambda: endless,
+        ONE,
+        f"endless() {ENDLESS}",
+    ),
+    "endless generator": (
+        endless,
+        ONE,
+        f"endless() {ENDLESS}",
+    ),
+    "endless class": (
+        Endless,
+        ONE,
+        f"Endless.__iter__() {ENDLESS}",
+    ),
+    "cycle": (
+        lambda: lambda: cycle([(X, Y)]),
+        ONE,
+        f"<lambda>() {ENDLESS}",
+    ),
     "torch dataset": (
         lambda: loader(X, Y).dataset,
         ONE,
@@ -197,6 +234,11 @@ def test_what_does_not_fit_is_refused(case: str) -> None:
     with pytest.raises(DataError) as caught:
         as_dataset(data, inputs=inputs)
     assert str(caught.value) == text
+
+
+def test_the_first_batches_of_what_never_ends_are_data() -> None:
+    assert as_dataset(lambda: islice(endless(), 3), inputs=ONE).labelled
+    assert [batch.n for batch in as_dataset(lambda: islice(endless(), 3), inputs=ONE)] == [4, 4, 2]
 
 
 def test_a_stream_is_checked_as_it_is_read_and_counts_from_its_beginning() -> None:

@@ -4,6 +4,9 @@ No framework is imported: what a source is shows in the names of its classes and
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dis import get_instructions
+from itertools import cycle
+from types import GeneratorType
 from typing import Any, cast
 
 from addcat.data.checks import as_array, fitted, require_finite, require_one_length
@@ -106,6 +109,7 @@ def _stream(data: Any, inputs: Inputs) -> tuple[Callable[[], Iterable[Any]], Par
         batches = cast("list[Any]", data)
         return ((lambda: batches), _pair, None) if batches and isinstance(batches[0], tuple | Mapping) else None
     if hasattr(data, "__next__"):
+        _require_end(data, f"{getattr(data, '__name__', type(data).__name__)}()")
         raise DataError(
             f"A {type(data).__name__} can be read only once, and the data are read several times. Pass a list of its "
             "batches, the function that makes it, or a class with __iter__."
@@ -124,7 +128,9 @@ def _of_py_dataset(data: Any) -> Callable[[], Iterator[Any]]:
 
 
 def _of_iterable(data: Iterable[Any]) -> Callable[[], Iterator[Any]]:
-    if iter(data) is iter(data):
+    first = iter(data)
+    _require_end(first, f"{type(data).__name__}.__iter__()")
+    if first is iter(data):
         raise DataError(
             f"{type(data).__name__}.__iter__ gives the same iterator every time, and the data are read several times. "
             "Let it make a new one."
@@ -138,9 +144,22 @@ def _of_function(function: Callable[[], Any]) -> Callable[[], Iterator[Any]]:
         if not isinstance(made, Iterable):
             name = getattr(function, "__name__", type(function).__name__)
             raise DataError(f"{name}() gives {type(made).__name__}, expected an iterator of batches (x, y).")
-        return iter(cast("Iterable[Any]", made))
+        batches = iter(cast("Iterable[Any]", made))
+        _require_end(batches, f"{getattr(function, '__name__', type(function).__name__)}()")
+        return batches
 
     return open_
+
+
+def _require_end(batches: Any, name: str) -> None:
+    """Refuse what is known never to end: a generator whose code does not return, as of `while True`; a cycle."""
+    steps = get_instructions(batches.gi_code) if isinstance(batches, GeneratorType) else None
+    endless = steps is not None and not any(step.opname in ("RETURN_VALUE", "RETURN_CONST") for step in steps)
+    if endless or isinstance(batches, cycle):
+        raise DataError(
+            f"{name} never ends, and data are read as a whole. Let it end after one pass, as "
+            "lambda: itertools.islice(batches(), steps) does."
+        )
 
 
 def _pair(batch: Any) -> tuple[Any, Any]:
