@@ -14,7 +14,7 @@ import numpy as np
 from addcat.doors.keras.build import set_weights
 from addcat.doors.keras.read import read
 from addcat.doors.keras.said import first_sentence
-from addcat.doors.keras.write import Writer, tensors_of
+from addcat.doors.keras.write import Writer, kept_random, tensors_of
 from addcat.errors import ModelError
 from addcat.frameworks import keras, load
 from addcat.graph import Array, Edge, Graph, Node
@@ -157,7 +157,8 @@ def probe(graph: Graph, edges: list[Edge]) -> Probed:
         native=flat.native,
     )
     writer = Writer(weights=True, rename=True)
-    tensors = tensors_of(part, writer)
+    with kept_random():
+        tensors = tensors_of(part, writer)
     model = keras().Model([tensors[Edge(name)] for name in part.inputs], [tensors[edge] for edge in edges])
     writer.finish(part)
     return Probed(predictor(model), part, writer)

@@ -62,8 +62,9 @@ def write(graph: Graph, *, weights: bool = True, seed: int | None = None) -> Any
     Raises:
         ModelError: if a layer cannot be made again from its config.
     """
-    model = _write(graph, Writer(weights, seed=seed))
-    compile_like(graph.native, model)
+    with kept_random():
+        model = _write(graph, Writer(weights, seed=seed))
+        compile_like(graph.native, model)
     return model
 
 
@@ -89,17 +90,24 @@ def tensors_of(graph: Graph, writer: Writer) -> dict[Edge, Any]:
 
 
 @contextmanager
-def drawn_by(layer: str, seed: int | None) -> Generator[None]:
-    """Within, initialisers draw by this seed and layer; Python's own generator, which seeds them, is put back after."""
-    if seed is None:
-        yield
-        return
+def kept_random() -> Generator[None]:
+    """Within, Python's own generator may be drawn from, as Keras does for each layer's seed; it is put back after."""
     state = random.getstate()
-    random.seed(f"{seed} {layer}")
     try:
         yield
     finally:
         random.setstate(state)
+
+
+@contextmanager
+def drawn_by(layer: str, seed: int | None) -> Generator[None]:
+    """Within, initialisers draw by this seed and layer: Python's own generator seeds them."""
+    if seed is None:
+        yield
+        return
+    with kept_random():
+        random.seed(f"{seed} {layer}")
+        yield
 
 
 def _functional(graph: Graph, tensors: dict[Edge, Any]) -> Any:
