@@ -33,6 +33,32 @@ def test_recipes():
     assert recipe(net).assumed == ""
 
 
+class TrainsItself(keras.Model):
+    def train_step(self, state, data):
+        return super().train_step(state, data)
+
+
+class WithItsLoss(TrainsItself):
+    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
+        return keras.ops.mean(keras.ops.abs(y - y_pred))
+
+
+@pytest.mark.parametrize("compiled", [True, False])
+def test_training_code_of_the_users_own_is_said_not_to_be_run(compiled):
+    for cls, words in (
+        (TrainsItself, "TrainsItself has its own train_step, and it is"),
+        (WithItsLoss, "WithItsLoss has its own train_step and compute_loss, and they are"),
+    ):
+        net = cls((usual := plain()).inputs, usual.outputs)
+        if compiled:
+            net.compile("adam", "mse")
+        assumed = recipe_of(net, batch=32, examples=1000, epochs=2).assumed
+        assert assumed == (
+            f"{words} not run: networks are trained on the loss as Keras' fit does. Where that is another training, "
+            "compare takes your own code."
+        )
+
+
 @pytest.mark.parametrize(
     ("made", "examples", "batch"),
     [(320, 1000, 32), (48, 1000, 64), (40, 1000, 128), (20, 1000, 256), (33, 1000, 32), (12, 20, 20)],

@@ -4,6 +4,7 @@ import copy
 from dataclasses import dataclass
 from typing import Any
 
+from addcat.doors.keras.classify import class_of
 from addcat.doors.keras.training.rates import Rates, rate_words, recorded
 from addcat.doors.recipe import Recipe, assumption
 from addcat.frameworks import keras
@@ -13,6 +14,9 @@ STEPS, BATCH, RATE, DECAY = 1500, 128, 2e-3, 1e-3
 """Where a model says nothing: AdamW (Loshchilov and Hutter 2019) with cosine decay."""
 USUAL_BATCHES = (32, 64, 128, 256)
 """Keras' own first."""
+
+TRAINING = ("fit", "train_step", "compute_loss", "stateless_compute_loss")
+"""Methods of a model by which a class of the user's may train it in another way."""
 
 
 def recipe_of(
@@ -37,13 +41,15 @@ def recipe_of(
     size = min(batch or (batch_of(known, examples) if known else BATCH), examples)
     said = None if epochs is None else epochs * max(1, examples // size)
     many = "" if said is None else f"{rows.counted(epochs or 0, 'epoch')}, {rows.counted(said, 'step')}"
-    unsaid = None if batch else size
+    unsaid, own = None if batch else size, _own_training(model)
     if optimizer is None:
         long = f"{STEPS} steps" if said is None else many
         start = "" if learning_rate is None else f" from {rate_words(learning_rate)}"
         words = f"AdamW, cosine decay{start} over {long} (the model is not compiled)"
         factor = 1.0 if learning_rate is None else learning_rate / RATE
-        return Recipe(None, said or STEPS, size, words, factor, assumption(None if said else STEPS, unsaid))
+        return Recipe(
+            None, said or STEPS, size, words, factor, _sentences(assumption(None if said else STEPS, unsaid), own)
+        )
     if said:
         steps, long = said, many
     elif made:
@@ -55,7 +61,26 @@ def recipe_of(
     unknown = None if said or known else STEPS
     kept, rate = _at_rates(model, optimizer, made, steps, learning_rate)
     name = type(_inner(optimizer)).__name__
-    return Recipe(kept, steps, size, f"{name} as compiled, {rate}, {long}", assumed=assumption(unknown, unsaid))
+    return Recipe(
+        kept, steps, size, f"{name} as compiled, {rate}, {long}", assumed=_sentences(assumption(unknown, unsaid), own)
+    )
+
+
+def _sentences(*parts: str) -> str:
+    return " ".join(part for part in parts if part)
+
+
+def _own_training(model: Any) -> str:
+    """A sentence on training code of the user's class, which is not run; "" where it trains as Keras does."""
+    cls = class_of(model)
+    own = [name for name in TRAINING if getattr(cls, name, None) is not getattr(keras().Model, name, None)]
+    if not own:
+        return ""
+    it = "it is" if len(own) == 1 else "they are"
+    return (
+        f"{cls.__name__} has its own {' and '.join(own)}, and {it} not run: networks are trained on the loss as "
+        "Keras' fit does. Where that is another training, compare takes your own code."
+    )
 
 
 def _at_rates(model: Any, optimizer: Any, made: int, steps: int, said: float | None) -> tuple[Any, str]:
