@@ -2,8 +2,9 @@
 
 The true gain is that of both arms trained in full on these data, averaged over seeds. A method that does less is off by
 more than its noise, and sometimes says nothing at all. How much was measured on 53 tasks whose truth is known from 32
-to 48 pairs, drawn at random from digits and teachers (own, shared and residual branches, two and three of them); other
-tasks judge the result. `docs/advise.md` has the figures, and how many forms and constants were tried.
+to 48 pairs, drawn at random from digits and teachers (own, shared and residual branches, two and three of them); what
+is believed before, by likelihood, on the gains of 275 (`benchmarks/prior_gains.py`). Other tasks judge the result.
+`docs/advise.md` has the figures, and how many forms and constants were tried.
 
 A stage of pairs reads g + noise + bias, and its bias is heavy-tailed and grows with what the run has still to go; one
 of a share of the steps reads a range of gains around its own:
