@@ -297,7 +297,7 @@ class Recorder(Mode):
     def _follow_states(self, path: str, given: "list[typed.Tensor]") -> None:
         """Write down what a module is called with, states that depend on no input as if they came of the first one."""
         for place, value in enumerate(given):
-            if (path, place) in self.states and id(value) not in {**self._edges, **self._names}:
+            if (path, place) in self.states and id(value) not in self._edges and id(value) not in self._names:
                 known, first = tensor_of(value), self.calls[0]
                 operands = Operand(Edge(first.name), first.outputs[0]), self._operand(value)
                 name = self._name("state")
