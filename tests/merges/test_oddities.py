@@ -177,10 +177,11 @@ def test_a_layer_that_holds_a_merge_hides_it():
 
     x = Input((4,), name="x")
     words = (
-        "Block holds Add 'inside', whose merges are not looked into. "
-        "addcat names this merge but does not rewrite inside the layer."
+        "Block merges in its own call(): 1 Add. addcat does not change a layer's code and asks nothing about what it "
+        "merges. Call its layers in the Functional model itself, from a function, or give `compare` one function for "
+        "each arm."
     )
-    assert found(model(x, Block(name="block")(x))) == [("AC210", "block", words)]
+    assert found(model(x, Block(name="block")(x))) == [("AC215", "block", words)]
 
 
 def test_custom_scale_layer_hides_a_residual_add():

@@ -16,6 +16,7 @@
 | AC212 | a Stack that is summed, so an Add in disguise |
 | AC213 | a quantised model, whose operators on whole numbers are counted and not looked into |
 | AC214 | weights that are inputs of the model, so that a caller may give others |
+| AC215 | a layer whose own code merges, or may merge |
 """
 
 from collections.abc import Iterator
@@ -25,6 +26,8 @@ from addcat.graph import Edge, Graph, Node
 from addcat.graph.nested import walk
 from addcat.merges.find import Merge, describe_merge, is_merge
 from addcat.merges.switchability import ends_in_linear, equal_parts, unswitchable
+
+OWN_CODE = "AC215"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,10 +59,28 @@ def find_oddities(graph: Graph) -> list[Finding]:
         if hidden := node.attrs.get("hidden"):
             words = f"{node.kind} {hidden}. addcat names this merge but does not rewrite inside the layer."
             found.append(Finding("AC210", path, words))
+        if words := _own_code(node):
+            found.append(Finding(OWN_CODE, path, words))
         if is_merge(node):
             prefix = path[: -len(node.name)]
             found.extend(_about(inside, node, describe_merge(inside, node, prefix)))
     return found
+
+
+def _own_code(node: Node) -> str:
+    """What is to be said of a layer of the user's own; "" where its code merges nothing."""
+    merges, unseen = node.attrs.get("own_merges", ""), node.attrs.get("own_unseen", "")
+    remedy = (
+        "addcat does not change a layer's code and asks nothing about what it merges. Call its layers in the "
+        "Functional model itself, from a function, or give `compare` one function for each arm."
+    )
+    if merges:
+        more = f", and more may be where it could not be followed ({unseen})" if unseen else ""
+        return f"{node.kind} merges in its own call(): {merges}{more}. {remedy}"
+    if unseen:
+        what = f"what {node.kind} computes inside is not seen ({unseen})"
+        return f"{what}, so merges in it are not listed. {remedy}"
+    return ""
 
 
 def about_model(graph: Graph) -> Iterator[Finding]:

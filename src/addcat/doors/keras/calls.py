@@ -54,6 +54,15 @@ def constants_of(operation: Any, arguments: Any) -> Constants:
     return Constants(sum(size > 0 for size in sizes), sum(size > 1 for size in sizes), any(sizes[:1]))
 
 
+def filled_in(arguments: Any, tensors: list[Any]) -> tuple[Any, Any]:
+    """Arguments of a call with other tensors in the place of those recorded, in their order."""
+    tree, is_tensor = keras().tree, keras().utils.is_keras_tensor
+    structure = (arguments.args, arguments.kwargs)
+    queue = iter(tensors)
+    values = [next(queue) if is_tensor(value) else value for value in tree.flatten(structure)]
+    return tree.pack_sequence_as(structure, values)
+
+
 def in_training(model: Any) -> Iterator[int]:
     """Operations of a model, and of those nested in it, that run in training mode whatever the model is called with.
 

@@ -5,8 +5,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
-from addcat.doors.keras.calls import constants_of, flat, in_training, is_graph, records_of
+from addcat.doors.keras.calls import constants_of, filled_in, flat, in_training, is_graph, records_of
 from addcat.doors.keras.classify import describe, is_keras, is_layer, weights_of
+from addcat.doors.keras.own_calls import own_code
 from addcat.doors.keras.said import first_sentence
 from addcat.errors import ModelError
 from addcat.frameworks import keras
@@ -164,8 +165,7 @@ def _node(name: str, record: Any, edges: dict[int, Edge], reading: _Reading) -> 
     if reason:
         op, attrs = "opaque", {**attrs, "reason": reason}
     attrs["masks"] = tuple(getattr(t, "_keras_mask", None) is not None for t in arguments.keras_tensors)
-    if hidden := hidden_merge(operation):
-        attrs["hidden"] = hidden
+    attrs |= _within(record)
     return Node(name, op, attrs=attrs, weights=weights_of(operation, op), **common)
 
 
@@ -179,6 +179,16 @@ def _unlike_its_kind(op: str, record: Any, reading: _Reading) -> str:
         if after[1:] != before[1:] or after[:1] not in (before[:1], (1,)):
             return "has a constant that broadcasts the tensor to another shape"
     return ""
+
+
+def _within(record: Any) -> dict[str, str]:
+    """What is known of merges within a layer that the graph does not show."""
+    if hidden := hidden_merge(record.operation):
+        return {"hidden": hidden}
+    own = own_code(record)
+    if not own.merges and (held := _held_merge(record.operation)):
+        return {"hidden": held}
+    return {name: words for name, words in (("own_merges", own.merges), ("own_unseen", own.unseen)) if words}
 
 
 def hidden_merge(operation: Any) -> str:
@@ -198,6 +208,10 @@ def hidden_merge(operation: Any) -> str:
         return f"{words[operation.merge_mode]} its two directions"
     if kind in ("MultiHeadAttention", "GroupQueryAttention") and is_keras(operation):
         return "concatenates its heads before the output projection"
+    return ""
+
+
+def _held_merge(operation: Any) -> str:
     inner = [child for child in _inner_layers(operation) if is_graph(child) or type(child).__name__ in _MERGES]
     if inner:
         return f"holds {type(inner[0]).__name__} {inner[0].name!r}, whose merges are not looked into"
@@ -209,15 +223,6 @@ _MERGES = {"Add", "Concatenate", "Average", "Multiply", "Maximum", "Minimum", "S
 
 def _inner_layers(operation: Any) -> list[Any]:
     return list(operation._flatten_layers(include_self=False)) if hasattr(operation, "_flatten_layers") else []
-
-
-def filled_in(arguments: Any, tensors: list[Any]) -> tuple[Any, Any]:
-    """Arguments of a call with other tensors in the place of those recorded, in their order."""
-    tree, is_tensor = keras().tree, keras().utils.is_keras_tensor
-    structure = (arguments.args, arguments.kwargs)
-    queue = iter(tensors)
-    flat = [next(queue) if is_tensor(value) else value for value in tree.flatten(structure)]
-    return tree.pack_sequence_as(structure, flat)
 
 
 def reshape_inputs(graph: Graph, shapes: tuple[Shape, ...]) -> Graph:

@@ -12,9 +12,10 @@ from itertools import pairwise
 from typing import Any
 
 from addcat.doors.keras.build import changed_layer, new_layer, set_weights
+from addcat.doors.keras.calls import filled_in
 from addcat.doors.keras.classify import class_of, is_layer
 from addcat.doors.keras.clone import clone_operation, copy_flags, copy_state, stays
-from addcat.doors.keras.read import Call, filled_in
+from addcat.doors.keras.read import Call
 from addcat.errors import ModelError
 from addcat.frameworks import keras
 from addcat.graph import Edge, Graph, Node

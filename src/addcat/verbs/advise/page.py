@@ -112,7 +112,7 @@ def advice_page(advice: Advice) -> Page:
 
 
 def _left_out(advice: Advice) -> list[Block]:
-    reasons = left_out(inspected.merge for inspected in advice.inspection.merges)
+    reasons = left_out([inspected.merge for inspected in advice.inspection.merges], advice.inspection.findings)
     return [Bullets(reasons)] if reasons else []
 
 

@@ -7,7 +7,8 @@ from addcat.errors import ModelError, SiteError, nearest
 from addcat.graph import Graph
 from addcat.merges import find_merges, fixed_beside
 from addcat.merges.families import families
-from addcat.merges.left_out import left_out
+from addcat.merges.left_out import left_out, within_layers
+from addcat.merges.oddities import find_oddities
 from addcat.merges.switchability import unswitchable
 
 FAMILIES = "families"
@@ -50,7 +51,7 @@ def questions_of(graph: Graph, wanted: Sequence[str] | str | None) -> tuple[Ques
     }
     if wanted is None or wanted == FAMILIES:
         if not known:
-            why = " ".join(["", *left_out(find_merges(graph))])
+            why = " ".join(["", *left_out(find_merges(graph), find_oddities(graph))])
             raise ModelError(
                 f"The model has no Add or Concatenate that could be the other one: nothing to compare.{why}"
             )
@@ -68,6 +69,8 @@ def _question(graph: Graph, name: str, known: dict[str, Question]) -> Question:
             return known[name]
         if why := fixed_beside(graph, name):
             raise SiteError(why)
+        if within := within_layers(graph, name):
+            raise SiteError(f"{name!r} is no merge of this model. {within[0]}")
         near = nearest(name, [*known, *merges])
         has = f"Nearest: {near}." if near else "It has none."
         raise SiteError(f"{name!r} is neither a merge nor a family of this model. {has} `inspect` lists every merge.")

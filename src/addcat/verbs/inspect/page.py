@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from addcat.graph import Refusal
 from addcat.graph.operations import OPS
-from addcat.merges.oddities import Finding
+from addcat.merges.oddities import OWN_CODE, Finding
 from addcat.report import rows
 from addcat.report.page import Block, Bullets, Cell, Column, Heading, Page, Paragraph, Table
 from addcat.verbs.inspect.result import InspectedMerge, Inspection
@@ -76,6 +76,9 @@ def _summary(found: Inspection) -> str:
     listed = ", ".join(f"{number} {OPS[op].label}" for op, number in counts.most_common())
     hidden = sum(finding.code == "AC210" for finding in found.findings)
     more = f" {hidden} more hidden inside other layers." if hidden else ""
+    if own := sum(finding.code == OWN_CODE for finding in found.findings):
+        words = "merges in code of its own, or may" if own == 1 else "merge in code of their own, or may"
+        more += f" {rows.counted(own, 'layer')} {words}."
     return (f"{listed}." if listed else "No merge.") + more
 
 

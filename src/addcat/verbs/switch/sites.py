@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from addcat.errors import SiteError, nearest
 from addcat.graph import Graph
 from addcat.merges import find_merges, fixed_beside
+from addcat.merges.left_out import within_layers
 
 
 def require_sites(graph: Graph, wanted: Sequence[str]) -> None:
@@ -19,7 +20,10 @@ def require_sites(graph: Graph, wanted: Sequence[str]) -> None:
         return
     if why := fixed_beside(graph, missing[0]):
         raise SiteError(why)
+    if within := within_layers(graph, missing[0]):
+        raise SiteError(f"{missing[0]!r} is no merge of this model. {within[0]}")
     if not known:
-        raise SiteError(f"The model has no merge, so {missing[0]!r} cannot be switched.")
+        words = [f"The model has no merge, so {missing[0]!r} cannot be switched.", *within_layers(graph)]
+        raise SiteError(" ".join(words))
     lines = [f"{site!r} is not a merge of this model. Nearest: {nearest(site, known)}." for site in missing]
     raise SiteError("\n".join([*lines, "`inspect` lists every merge."]))
