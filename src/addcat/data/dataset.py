@@ -68,6 +68,7 @@ class Dataset:
         n: Number of examples; None where that is known only after a pass.
         examples: The arrays themselves, where the data came as arrays.
         open: Starts a pass.
+        source: What gives the batches, as the user calls it; "" where it is known that they end.
     """
 
     names: tuple[str, ...]
@@ -75,6 +76,7 @@ class Dataset:
     n: int | None
     examples: Examples | None = field(repr=False)
     open: Callable[[], Iterator[Batch]] = field(repr=False)
+    source: str = ""
 
     def __iter__(self) -> Iterator[Batch]:
         """Read the data from the beginning."""

@@ -12,6 +12,7 @@ from typing import Any, cast
 from addcat.data.checks import as_array, fitted, require_finite, require_one_length
 from addcat.data.dataset import UNNAMED, Batch, Dataset, Inputs, Outputs
 from addcat.data.examples import Examples
+from addcat.data.stored import END_IT
 from addcat.errors import DataError
 from addcat.graph import Array
 
@@ -57,7 +58,8 @@ def as_dataset(data: Any, *, inputs: Inputs, outputs: Outputs = UNNAMED, batch_s
     stream = _stream(data, inputs)
     if stream is not None:
         opened, parse, n = stream
-        return _from_stream(opened, parse, n, inputs, outputs)
+        ends = n is not None or isinstance(data, list) or _is(data, "PyDataset", "keras.")
+        return _from_stream(opened, parse, n, inputs, outputs, "" if ends else _name(data))
     return _from_arrays(*_pair(data), inputs, outputs, batch_size)
 
 
@@ -108,7 +110,7 @@ def _stream(data: Any, inputs: Inputs) -> tuple[Callable[[], Iterable[Any]], Par
     if isinstance(data, list):
         batches = cast("list[Any]", data)
         return ((lambda: batches), _pair, None) if batches and isinstance(batches[0], tuple | Mapping) else None
-    if hasattr(data, "__next__"):
+    if hasattr(data.__class__, "__next__"):
         _require_end(data, f"{getattr(data, '__name__', type(data).__name__)}()")
         raise DataError(
             f"A {type(data).__name__} can be read only once, and the data are read several times. Pass a list of its "
@@ -129,7 +131,7 @@ def _of_py_dataset(data: Any) -> Callable[[], Iterator[Any]]:
 
 def _of_iterable(data: Iterable[Any]) -> Callable[[], Iterator[Any]]:
     first = iter(data)
-    _require_end(first, f"{type(data).__name__}.__iter__()")
+    _require_end(first, _name(data))
     if first is iter(data):
         raise DataError(
             f"{type(data).__name__}.__iter__ gives the same iterator every time, and the data are read several times. "
@@ -142,13 +144,18 @@ def _of_function(function: Callable[[], Any]) -> Callable[[], Iterator[Any]]:
     def open_() -> Iterator[Any]:
         made = function()
         if not isinstance(made, Iterable):
-            name = getattr(function, "__name__", type(function).__name__)
-            raise DataError(f"{name}() gives {type(made).__name__}, expected an iterator of batches (x, y).")
+            raise DataError(f"{_name(function)} gives {type(made).__name__}, expected an iterator of batches (x, y).")
         batches = iter(cast("Iterable[Any]", made))
-        _require_end(batches, f"{getattr(function, '__name__', type(function).__name__)}()")
+        _require_end(batches, _name(function))
         return batches
 
     return open_
+
+
+def _name(data: Any) -> str:
+    """What gives the batches: a function, or the method of a class, as it is called."""
+    kind = str(data.__class__.__name__)
+    return f"{kind}.__iter__()" if hasattr(data.__class__, "__iter__") else f"{getattr(data, '__name__', kind)}()"
 
 
 def _require_end(batches: Any, name: str) -> None:
@@ -156,10 +163,7 @@ def _require_end(batches: Any, name: str) -> None:
     steps = get_instructions(batches.gi_code) if isinstance(batches, GeneratorType) else None
     endless = steps is not None and not any(step.opname in ("RETURN_VALUE", "RETURN_CONST") for step in steps)
     if endless or isinstance(batches, cycle):
-        raise DataError(
-            f"{name} never ends, and data are read as a whole. Let it end after one pass, as "
-            "lambda: itertools.islice(batches(), steps) does."
-        )
+        raise DataError(f"{name} never ends, and data are read as a whole. {END_IT}")
 
 
 def _pair(batch: Any) -> tuple[Any, Any]:
@@ -258,7 +262,7 @@ def _from_arrays(x: Any, y: Any, inputs: Inputs, outputs: Outputs, batch_size: i
 
 
 def _from_stream(
-    opened: Callable[[], Iterable[Any]], parse: Parse, n: int | None, inputs: Inputs, outputs: Outputs
+    opened: Callable[[], Iterable[Any]], parse: Parse, n: int | None, inputs: Inputs, outputs: Outputs, source: str
 ) -> Dataset:
     names = tuple(name for name, _ in inputs)
 
@@ -273,4 +277,4 @@ def _from_stream(
     first = next(open_(), None)
     if first is None:
         raise DataError("The data are empty: the source gave no batch. Pass at least one.")
-    return Dataset(names, bool(first.targets), n, None, open_)
+    return Dataset(names, bool(first.targets), n, None, open_, source)

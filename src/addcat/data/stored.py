@@ -1,9 +1,12 @@
 """Data held still: all batches as arrays, in memory or, past a limit, mapped from temporary files; and their split."""
 
 import os
+import shutil
 import tempfile
 import weakref
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from math import prod
 from pathlib import Path
 from typing import BinaryIO
 
@@ -14,9 +17,15 @@ from addcat.data.dataset import Dataset
 from addcat.data.examples import Examples
 from addcat.errors import DataError, OptionError
 from addcat.graph import Array
+from addcat.report.rows import bytes_text, integer
 
 LIMIT = 1 << 30
 """Bytes of examples that are kept in memory unless the caller says otherwise."""
+
+MOST = 1 << 24
+"""Examples of a source that does not say how many it has, from which on it is taken for one that never ends."""
+
+END_IT = "Let it end after one pass, as lambda: itertools.islice(batches(), steps) does."
 
 ROWS = 1024
 """Examples moved from file to file at a time."""
@@ -49,6 +58,12 @@ class _Column:
     @property
     def bytes(self) -> int:
         return sum(chunk.nbytes for chunk in self.chunks)
+
+    @property
+    def written(self) -> int:
+        return (
+            0 if self.file is None or self.kind is None else self.count * prod(self.kind.shape[1:]) * self.kind.itemsize
+        )
 
     def spill(self) -> None:
         self.file = _temporary()
@@ -90,10 +105,12 @@ def materialise(dataset: Dataset, *, limit_bytes: int = LIMIT) -> Examples:
         All examples, in the order of this one pass.
 
     Raises:
-        DataError: if batches differ in shape or dtype.
+        DataError: if batches differ in shape or dtype, or a source that does not say how many examples it has goes on
+            and on.
     """
     if dataset.examples is not None:
         return dataset.examples
+    room = shutil.disk_usage(tempfile.gettempdir()).free // 2
     columns: list[_Column] = [_Column(f"input {name!r}") for name in dataset.names]
     try:
         for inputs, targets in dataset:
@@ -105,6 +122,8 @@ def materialise(dataset: Dataset, *, limit_bytes: int = LIMIT) -> Examples:
             if sum(column.bytes for column in columns) > limit_bytes:
                 for column in columns:
                     column.spill()
+            if dataset.source:
+                _require_end(dataset.source, columns, room)
         arrays = tuple(column.array() for column in columns)
     except BaseException:
         for column in columns:
@@ -113,6 +132,20 @@ def materialise(dataset: Dataset, *, limit_bytes: int = LIMIT) -> Examples:
                 Path(column.file.name).unlink(missing_ok=True)
         raise
     return Examples(arrays[: len(dataset.names)], arrays[len(dataset.names) :])
+
+
+def _require_end(source: str, columns: Sequence[_Column], room: int) -> None:
+    """Refuse a source that has given more than any pass is likely to have, or than there is room for.
+
+    Nothing tells an iterator that ends late from one that never does.
+    """
+    count, written = columns[0].count, sum(column.written for column in columns)
+    if count > MOST or written > room:
+        files = f", {bytes_text(written)} of them in temporary files," if written else ""
+        raise DataError(
+            f"{source} has given {integer(count)} examples{files} and goes on; data are read as a whole. If it never "
+            f"ends: {END_IT[0].lower()}{END_IT[1:]} If it does end, pass a part of it so."
+        )
 
 
 def split(examples: Examples, share: float, seed: int) -> tuple[Examples, Examples]:
