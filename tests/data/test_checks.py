@@ -159,7 +159,7 @@ WRONG: dict[str, tuple[Any, Any, str]] = {
         lambda: (X, Y, np.ones(N)),
         ONE,
         "The data have three parts, expected (x, y): sample weights are not used. Leave them out, or pass a loss= that "
-        "weighs by the target.",
+        "weighs by the target, which may hold the weights as one more column.",
     ),
     "four parts": (
         lambda: (X, X, X, Y),

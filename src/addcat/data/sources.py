@@ -174,7 +174,7 @@ def _pair(batch: Any) -> tuple[Any, Any]:
     if len(parts) == 3:
         raise DataError(
             "The data have three parts, expected (x, y): sample weights are not used. Leave them out, or pass a loss= "
-            "that weighs by the target."
+            "that weighs by the target, which may hold the weights as one more column."
         )
     if len(parts) not in (1, 2):
         raise DataError(f"The data are a tuple of {len(parts)} parts, expected (x, y). Pass several inputs as a list.")

@@ -18,7 +18,7 @@ from addcat.data.scores import Form
 from addcat.data.sources import batch_size_of
 from addcat.doors.bench import Bench
 from addcat.doors.inputs import Inputs, Shapes
-from addcat.doors.recipe import ArmTrainer, Plan, Recipe
+from addcat.doors.recipe import ArmTrainer, Plan, Recipe, require_known
 from addcat.errors import ModelError, OptionError
 from addcat.graph import Array, Edge, Graph, Node, Shape
 
@@ -335,8 +335,7 @@ def laboratory_for(
         OptionError: if an option does not exist, or comes with a model of another framework.
     """
     known = (*OF_EVERY_TRAINING, RATE, "optimizer", "scheduler", "unpack", "factory", "device", "autocast")
-    if unknown := [name for name in options if name not in known]:
-        raise OptionError(f"{unknown[0]!r} is no option of training. Expected one of {', '.join(known)}.")
+    require_known(options, known)
     for name in OF_EVERY_TRAINING:
         if (value := options.get(name)) is not None and (type(value) is not int or value < 1):
             raise OptionError(f"{name}={value!r} is out of range. Expected a whole number of 1 or more.")

@@ -5,7 +5,7 @@ their layers are alike. Then differences of their losses, example by example, ar
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol, runtime_checkable
 
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from addcat.data.examples import Arrays
 from addcat.doors.judged import Judged
+from addcat.errors import OptionError
 
 
 @dataclass(frozen=True, slots=True)
@@ -253,3 +254,23 @@ def require_shortened(whole: Plan, shortened: Plan | None) -> Plan:
     if not (fits and shortened.evaluations <= max(whole.evaluations, FEWEST_ROOM)):
         raise ValueError(f"{shortened} is no shorter form of {whole}.")
     return shortened
+
+
+WEIGHTS = ("class_weight", "sample_weight")
+"""What Keras' `fit` takes beside the data, and keeps nowhere."""
+
+
+def require_known(options: Collection[str], known: Collection[str]) -> None:
+    """Refuse options of training that do not exist.
+
+    Raises:
+        OptionError: if there is one; says how examples are weighed where that was meant.
+    """
+    for name in options:
+        if name in WEIGHTS:
+            raise OptionError(
+                f"{name}= is not taken: examples are weighed by the loss. Pass loss=, a function that multiplies what "
+                "each example loses by its weight, or by that of its class."
+            )
+        if name not in known:
+            raise OptionError(f"{name!r} is no option of training. Expected one of {', '.join(known)}.")

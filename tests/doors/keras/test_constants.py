@@ -66,6 +66,28 @@ def test_outputs_are_summed_with_their_weights_and_those_without_a_loss_left_out
     assert found.mean() == pytest.approx(truth, rel=1e-4)
 
 
+@pytest.mark.parametrize("logits", [False, True])
+@pytest.mark.parametrize("shape", [(400,), (400, 1)])
+def test_a_loss_of_ones_own_that_weighs_classes_has_the_weighed_shares(shape: tuple[int, ...], logits: bool) -> None:
+    weights = np.array([1.0, 5.0], "float32")
+
+    def weighed(target: Any, output: Any) -> Any:
+        index = keras.ops.cast(keras.ops.reshape(target, (-1,)), "int32")
+        each = keras.losses.sparse_categorical_crossentropy(index, output, from_logits=logits)
+        return keras.ops.take(weights, index) * each
+
+    found = losses(layers.Dense(2), weighed, LABELS.reshape(shape), LABELS.reshape(shape))
+    share = 0.25 * 5 / (0.75 + 0.25 * 5)
+    assert found.mean() == pytest.approx(-0.75 * np.log(1 - share) - 0.25 * 5 * np.log(share), rel=1e-4)
+
+
+def test_targets_that_do_not_say_what_an_output_is_have_no_best_constant() -> None:
+    def both(target: Any, output: Any) -> Any:
+        return target[:, 0] * keras.ops.mean(output, axis=-1)
+
+    assert np.isinf(losses(layers.Dense(3), both, np.stack([SKEWED[:, 0]] * 2, 1), np.stack([HELD[:, 0]] * 2, 1))).all()
+
+
 @pytest.mark.parametrize(
     ("loss", "lowest"),
     [

@@ -133,6 +133,12 @@ def test_what_is_asked_of_data_and_options(model):
             "scheduler, unpack, factory, device, autocast.",
         ),
         (
+            lambda: addcat.advise(model, (x, y), class_weight={0: 1.0, 1: 5.0}),
+            OptionError,
+            "class_weight= is not taken: examples are weighed by the loss. Pass loss=, a function that multiplies what "
+            "each example loses by its weight, or by that of its class.",
+        ),
+        (
             lambda: addcat.advise(model, ([x[0]], y), example_inputs=tuple(map(torch.from_numpy, x)), **HOW),
             DataError,
             "The data have 1 input, the model is called with 2 tensors.",
