@@ -1,13 +1,17 @@
 """What one call of a layer makes of it: constants among its operands, and training=True."""
 
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from networks import Input, keras, layers
 from small import assert_untouched, model, state
 
 import addcat
+from addcat.doors.keras.calls import constants_of
+from addcat.doors.keras.classify import Constants
 from addcat.doors.keras.read import read
 from addcat.errors import ModelError, RefusedError, SiteError
 from addcat.verbs.inspect import inspect
@@ -220,3 +224,9 @@ def test_switch_is_checked_as_a_user_calls_the_model() -> None:
     assert np.abs(called(net, batch) - called(made.model, batch)).max() < 1e-5
     assert_untouched(net, before)
     assert np.array_equal(statistics, net.get_layer("norm").moving_mean.numpy())
+
+
+@pytest.mark.parametrize("make", [np.ones, torch.ones])
+def test_constants_are_counted_whichever_library_holds_them(make: Any) -> None:
+    arguments = SimpleNamespace(args=(keras.KerasTensor((None, 3)), make(3)), kwargs={"scale": 2.0})
+    assert constants_of(keras.Operation(), arguments) == Constants(count=2, arrays=1, first=False)

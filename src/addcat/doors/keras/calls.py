@@ -1,6 +1,7 @@
 """What Keras records of a model's calls: which there are, their constants, and whether they run in training mode."""
 
 from collections.abc import Iterator
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -50,7 +51,8 @@ def constants_of(operation: Any, arguments: Any) -> Constants:
     """Operands that are values. A layer's are in its first argument; the others are settings of the call."""
     operands = arguments.args[:1] if is_layer(operation) else (arguments.args, arguments.kwargs)
     values = [value for value in keras().tree.flatten(operands) if value is not None]
-    sizes = [0 if keras().utils.is_keras_tensor(value) else np.size(value) for value in values]
+    # torch's tensors have a `size` that is a method, which np.size hands through
+    sizes = [0 if keras().utils.is_keras_tensor(value) else prod(np.shape(value)) for value in values]
     return Constants(sum(size > 0 for size in sizes), sum(size > 1 for size in sizes), any(sizes[:1]))
 
 
