@@ -35,6 +35,10 @@ class DataError(AddcatError, ValueError):
     """Data that do not fit the model, the loss or the method."""
 
 
+class OutOfTimeError(AddcatError, TimeoutError):
+    """A training that was broken off because its time had run out; what it had learnt is lost."""
+
+
 class MissingExtraError(AddcatError, ImportError):
     """A framework that is not installed, and the extra that brings it."""
 

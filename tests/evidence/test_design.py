@@ -10,7 +10,7 @@ from networks import Input, keras, layers
 from problems import problem, two_inputs
 
 from addcat.data.metrics import metrics_of
-from addcat.errors import DataError
+from addcat.errors import DataError, OutOfTimeError
 from addcat.evidence.design import Design, findings
 from addcat.evidence.meter import Meter
 from addcat.evidence.pairs import Stage
@@ -96,7 +96,23 @@ def test_a_clock_that_runs_out_is_said():
     made = site()
     with pytest.raises(DataError) as caught:
         Design(made, WARM).run(meter(made, seconds=0.0), 1.0)
-    assert str(caught.value) == "The time ended after 1 pair, and that does not tell 2 merges apart. Give more time."
+    assert str(caught.value) == "The time ended after 0 pairs, and that does not tell 2 merges apart. Give more time."
+
+
+def test_pairs_of_a_design_that_the_time_does_not_allow_to_finish_are_left_out(monkeypatch):
+    made, ran = site(), []
+    design = Design(made, WARM)
+
+    def pair(row, seed, until):
+        ran.append(until)
+        if len(ran) == 4:
+            raise OutOfTimeError
+        return tuple(np.random.default_rng([seed, side]).normal(1.0, 0.1, made.held.count) for side in range(2))
+
+    monkeypatch.setattr(design, "_pair", pair)
+    paid = meter(made, seconds=1000.0)
+    assert [one.contrast.pairs for one in design.run(paid, 1.0)] == [2, 2]  # of three, one tells the other merge
+    assert ran == [paid.deadline] * 4
 
 
 def test_pairs_of_a_design():

@@ -15,7 +15,7 @@ from small import assert_untouched, model, state
 
 from addcat.doors import keras as door
 from addcat.doors.recipe import Recipe, require_shortened
-from addcat.errors import DataError
+from addcat.errors import DataError, OutOfTimeError
 from addcat.evidence.arms import untrained_arms
 from addcat.evidence.contrast import contrast
 from addcat.evidence.meter import Meter
@@ -230,6 +230,32 @@ def test_slow_pairs_stop_where_the_clock_ran_faster_than_was_reckoned(monkeypatc
     meter.deadline = math.inf
     monkeypatch.setattr(pairs, "_slower", 1.0)
     assert pairs.run(Stage("fresh", 1.0, 3)).pairs == 3
+
+
+def test_a_pair_that_the_time_does_not_allow_to_finish_is_left_out(monkeypatch):
+    ran = []
+
+    def run_many(race, seeds, starts, shortened):
+        if len(ran) == 2:
+            time.sleep(0.05)
+            raise OutOfTimeError
+        ran.append(shortened.until)
+        return {name: [np.random.default_rng(seed).normal(1, 0.1, (1, 100)) for seed in seeds] for name in race.arms}
+
+    monkeypatch.setattr("addcat.trials.race.Race.run_many", run_many)
+    monkeypatch.setattr("addcat.trials.race.Race.step_seconds", lambda _: {"add": 100.0, "concat": 100.0})
+    monkeypatch.setattr("addcat.trials.race.Race.at_once", 1)
+    pairs, meter = pairs_of(ordered_pair(steps=2))
+    meter.deadline = time.monotonic() + 1000
+    each = pairs.cost(Stage("fresh", 1.0, 1))
+    assert pairs.run(Stage("fresh", 1.0, 8)).pairs == 2
+    assert ran == [meter.deadline] * 2
+    assert 2 * each < meter.spent < 2.1 * each  # and what was begun, by the time that it took
+    with pytest.raises(DataError) as caught:
+        pairs.run(Stage("warm", 0.5, 1))
+    assert str(caught.value) == (
+        "The time ended while the first pair was being trained, which took longer than was reckoned; give more time."
+    )
 
 
 @pytest.fixture

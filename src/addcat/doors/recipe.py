@@ -5,8 +5,9 @@ their layers are alike. Then differences of their losses, example by example, ar
 """
 
 import math
+import time
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
@@ -14,7 +15,7 @@ from numpy.typing import NDArray
 
 from addcat.data.examples import Arrays
 from addcat.doors.judged import Judged
-from addcat.errors import OptionError
+from addcat.errors import OptionError, OutOfTimeError
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +85,7 @@ class Plan:
         batch: Examples in a step.
         share: Of the examples that a seed draws for itself, to train on no other; 1 takes all.
         begins: Steps of the longer run that this one is the beginning of; 0 where it is a run of its own.
+        until: When it is broken off, in seconds of `time.monotonic`; what one program trains in whole is finished.
     """
 
     per_evaluation: int
@@ -91,6 +93,7 @@ class Plan:
     batch: int
     share: float = 1.0
     begins: int = 0
+    until: float = field(default=math.inf, repr=False, compare=False)
 
     @property
     def steps(self) -> int:
@@ -101,6 +104,15 @@ class Plan:
     def paced(self) -> int:
         """Steps in which a schedule of the learning rate runs through."""
         return self.begins or self.steps
+
+    def require_time(self) -> None:
+        """Look at the clock, before each step.
+
+        Raises:
+            OutOfTimeError: if the time of the run is over.
+        """
+        if time.monotonic() > self.until:
+            raise OutOfTimeError("The time ended while the network was being trained; a larger budget finishes it.")
 
     def order(self, examples: int, seed: int) -> NDArray[np.int64]:
         """Which examples each step sees: shuffled anew for every pass over the data.

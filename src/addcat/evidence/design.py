@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from addcat.data.examples import Arrays
 from addcat.data.metrics import measured
 from addcat.doors.recipe import Plan
-from addcat.errors import DataError
+from addcat.errors import DataError, OutOfTimeError
 from addcat.evidence.arms import opened_anew
 from addcat.evidence.baseline import constant_losses, learnt, mean_of
 from addcat.evidence.contrast import Contrast, collapsed
@@ -144,12 +144,15 @@ class Design:
         for number in range(self.pairs):
             began = time.monotonic()
             row = self.rows[number % len(self.rows)]
-            losses.append(self._pair(row, self._problem.seed * SEEDS + number + 1))
-            signs.append(row)
             meter.spent += each
+            try:
+                losses.append(self._pair(row, self._problem.seed * SEEDS + number + 1, meter.deadline))
+            except OutOfTimeError:
+                break
+            signs.append(row)
             if CAREFUL * (time.monotonic() - began) > meter.seconds_left:
                 break  # the clock ran faster than was reckoned
-        rows = np.array(signs)
+        rows = np.array(signs).reshape(-1, self.rows.shape[1])
         if len(rows) <= rows.shape[1] or np.linalg.matrix_rank(rows) < rows.shape[1]:
             raise DataError(
                 f"The time ended after {counted(len(rows), 'pair')}, and that does not tell {rows.shape[1]} merges "
@@ -174,24 +177,25 @@ class Design:
             found += [] if told is None else [told]
         return [tuple(told[place] for told in found) for place in range(rows.shape[1])]
 
-    def _pair(self, row: NDArray[np.int64], seed: int) -> tuple[Losses, Losses]:
-        """Held-out losses of the mirror and of the row, each of shape (examples,)."""
+    def _pair(self, row: NDArray[np.int64], seed: int, until: float) -> tuple[Losses, Losses]:
+        """Held-out losses of the mirror and of the row, each of shape (examples,), where they are trained in time."""
         p = self._problem
         arms = {name: self._opened(signs, self._add) for name, signs in (("mirror", -row), ("row", row))}
         ready = race(p.door, arms, p.recipe, plan_of(p, 1.0), p.data, p.held, p.losses, seed=p.seed)
         starts = {"mirror": [self._start(arms["mirror"], -row, seed)], "row": [self._start(arms["row"], row, seed)]}
-        mirror, own = (cross_fitted(curve) for curve in self._curves(ready, seed, starts))
+        run = replace(self.plan, until=until)
+        mirror, own = (cross_fitted(curve) for curve in self._curves(ready, seed, starts, run))
         for one in (mirror, own):
             require_trained(one, p.merge.site)
         return mirror, own
 
-    def _curves(self, ready: Race, seed: int, starts: dict[str, list[Arrays]]) -> list[Losses]:
+    def _curves(self, ready: Race, seed: int, starts: dict[str, list[Arrays]], run: Plan) -> list[Losses]:
         """Of the mirror and of the row; what is to be reported beside the loss is measured."""
         p = self._problem
         if not p.metrics:
-            runs = ready.run_many([seed], starts, self.plan)
+            runs = ready.run_many([seed], starts, run)
             return [runs[name][0] for name in ("mirror", "row")]
-        judged, forms = ready.run_judged([seed], starts, self.plan), p.door.forms(p.losses)
+        judged, forms = ready.run_judged([seed], starts, run), p.door.forms(p.losses)
         both = [judged[name][0] for name in ("mirror", "row")]
         self._measured.append(tuple(measured(p.metrics, p.held.targets, one.outputs, forms)[0] for one in both))
         return [one.curve for one in both]

@@ -15,7 +15,7 @@ from addcat.data.examples import Arrays
 from addcat.data.metrics import measured
 from addcat.doors.judged import cross_fitted
 from addcat.doors.recipe import FEWEST_ROOM, MOST_EVALUATIONS, Plan, divided, plan
-from addcat.errors import DataError
+from addcat.errors import DataError, OutOfTimeError
 from addcat.evidence.beside import as_run, late_and_rest
 from addcat.evidence.contrast import Contrast, contrast
 from addcat.evidence.decision import require_trained
@@ -178,7 +178,7 @@ class Pairs:
             The contrast of all its pairs.
 
         Raises:
-            DataError: if there are no such starts, or training went to NaN.
+            DataError: if there are no such starts, training went to NaN, or the time ended before the first pair did.
         """
         found = self._found.setdefault((stage.kind, stage.share), {"add": [], "concat": []})
         while (missing := stage.pairs - self.pairs(stage)) > 0:
@@ -187,7 +187,15 @@ class Pairs:
             alone = self.one_by_one(stage)
             if found["add"] and alone and CAREFUL * self.running_seconds(one) > self._meter.seconds_left:
                 break  # the clock ran faster than was reckoned
-            self._train(one if alone else stage, 1 if alone else missing)
+            try:
+                self._train(one if alone else stage, 1 if alone else missing)
+            except OutOfTimeError:
+                if found["add"]:
+                    break
+                raise DataError(
+                    "The time ended while the first pair was being trained, which took longer than was reckoned; "
+                    "give more time."
+                ) from None
         return self.contrast(stage)
 
     def one_by_one(self, stage: Stage) -> bool:
@@ -214,7 +222,11 @@ class Pairs:
         starts = self._starts(stage, seeds)
         cost, began = self.cost(stage), time.monotonic()
         reckoned = len(seeds) * self._reckoned(stage)
-        curves = self._curves(ready, stage, seeds, starts)
+        try:
+            curves = self._curves(ready, stage, seeds, starts)
+        except OutOfTimeError:
+            self._meter.spent += cost * min((time.monotonic() - began) / max(reckoned, 1e-9), 1.0)
+            raise
         if stage.kind == "beside":
             self._tail = late_and_rest(curves[self._trained(stage)[0]], stage.share)
         took = time.monotonic() - began
@@ -234,7 +246,8 @@ class Pairs:
         self, ready: Race, stage: Stage, seeds: list[int], starts: dict[str, list[Arrays]]
     ) -> Mapping[str, Sequence[Losses]]:
         """Train, and measure what is to be reported beside the loss."""
-        problem, run, trained = self._problem, self._plan(stage), self._trained(stage)
+        problem, trained = self._problem, self._trained(stage)
+        run = replace(self._plan(stage), until=self._meter.deadline)
         some = replace(ready, arms={name: ready.arms[name] for name in trained})
         given = {} if problem.now in trained else {problem.now: [as_run(problem)] * len(seeds)}
         if not problem.metrics:

@@ -3,6 +3,8 @@
 import os
 import subprocess
 import sys
+import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,8 +17,9 @@ from addcat.doors.judged import cross_fitted
 from addcat.doors.keras import losses_of, recipe_of, resolve_loss, state, trainer
 from addcat.doors.keras.training.recipes import build_optimizer
 from addcat.doors.recipe import Plan, Recipe, at_learning_rate
-from addcat.errors import OptionError
+from addcat.errors import OptionError, OutOfTimeError
 
+LATE = "The time ended while the network was being trained; a larger budget finishes it."
 TESTS = Path(__file__).parents[2]
 PLAN = Plan(2, 3, 8)
 RNG = np.random.default_rng(0)
@@ -146,6 +149,32 @@ def test_statistics_and_random_states_are_each_run_s_own():
     made = made_for(randomised(keras.Model(x, layers.Dense(1)(hidden))))
     together = made.run_many([0, 1, 2])
     np.testing.assert_allclose(together, np.stack([made.run(seed) for seed in range(3)]), rtol=1e-5)
+
+
+@pytest.mark.parametrize("scan", [True, False])
+@pytest.mark.parametrize("method", ["run_many", "run_judged"])
+def test_a_run_whose_time_is_over_is_broken_off(sgd, scan, method):
+    net, _ = sgd
+    made = made_for(net)
+    made._scan = scan
+    with pytest.raises(OutOfTimeError) as caught:
+        getattr(made, method)([0, 1, 2], shortened=replace(PLAN, until=time.monotonic() - 1))
+    assert str(caught.value) == LATE
+    assert len(getattr(made, method)([0], shortened=replace(PLAN, until=time.monotonic() + 100))) == 1
+
+
+def test_a_run_that_may_be_broken_off_waits_for_the_steps_that_were_begun(sgd, monkeypatch):
+    """They are begun ahead of what was done, so the clock would be looked at too early."""
+    net, scanned = sgd
+    made, waited = made_for(net), []
+    made._scan = False
+    monkeypatch.setattr("addcat.doors.keras.training.jax_trainer.LOOKING", -1.0)
+    monkeypatch.setattr(made._jax, "block_until_ready", lambda state: waited.append(1) or state)
+    made.run(0)
+    assert not waited
+    found = made.run(0, shortened=replace(PLAN, until=time.monotonic() + 100))
+    assert len(waited) == PLAN.steps
+    np.testing.assert_allclose(found, scanned.run(0), rtol=1e-6)
 
 
 def test_runs_that_memory_does_not_hold_together_train_in_parts(sgd, monkeypatch):
@@ -318,6 +347,12 @@ np.testing.assert_allclose(moved, on.made_for(other).run(0), rtol=1e-6)
 np.testing.assert_allclose(first, made.run(0), rtol=1e-6)
 np.testing.assert_allclose(made.run_many([0, 1]), np.stack([first, made.run(1)]), rtol=1e-6)
 assert made.run(0, shortened=on.Plan(1, 4, 8)).shape == (4, 7)
+try:
+    made.run(0, shortened=on.replace(on.PLAN, until=0.0))
+except on.OutOfTimeError as late:
+    assert str(late) == on.LATE
+else:
+    raise AssertionError("it was not broken off")
 (judged,) = made.run_judged([0])
 np.testing.assert_allclose(judged.curve, first, rtol=1e-6)
 again = ((judged.outputs[0] - on.HELD.targets[0]) ** 2)[:, 0]

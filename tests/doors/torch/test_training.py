@@ -1,6 +1,7 @@
 """Training in torch's own words: the user's optimiser, schedule and loader; arms of one seed see the same batches."""
 
 import threading
+import time
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ from addcat.doors.torch import Example, stream
 from addcat.doors.torch.measure import assign_state, state
 from addcat.doors.torch.stream import of_arrays
 from addcat.doors.torch.training import Training
-from addcat.errors import OptionError
+from addcat.errors import OptionError, OutOfTimeError
 
 torch.set_num_threads(1)
 
@@ -70,6 +71,17 @@ def test_a_run_that_begins_a_longer_one_is_its_beginning():
     )
     assert np.array_equal(begun, whole[:2])
     assert not np.allclose(begun, own)
+
+
+@pytest.mark.parametrize("seeds", [[2], [0, 1, 2]])
+def test_a_run_whose_time_is_over_is_broken_off(seeds):
+    """One alone, and side by side; what is trained after it is as if nothing had been."""
+    made, other = trainer(network()), trainer(network())
+    with pytest.raises(OutOfTimeError) as caught:
+        made.run_many(seeds, shortened=Plan(6, 3, 16, until=time.monotonic() - 1))
+    assert str(caught.value) == "The time ended while the network was being trained; a larger budget finishes it."
+    later = Plan(6, 3, 16, until=time.monotonic() + 100)
+    assert np.array_equal(made.run_many(seeds, shortened=later), other.run_many(seeds))
 
 
 def test_a_schedule_by_steps_is_stretched_over_a_shorter_run():

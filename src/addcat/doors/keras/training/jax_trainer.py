@@ -33,6 +33,8 @@ BATCH = 1024
 TOGETHER = 8
 """Runs that one program trains at once. Compiling costs more than some short runs, so there is one such program, and
 one for a single run: two are trained one after the other, more are filled up to eight."""
+LOOKING = 0.5
+"""Seconds after which a run that may be broken off waits for the steps that were begun."""
 MOST_TOGETHER = 512 * 2**20
 """Bytes that the runs of one program may hold."""
 
@@ -85,12 +87,16 @@ class JaxTrainer:
     def _loop(self, seed: int, weights: Arrays | None, plan: Plan, kept: Kept | None) -> NDArray[np.float64]:
         """Train once, one step after the other."""
         step, judge = self._program("step"), self._program("evaluate" if kept is None else "judge")
-        pace, state = self._pace_of(plan), self._state(weights)
+        pace, state, seen = self._pace_of(plan), self._state(weights), time.monotonic()
         found: list[NDArray[np.float64]] = []
         for rows in plan.order(self._data.count, seed):
             for index in rows:
+                plan.require_time()
                 batch = self._data.rows(index)
                 state = step(state, pace, batch.inputs, batch.targets)
+                if time.monotonic() - seen > LOOKING and math.isfinite(plan.until):
+                    self._jax.block_until_ready(state)  # steps are begun ahead of what was done
+                    seen = time.monotonic()
             parts: list[Any] = [judge(state, batch.inputs, batch.targets) for batch in self._held.chunks(BATCH)]
             losses = parts if kept is None else [part for part, _ in parts]
             found.append(np.concatenate([np.asarray(part, np.float64) for part in losses]))
@@ -106,10 +112,10 @@ class JaxTrainer:
         if not self._scan:
             return one_by_one(self, seeds, weights, shortened)
         plan, program = require_shortened(self._plan, shortened), self._program("runs")
-        parts = [
-            np.asarray(self._together(program, part, seeds, weights, plan)[0], np.float64)
-            for part in _parts(len(seeds), self._size(len(seeds)))
-        ]
+        parts: list[NDArray[np.float64]] = []
+        for part in _parts(len(seeds), self._size(len(seeds))):
+            plan.require_time()
+            parts.append(np.asarray(self._together(program, part, seeds, weights, plan)[0], np.float64))
         return np.concatenate(parts)[: len(seeds), : plan.evaluations]
 
     def run_judged(
@@ -125,6 +131,7 @@ class JaxTrainer:
             return found
         program = self._program("judged runs")
         for part in _parts(len(seeds), self._size(len(seeds))):
+            plan.require_time()
             curves, outputs = self._together(program, part, seeds, weights, plan)
             given = [np.asarray(output) for output in outputs]
             found += [

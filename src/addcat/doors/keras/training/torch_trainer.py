@@ -53,6 +53,7 @@ class TorchTrainer:
         found: list[NDArray[np.float64]] = []
         for rows in plan.order(self._data.count, seed):
             for index in rows:
+                plan.require_time()
                 self._step(optimizer, self._data.rows(index))
             found.append(self._ended(optimizer, kept))
         return np.stack(found)

@@ -126,6 +126,7 @@ class TorchTrainer:
             train(self._model)
             with closing(self._batches(plan, seed)) as batches:
                 for number in range(plan.steps):
+                    plan.require_time()
                     step(number, next(batches))
                     if (number + 1) % plan.per_evaluation == 0:
                         found.append(look())
@@ -142,6 +143,7 @@ class TorchTrainer:
             step = self._many_stepper(runs)
             train(self._model)
             for number in range(plan.steps):
+                plan.require_time()
                 step(number, [next(one) for one in batches])
                 if (number + 1) % plan.per_evaluation == 0:
                     for place, curve in enumerate(found):
