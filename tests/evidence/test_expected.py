@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from addcat.evidence.expected import expected, of_order, of_pairs, of_score, of_swap, of_tie
+from addcat.evidence.expected import expected, of_kernel, of_order, of_pairs, of_score, of_swap, of_tie
 from addcat.evidence.pairs import Stage
 from addcat.evidence.readings import prior
 from addcat.statistics.belief import POINTS, share_of
@@ -46,6 +46,7 @@ def test_what_is_promised_is_what_following_it_gives_away():
     "step",
     [
         of_tie(500),
+        of_kernel(1000),
         of_pairs(Stage("warm", 0.2, 2), examples=500),
         of_pairs(Stage("beside", 0.8, 1), examples=500),
     ],

@@ -12,6 +12,7 @@ from addcat.evidence.readings import (
     at_equal_widths,
     prior,
     read_beside,
+    read_kernel,
     read_order,
     read_pairs,
     read_score,
@@ -203,3 +204,21 @@ def test_a_small_rise_by_tying_counts_for_less_where_the_branches_may_change_pla
     belief = prior(shared=True)
     assert belief.told(small).told(alike).above(0.0) > 0.8
     assert belief.told(bound).told(alike).above(0.0) < 0.6
+
+
+def test_an_infinitely_wide_head_is_read_as_a_gain_that_may_be_off_by_what_is_left_to_go():
+    near, far = read_kernel(0.1, 0.01, 0.0), read_kernel(0.1, 0.01, 2.0)
+    assert (near.gain, near.upto) == (0.1, None)
+    assert near.noise.variance == pytest.approx(0.03**2 + 0.03**2 + 0.01**2)
+    assert far.noise.variance == pytest.approx(near.noise.variance + 0.2**2)
+    assert read_kernel(0.1, 0.01, -1.0) == near
+    for_add, for_concat = (prior(shared=True).told(read_kernel(gain, 0.01, 0.0)) for gain in (-0.08, 0.2))
+    assert for_add.above(0.0) < 0.25
+    assert for_concat.above(0.0) > 0.9
+
+
+def test_an_order_that_plainly_matters_is_believed_more():
+    plainly, told = (prior(shared=True).told(read_order(p, 1.0, 500)).above(0.0) for p in (1e-6, 1e-3))
+    assert plainly > 0.97 > told > 0.9
+    plainly, told = (prior(shared=True).told(read_swap(rise)).above(0.0) for rise in (0.6, 0.3))
+    assert plainly > 0.97 > told > 0.9

@@ -14,7 +14,16 @@ import numpy as np
 
 from addcat.evidence.contrast import Contrast
 from addcat.evidence.pairs import Stage
-from addcat.evidence.readings import SEEDS, read_beside, read_order, read_pairs, read_score, read_swap, read_tie
+from addcat.evidence.readings import (
+    SEEDS,
+    read_beside,
+    read_kernel,
+    read_order,
+    read_pairs,
+    read_score,
+    read_swap,
+    read_tie,
+)
 from addcat.statistics.belief import POINTS, Belief, Reading, share_of
 
 DRAWS = 200
@@ -130,6 +139,16 @@ def of_score(examples: int) -> Step:
         return read_score(seen, error, examples)
 
     return Step("score", reads)
+
+
+def of_kernel(examples: int) -> Step:
+    """An infinitely wide head on the branches as they are.
+
+    Args:
+        examples: Held-out examples that would judge it.
+    """
+    error = ERROR / max(examples, 1) ** 0.5
+    return Step("kernel", lambda gain, rng: _erred(read_kernel(gain, error, WAY), rng))
 
 
 def of_tie(examples: int) -> Step:

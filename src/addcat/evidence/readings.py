@@ -197,10 +197,31 @@ def read_score(gain: float, error: float, examples: int) -> Reading:
     return Reading(LEAST_SEEN * seen, Noise(SCORED.floor**2 + error**2, BIAS_DEGREES), SCORED.lapse, FURTHEST)
 
 
+KERNEL = Bias(0.03, 0.2, 0.3, 0.05)
+"""Set on 96 networks of 48 tasks of seeds 34, 55 and 89."""
+
+
+def read_kernel(gain: float, error: float, way: float) -> Reading:
+    """What an infinitely wide head says, fitted to the branches as they are.
+
+    Args:
+        gain: Log of the squared errors' ratio.
+        error: Its standard error.
+        way: How far the better of its two arms is behind the given network, in log loss.
+    """
+    way, tilt = min(max(way, 0.0), 1.0), min(abs(gain), 1.0)
+    variance = KERNEL.floor**2 + (KERNEL.way * way) ** 2 + (KERNEL.tilt * tilt) ** 2 + error**2
+    return Reading(gain, Noise(variance, BIAS_DEGREES), KERNEL.lapse)
+
+
 MINDED = 0.1
 """Rise of the log loss from which on a network minds that its branches change places."""
 ALIKE = Reading(-FURTHEST, Noise(0.02**2, BIAS_DEGREES), 0.1, 0.07)
 APART = Reading(0.02, Noise(0.02**2, BIAS_DEGREES), 0.1, FURTHEST)
+PLAINLY_MINDED, PLAINLY_ORDERED = 0.5, 1e-5
+"""A rise, or a p value of the order, beyond which it is plain that the order matters: none of 34 such networks, of 18
+tasks of seed 89, was better off with Add."""
+PLAINLY = Reading(0.04, Noise(0.015**2, BIAS_DEGREES), 0.05, FURTHEST)
 
 
 def read_swap(rise: float) -> Reading:
@@ -209,6 +230,8 @@ def read_swap(rise: float) -> Reading:
     Args:
         rise: Of the logarithm of the loss.
     """
+    if rise > PLAINLY_MINDED:
+        return PLAINLY
     return APART if rise > MINDED else ALIKE
 
 
@@ -230,7 +253,7 @@ def read_order(p: float, sizes: float, examples: int) -> Reading | None:
         The reading; None between the two, where the sizes tell something, and for silence of few examples.
     """
     if p < ORDERED:
-        return APART
+        return PLAINLY if p < PLAINLY_ORDERED else APART
     return SYMMETRIC if min(p, sizes) > UNORDERED and examples >= ENOUGH else None
 
 

@@ -6,7 +6,9 @@ from typing import Any, Literal, Self
 
 from addcat.statistics import Interval
 
-METHODS = ("structure", "forward", "order", "score", "tie", "swap", "heads", "refit", "finetune", "retrain")
+METHODS = (
+    "structure", "forward", "order", "swap", "kernel", "score", "tie", "heads", "refit", "finetune", "retrain"
+)  # fmt: skip
 """From the cheapest to the dearest."""
 Question = Literal["fact", "from here", "trained anew"]
 
@@ -89,8 +91,8 @@ class Evidence:
 
     @property
     def judges(self) -> bool:
-        """Whether a belief may rest on its figure: one of the loss, or of what the order of branches tells."""
-        return self.estimate is not None and (self.unit == "loss" or self.method == "order")
+        """Whether a belief may rest on its figure: one of the loss, or of what the branches tell as they are."""
+        return self.estimate is not None and (self.unit == "loss" or self.method in ("order", "kernel"))
 
     @classmethod
     def refused(cls, method: str, reason: str) -> Self:

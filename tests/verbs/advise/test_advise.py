@@ -234,8 +234,8 @@ def test_options_out_of_range(add):
     assert error(add, DATA, seed=-1) == (OptionError, "seed=-1 is out of range. Expected 0 or more.")
     assert error(add, DATA, effort="all") == (
         OptionError,
-        "effort='all' does not exist. Expected one of auto, structure, forward, order, score, tie, swap, heads, "
-        "refit, finetune, retrain.",
+        "effort='all' does not exist. Expected one of auto, structure, forward, order, swap, kernel, score, tie, "
+        "heads, refit, finetune, retrain.",
     )
     for margin in (-0.1, 1, float("nan")):
         assert error(add, DATA, margin=margin) == (

@@ -87,6 +87,9 @@ def test_where_full_pairs_are_quick_the_plan_has_no_heads(plan, monkeypatch):
 
 def test_what_is_in_the_way_is_said(plan):
     found = plan(budget="0.1x")
+    assert found.courses[0].why == "the budget does not allow to train pairs."
+    assert names(found)[:3] == ["structure", "kernel", "4 full pairs"]
+    found = plan(budget="0.025x")
     assert found.courses[0].why == "what is left of the budget does not pay for a score."
     assert names(found)[:3] == ["structure", "order", "4 full pairs"]
     found = plan(budget="0.001s")

@@ -1,4 +1,4 @@
-"""Which examples judge what a budget hardly pays for."""
+"""Which probe a question allows, and which examples judge what a budget hardly pays for."""
 
 import math
 import time
@@ -6,7 +6,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from problems import encoded_pair, problem, two_inputs
+from ladder import climb, methods, rungs
+from problems import encoded_pair, linear_pair, problem, two_inputs
 
 from addcat.errors import DataError
 from addcat.evidence.arms import untrained_arms
@@ -97,3 +98,43 @@ def test_networks_that_are_trained_as_one_program_are_timed_without_running():
     assert 0.01 < pairs.reckoned_seconds() < 0.1  # 100 steps
     assert pairs.seconds(FULL[0]) != before
     assert meter.spent == 0
+
+
+@pytest.mark.parametrize("merge", ["add", "concat"])
+def test_an_infinitely_wide_head_takes_the_place_of_score_and_tie(instant, monkeypatch, merge):
+    monkeypatch.setattr(rungs, "unfit", lambda _: None)
+    monkeypatch.setattr(rungs, "FEWEST_FOR_KERNEL", 50)  # of the 120 examples
+    order = {"add": "order", "concat": "swap"}[merge]
+    assert methods(climb(linear_pair(merge, 4))[0])[:3] == ["structure", "kernel", "warm"]
+    made, meter = climb(encoded_pair(merge), trainings=0.03)
+    assert methods(made) == ["structure", order, "kernel"]
+    assert meter.spent == pytest.approx((2 * 60 + 120) / (3 * 100 * 32))
+    assert made.readings["kernel"].gain == 0.0
+    assert methods(climb(encoded_pair(merge))[0])[:3] == ["structure", order, "heads"]  # they say more
+    instant["kernel"] = "There is none."
+    made, _ = climb(linear_pair(merge, 4))
+    assert methods(made)[:3] == ["structure", "kernel", {"add": "score", "concat": "tie"}[merge]]
+    assert "There is none." in made.path
+
+
+def test_what_the_order_tells_is_enough_where_no_regret_is_left(instant):
+    """Neither heads nor a score may make it worse, for more."""
+    instant["swap"] = 0.8
+    made, _ = climb(encoded_pair("concat"), trainings=0.3)
+    assert methods(made) == ["structure", "swap"]
+    assert made.path[-1].endswith(" of the loss, is small enough.")
+
+
+def test_of_a_network_that_has_learnt_nothing_the_kernel_is_heard_for_concatenate_alone(instant, monkeypatch):
+    monkeypatch.setattr(rungs, "unfit", lambda _: None)
+    monkeypatch.setattr(rungs, "FEWEST_FOR_KERNEL", 50)
+    found = {}
+    for gain in (-0.3, 0.3):
+        instant["kernel"] = gain
+        made, _ = climb(linear_pair("add", 4), trainings=0.02, given=1e9)
+        assert methods(made) == ["structure", "kernel"]
+        found[gain] = made
+    silent, told = found.values()
+    assert "kernel" not in silent.readings
+    assert silent.looks[1].probability == silent.looks[0].probability < 0.5
+    assert told.looks[1].probability > 0.9

@@ -82,7 +82,7 @@ def test_methods_for_a_concatenate(effort):
 
 @pytest.mark.parametrize("budget", ["0.3x", "1x"])
 def test_the_ladder_is_climbed_within_a_budget(model, budget):
-    found = addcat.advise(model, task(), budget=budget, **HOW)
+    found = addcat.advise(model, task(), budget=budget, regret=1e-9, **HOW)
     (verdict,) = found.verdicts
     assert 0 < found.trainings <= float(budget[:-1])
     assert verdict.choice in ("add", "concat")

@@ -1,8 +1,9 @@
 """Climb the ladder of evidence for one question, only as far as the expected regret is worth it.
 
-Structure costs nothing. From an Add the untying score comes first; from a Concatenate, what tying it by regression
-loses. Where branches share their weights, what the order of them tells, or an exchange of them, comes first, and then
-heads on the branches as they are, in the place of score and tie. Then pairs are trained: in full, as many as
+Structure costs nothing. Where branches share their weights, what the order of them tells, or an exchange of them, comes
+first, and then heads on the branches as they are. Elsewhere, or where these cannot be paid, an infinitely wide head is
+fitted to the branches; where that cannot be had, an Add is asked for its untying score, a Concatenate for what tying it
+by regression loses. Then pairs are trained: in full, as many as
 4, 8, 16 and 32, where four of them can be paid; else for a share of the steps, from the start that says most for what
 is left; behind heads, the other arm. Where full pairs take seconds, they come at once. Each method's figure is a
 reading of the true gain (`evidence.readings`); the belief after all of them recommends.
@@ -23,12 +24,13 @@ from addcat.evidence.decision import side as sided
 from addcat.evidence.finetune import finetune
 from addcat.evidence.forward import forward
 from addcat.evidence.heads import Heads
+from addcat.evidence.kernel import kernel
 from addcat.evidence.matched import Runs, at_widths, is_full, runs_of
 from addcat.evidence.measures import MetricGain
 from addcat.evidence.meter import Meter
 from addcat.evidence.order import order
 from addcat.evidence.pairs import Pairs, Stage
-from addcat.evidence.probed import READ, hear, read_probe
+from addcat.evidence.probed import READ, hear, read_probe, speaks_for_add, teaches
 from addcat.evidence.problem import Problem
 from addcat.evidence.proof import provable
 from addcat.evidence.readings import FULLY, SEEDS, at_equal_widths, prior
@@ -163,6 +165,7 @@ class Climber:
         methods: dict[str, Callable[[Problem], Evidence]] = {
             "forward": forward,
             "order": order,
+            "kernel": kernel,
             "score": score,
             "tie": tie,
             "swap": swap,
@@ -187,8 +190,9 @@ class Climber:
         problem = self._problem
         heads = self._heads_of() if shared and not self._quick else None
         headed, put_by = partial(self._headed, heads), put_by_for(heads, self._meter)
+        heard = self._readings.__contains__
         probes = probes_of(
-            problem, self._meter, relative, self._first_pass, shared=shared, put_by=put_by, headed=headed
+            problem, self._meter, relative, self._first_pass, shared=shared, put_by=put_by, headed=headed, heard=heard
         )
         for probe in probes:
             if isinstance(probe, str):
@@ -209,9 +213,9 @@ class Climber:
 
     def _headed(self, heads: Heads | None) -> bool:
         """Train heads as far as the budget goes; whether they, or full pairs, leave no need of more."""
-        if self._quick:
+        if self._quick or self._small_enough():
             return True
-        if heads is None or self._small_enough():
+        if heads is None:
             return False
         stage = heads_within(heads, self._meter)
         if stage is not None:
@@ -342,7 +346,7 @@ class Climber:
         made, loss = self.made, abs(self._given) or 1.0
         made.evidence.append(found)
         lowest = self._problem.door.lowest_loss(self._problem.losses)
-        unbound = found.method in ("order", "tie", "swap")  # no loss, or one that a network may be ruined to
+        unbound = found.method in ("order", "kernel", "tie", "swap")  # no loss, or one that a network may be ruined to
         if not unbound and beyond(found, self._given, lowest):
             made.path.append(
                 f"The estimate by {found.method}, {rows.signed(found.estimate)}, is more than all of the loss, "
@@ -350,9 +354,9 @@ class Climber:
             )
         elif found.method in READ and found.estimate is not None:
             reading = read_probe(found, loss)
-            if reading is not None and found.method == "order" and reading.gain > 0:
-                self._idle = 0.0  # there is something to learn
-            if reading is not None and not (self._idle and reading.upto is not None and reading.gain < 0):
+            if reading is not None and teaches(found, reading):
+                self._idle = 0.0
+            if reading is not None and not (self._idle and speaks_for_add(found, reading)):
                 hear(self._readings, found.method, reading)
         self._look(found.method)
 

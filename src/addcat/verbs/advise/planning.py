@@ -8,7 +8,7 @@ from typing import Any
 
 from addcat.errors import DataError, OptionError, RefusedError
 from addcat.evidence.arms import untrained_arms
-from addcat.evidence.expected import Step, expected, of_order, of_pairs, of_score, of_swap, of_tie
+from addcat.evidence.expected import Step, expected, of_kernel, of_order, of_pairs, of_score, of_swap, of_tie
 from addcat.evidence.heads import Heads
 from addcat.evidence.matched import Runs, at_widths, runs_of
 from addcat.evidence.meter import STEP, Meter
@@ -27,7 +27,7 @@ from addcat.verbs.advise.prepared import Prepared
 from addcat.verbs.advise.rungs import FULL, Probe, heads_of, heads_within, probes_of, put_by_for, quickly, stages_within
 from addcat.verbs.advise.verdict import question_of
 
-READS = {"order": of_order, "score": of_score, "tie": of_tie, "swap": of_swap}
+READS = {"order": of_order, "swap": of_swap, "kernel": of_kernel, "score": of_score, "tie": of_tie}
 """What each probe would read, by its examples."""
 RUNGS = (
     Column("question", whole=False),
@@ -223,7 +223,14 @@ class _Reckoning:
         heads = self._heads_of() if self._shared and not self._quick else None
         headed, put_by = partial(self._heads, heads), put_by_for(heads, share)
         for found in probes_of(
-            self._problem, share, relative, first.seconds, shared=self._shared, put_by=put_by, headed=headed
+            self._problem,
+            share,
+            relative,
+            first.seconds,
+            shared=self._shared,
+            put_by=put_by,
+            headed=headed,
+            heard=lambda _: True,
         ):
             if isinstance(found, str):
                 self.why = f"{found[0].lower()}{found[1:]}"

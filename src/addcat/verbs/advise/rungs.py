@@ -8,6 +8,8 @@ from functools import partial
 from addcat.errors import DataError, RefusedError
 from addcat.evidence import order as ordering
 from addcat.evidence.heads import Heads
+from addcat.evidence.kernel import FEWEST as FEWEST_FOR_KERNEL
+from addcat.evidence.kernel import kernel, shares, unfit
 from addcat.evidence.matched import Runs
 from addcat.evidence.meter import STEP, Meter
 from addcat.evidence.order import order
@@ -42,6 +44,8 @@ FEW = tuple(Stage("fresh", 1.0, pairs) for pairs in (1, 2, 3))
 """Full pairs that prove nothing, where four cannot be paid behind heads."""
 HEADS = tuple(Stage("heads", 0.4, pairs) for pairs in (4, 2, 1))
 """Heads of branches that share their weights: the first that the budget allows."""
+PUT_BY = 750
+"""Examples that the order and the exchange leave to an infinitely wide head, at most."""
 JUDGES = 400
 """Held-out examples that judge heads where what is left does not pay for a pair judged by all."""
 HEADS_SHARE = 0.6
@@ -68,7 +72,7 @@ class Probe:
     """What one network says without training: the method, and how much of the data it takes.
 
     Attributes:
-        name: "order", "score", "tie" or "swap".
+        name: "order", "swap", "kernel", "score" or "tie".
         most: Examples, at most.
         cost: In trainings.
         compiled: How many programs it compiles, each as long as the first pass of the network.
@@ -85,6 +89,7 @@ class Probe:
         """Run it."""
         methods = {
             "order": partial(order, most=self.most),
+            "kernel": partial(kernel, most=self.most),
             "score": partial(score, most=self.most),
             "tie": partial(tie, most=self.most, members=self.members),
             "swap": partial(swap, most=self.most),
@@ -101,11 +106,13 @@ def probes_of(
     shared: bool,
     put_by: float,
     headed: Callable[[], bool],
+    heard: Callable[[str], bool],
 ) -> Iterator[Probe | str]:
     """The probes that a question allows, each chosen by what those before it have left: charge it, then ask on.
 
-    Of branches that share their weights heads say all that the score and the tie would, and more, so after them these
-    are left out; and what comes before them leaves them what one pair costs.
+    Of branches that share their weights heads say all that the other probes would, and more, so after them these are
+    left out; and what comes before them leaves them what one pair costs. Where an infinitely wide head can be fitted to
+    the branches, it takes the place of the score and the tie.
 
     Args:
         problem: The merges.
@@ -114,7 +121,8 @@ def probes_of(
         first_pass: Seconds that the first forward pass of the network took.
         shared: Whether the branches share their weights.
         put_by: Trainings that a pair of heads costs; 0 where what is left does not pay for one.
-        headed: Trains heads of such branches where the budget allows it; whether it did.
+        headed: Trains heads of such branches where the budget allows it; whether no more is needed.
+        heard: Whether a probe has said something.
 
     Yields:
         A probe, or a sentence on why there is none.
@@ -122,12 +130,29 @@ def probes_of(
     add, held = problem.now == "add", problem.held.count
     if shared:
         passes = ordering.PASSES if add else SWAPPED
+        if not put_by and meter.passes(FEWEST_FOR_KERNEL) <= meter.left and unfit(problem) is None:
+            put_by = meter.passes(min(PUT_BY, sum(shares(problem, None))))
         most = min(held, meter.examples_for(min(_allowance(meter), meter.left - put_by), passes))
         cost = meter.passes(most, passes)
         if most >= FEWEST and meter.affords(cost, 2 * first_pass):
             yield Probe("order" if add else "swap", most, cost, 2)
-    if not (shared and headed()):
+    if shared and headed():
+        return
+    fit = _kernel(problem, meter, first_pass)
+    if fit is not None:
+        yield fit
+    if fit is None or not heard("kernel"):
         yield _main(problem, meter, relative, first_pass)
+
+
+def _kernel(problem: Problem, meter: Meter, first_pass: float) -> Probe | None:
+    """An infinitely wide head, where the merge allows it and the budget pays for it."""
+    if unfit(problem) is not None:
+        return None
+    most = min(sum(shares(problem, None)), meter.examples_for(_allowance(meter), 1))
+    if most < FEWEST_FOR_KERNEL or not meter.affords(meter.passes(most), 2 * first_pass):
+        return None
+    return Probe("kernel", most, meter.passes(most), 2)
 
 
 def _main(problem: Problem, meter: Meter, relative: float, first_pass: float) -> Probe | str:

@@ -25,6 +25,7 @@ GLOSSES = {
     "structure": "read from the graph",
     "forward": "activations, no labels",
     "order": "errors that know the order",
+    "kernel": "an infinitely wide layer",
     "score": "gradient of untying",
     "tie": "tied by regression",
     "swap": "branches exchanged",
