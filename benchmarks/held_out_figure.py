@@ -20,7 +20,7 @@ sys.path.insert(0, str(HERE.parent))
 from study.drawing import ADD, CONCAT, INK, Axis, Picture  # noqa: E402
 
 ANSWERS, BANK, FIGURE = HERE / "held_out.csv", HERE / "advise.txt", HERE.parent / "docs/figures/advise.svg"
-DRAWN = ("34", "55", "21", "89", "144", "233")
+DRAWN = ("34", "55", "21", "89", "144", "233", "377")
 """Seeds of the tasks that judge."""
 BUDGETS = ("0.05x", "1x", "default")
 FREE = {"always Add": ADD, "always Concatenate": CONCAT}

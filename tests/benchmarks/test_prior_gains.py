@@ -10,7 +10,7 @@ def test_later_gains_are_likelier_than_under_the_prior_before(capsys):
 
     main()
     rows = {found.group(1, 2): [*map(float, found.groups()[2:])] for found in ROW.finditer(capsys.readouterr().out)}
-    assert set(rows) == {(seed, kind) for seed in ("seed 144", "seed 233") for kind in ("own", "shared")}
+    assert set(rows) == {(seed, kind) for seed in ("seed 144", "seed 233", "seed 377") for kind in ("own", "shared")}
     for count, above, expected, was, now, less in rows.values():
         assert now > less
         assert abs(above - expected) < abs(above - was) + 0.5 / count

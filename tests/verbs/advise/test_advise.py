@@ -68,8 +68,8 @@ def test_the_verdict_of_a_target_that_minds_the_order(advised):
     assert verdict.margin == pytest.approx(0.02 * verdict.loss)
     assert verdict.loss == pytest.approx(2, rel=0.35)
     assert (verdict.price.now.parameters, verdict.price.after.parameters) == (4, 7)
-    assert [one.method for one in verdict.evidence] == ["structure", "order", "heads", "retrain"]
-    assert [look.method for look in verdict.looks][:3] == ["structure", "order", "heads 40 %"]
+    assert [one.method for one in verdict.evidence] == ["structure", "order", "kernel", "heads", "retrain"]
+    assert [look.method for look in verdict.looks][:4] == ["structure", "order", "kernel", "heads 40 %"]
     assert verdict.reason.startswith("Concatenate lowers the loss by +")
     assert verdict.reason.endswith(" trained anew over 4 pairs.")
     assert verdict.command == "addcat switch MODEL --set merge=concat -o switched.keras"
@@ -90,7 +90,7 @@ def test_what_else_advice_says(advised):
     assert found.budget == "30.0x"
     assert 8 < found.trainings == found.verdicts[0].looks[-1].trainings < 12
     assert [merge.site for merge in found.inspection.merges] == ["merge"]
-    told = ["merge: order", "merge: training 4 pairs", "merge: training 4 pairs"]
+    told = ["merge: order", "merge: kernel", "merge: training 4 pairs", "merge: training 4 pairs"]
     assert [words for words, _, _ in said] == told
     seconds = [spent for _, spent, _ in said]
     assert seconds == sorted(seconds)

@@ -42,40 +42,40 @@ def test_full_pairs_where_the_budget_pays_for_four(plan):
     found = plan(budget="30x")
     assert isinstance(found, Planned)
     full = ["4 full pairs", "8 full pairs", "16 full pairs", "32 full pairs"]
-    assert names(found) == ["structure", "order", "4 pairs, heads 40 % of the steps", *full]
+    assert names(found) == ["structure", "order", "kernel", "4 pairs, heads 40 % of the steps", *full]
     rungs = found.courses[0].rungs
-    assert [rung.within for rung in rungs] == [True, True, True, True, True, False, False]
+    assert [rung.within for rung in rungs] == [True, True, True, True, True, True, False, False]
     costs = [rung.trainings for rung in rungs]
     assert costs == sorted(costs)
-    assert costs[-1] - costs[2] == pytest.approx(8 * (costs[3] - costs[2]))
+    assert costs[-1] - costs[3] == pytest.approx(8 * (costs[4] - costs[3]))
     seconds = [rung.seconds for rung in rungs]
     assert seconds == sorted(seconds)
     regrets = [rung.regret for rung in rungs]
-    assert regrets[0] > regrets[2] > regrets[4] > regrets[6] > 0
+    assert regrets[0] > regrets[2] > regrets[5] > regrets[7] > 0
     assert rungs[-1].probability > rungs[0].probability + 0.1
     assert found.courses[0].why == ""
 
 
 def test_what_can_be_paid_instead_and_what_more_would_buy(plan):
     found = plan("concat", budget="1x", batch_size=128)
-    assert names(found)[:3] == ["structure", "swap", "4 pairs, heads 40 % of the steps"]
-    assert names(found)[3:] == ["4 full pairs", "8 full pairs", "16 full pairs", "32 full pairs"]
-    assert [rung.within for rung in found.courses[0].rungs] == [True] * 3 + [False] * 4
+    assert names(found)[:4] == ["structure", "swap", "kernel", "2 pairs, heads 40 % of the steps"]
+    assert names(found)[4:] == ["4 full pairs", "8 full pairs", "16 full pairs", "32 full pairs"]
+    assert [rung.within for rung in found.courses[0].rungs] == [True] * 4 + [False] * 4
 
 
 def test_what_is_left_behind_heads_trains_the_other_arm(plan):
     found = plan("concat", budget="1.6x", batch_size=128)
-    assert names(found)[2:5] == [
+    assert names(found)[3:6] == [
         "4 pairs, heads 40 % of the steps", "1 run of the other arm", "4 full pairs"
     ]  # fmt: skip
-    assert [rung.within for rung in found.courses[0].rungs] == [True] * 4 + [False] * 4
-    assert found.courses[0].rungs[3].regret < found.courses[0].rungs[2].regret
+    assert [rung.within for rung in found.courses[0].rungs] == [True] * 5 + [False] * 4
+    assert found.courses[0].rungs[4].regret < found.courses[0].rungs[3].regret
 
 
 def test_few_full_pairs_hold_those_before(plan):
     found = plan("concat", budget="8x", batch_size=128)
-    heads, one, two, three = (rung.trainings for rung in found.courses[0].rungs[2:6])
-    assert names(found)[3:7] == ["1 full pair", "2 full pairs", "3 full pairs", "4 full pairs"]
+    heads, one, two, three = (rung.trainings for rung in found.courses[0].rungs[3:7])
+    assert names(found)[4:8] == ["1 full pair", "2 full pairs", "3 full pairs", "4 full pairs"]
     for number, cost in ((2, two), (3, three)):
         assert cost - heads == pytest.approx(number * (one - heads))
 
@@ -108,7 +108,7 @@ def test_page_and_json(plan):
     assert max(map(len, text.splitlines())) <= 80
     assert "<table" in found._repr_html_()
     read = json.loads(json.dumps(found.to_dict()))
-    assert read["courses"][0]["rungs"][3]["name"] == "4 full pairs"
+    assert read["courses"][0]["rungs"][4]["name"] == "4 full pairs"
     assert read["regret"] == 0.005
 
 
@@ -135,6 +135,6 @@ def test_a_plan_holds_a_budget_in_trainings_to_its_time(plan, monkeypatch):
     assert [rung.name for rung in found.courses[0].rungs if rung.within][-2:] == ["4 full pairs", "8 full pairs"]
     reckoning = sys.modules["addcat.verbs.advise.planning"]._Reckoning
     reckon = reckoning._reckon
-    monkeypatch.setattr(reckoning, "_reckon", lambda self, cost, _: reckon(self, cost, 700.0))
+    monkeypatch.setattr(reckoning, "_reckon", lambda self, cost, _: reckon(self, cost, 500.0))
     long = plan(budget="30x")
     assert [rung.name for rung in long.courses[0].rungs if rung.within][-1] == "2 full pairs"

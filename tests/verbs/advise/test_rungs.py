@@ -110,7 +110,8 @@ def test_an_infinitely_wide_head_takes_the_place_of_score_and_tie(instant, monke
     assert methods(made) == ["structure", order, "kernel"]
     assert meter.spent == pytest.approx((2 * 60 + 120) / (3 * 100 * 32))
     assert made.readings["kernel"].gain == 0.0
-    assert methods(climb(encoded_pair(merge))[0])[:3] == ["structure", order, "heads"]  # they say more
+    assert methods(climb(encoded_pair(merge))[0])[:4] == ["structure", order, "kernel", "heads"]
+    assert methods(climb(encoded_pair(merge), trainings=0.21)[0]) == ["structure", order, "heads"]  # they cost 0.2
     instant["kernel"] = "There is none."
     made, _ = climb(linear_pair(merge, 4))
     assert methods(made)[:3] == ["structure", "kernel", {"add": "score", "concat": "tie"}[merge]]

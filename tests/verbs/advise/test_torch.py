@@ -164,6 +164,6 @@ def test_a_plan_of_a_module(model):
     found = addcat.advise(model, task(), budget="60s", plan=True, **HOW)
     (course,) = found.courses
     names = [rung.name for rung in course.rungs]
-    assert names[:4] == ["structure", "order", "4 pairs, heads 40 % of the steps", "4 full pairs"]
+    assert names[:5] == ["structure", "order", "kernel", "4 pairs, heads 40 % of the steps", "4 full pairs"]
     assert course.training_seconds > 0
     assert course.rungs[2].within

@@ -1,12 +1,12 @@
 """Climb the ladder of evidence for one question, only as far as the expected regret is worth it.
 
 Structure costs nothing. Where branches share their weights, what the order of them tells, or an exchange of them, comes
-first, and then heads on the branches as they are. Elsewhere, or where these cannot be paid, an infinitely wide head is
-fitted to the branches; where that cannot be had, an Add is asked for its untying score, a Concatenate for what tying it
-by regression loses. Then pairs are trained: in full, as many as
-4, 8, 16 and 32, where four of them can be paid; else for a share of the steps, from the start that says most for what
-is left; behind heads, the other arm. Where full pairs take seconds, they come at once. Each method's figure is a
-reading of the true gain (`evidence.readings`); the belief after all of them recommends.
+first. An infinitely wide head is fitted to the branches, and where they share weights heads are trained on them as they
+are; where neither can be had, an Add is asked for its untying score, a Concatenate for what tying it by regression
+loses. Then pairs are trained: in full, as many as 4, 8, 16 and 32, where four of them can be paid; else
+for a share of the steps, from the start that says most for what is left; behind heads, the other arm. Where full pairs
+take seconds, they come at once. Each method's figure is a reading of the true gain (`evidence.readings`); the belief
+after all of them recommends.
 """
 
 import math
@@ -190,9 +190,16 @@ class Climber:
         problem = self._problem
         heads = self._heads_of() if shared and not self._quick else None
         headed, put_by = partial(self._headed, heads), put_by_for(heads, self._meter)
-        heard = self._readings.__contains__
         probes = probes_of(
-            problem, self._meter, relative, self._first_pass, shared=shared, put_by=put_by, headed=headed, heard=heard
+            problem,
+            self._meter,
+            relative,
+            self._first_pass,
+            shared=shared,
+            put_by=put_by,
+            enough=lambda: self._quick or self._small_enough(),
+            headed=headed,
+            heard=self._readings.__contains__,
         )
         for probe in probes:
             if isinstance(probe, str):
@@ -213,12 +220,10 @@ class Climber:
 
     def _headed(self, heads: Heads | None) -> bool:
         """Train heads as far as the budget goes; whether they, or full pairs, leave no need of more."""
-        if self._quick or self._small_enough():
+        if self._small_enough():
             return True
-        if heads is None:
-            return False
-        stage = heads_within(heads, self._meter)
-        if stage is not None:
+        stage = None if heads is None else heads_within(heads, self._meter)
+        if heads is not None and stage is not None:
             self._stages(heads, (stage,), self._enough)
         return self.made.get("heads") is not None
 

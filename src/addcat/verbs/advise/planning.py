@@ -229,6 +229,7 @@ class _Reckoning:
             first.seconds,
             shared=self._shared,
             put_by=put_by,
+            enough=lambda: self._quick,
             headed=headed,
             heard=lambda _: True,
         ):

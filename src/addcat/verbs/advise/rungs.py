@@ -105,14 +105,15 @@ def probes_of(
     *,
     shared: bool,
     put_by: float,
+    enough: Callable[[], bool],
     headed: Callable[[], bool],
     heard: Callable[[str], bool],
 ) -> Iterator[Probe | str]:
     """The probes that a question allows, each chosen by what those before it have left: charge it, then ask on.
 
-    Of branches that share their weights heads say all that the other probes would, and more, so after them these are
-    left out; and what comes before them leaves them what one pair costs. Where an infinitely wide head can be fitted to
-    the branches, it takes the place of the score and the tie.
+    Of branches that share their weights heads say all that the score and the tie would, and more, so after them these
+    are left out; and what comes before them leaves them what one pair costs. Where an infinitely wide head can be
+    fitted to the branches, it takes the place of the score and the tie, too.
 
     Args:
         problem: The merges.
@@ -121,6 +122,7 @@ def probes_of(
         first_pass: Seconds that the first forward pass of the network took.
         shared: Whether the branches share their weights.
         put_by: Trainings that a pair of heads costs; 0 where what is left does not pay for one.
+        enough: Whether the order or the exchange leaves no need of more, or full pairs are quick.
         headed: Trains heads of such branches where the budget allows it; whether no more is needed.
         heard: Whether a probe has said something.
 
@@ -130,26 +132,34 @@ def probes_of(
     add, held = problem.now == "add", problem.held.count
     if shared:
         passes = ordering.PASSES if add else SWAPPED
-        if not put_by and meter.passes(FEWEST_FOR_KERNEL) <= meter.left and unfit(problem) is None:
-            put_by = meter.passes(min(PUT_BY, sum(shares(problem, None))))
-        most = min(held, meter.examples_for(min(_allowance(meter), meter.left - put_by), passes))
+        left = put_by or _left_to_kernel(problem, meter)
+        most = min(held, meter.examples_for(min(_allowance(meter), meter.left - left), passes))
         cost = meter.passes(most, passes)
         if most >= FEWEST and meter.affords(cost, 2 * first_pass):
             yield Probe("order" if add else "swap", most, cost, 2)
-    if shared and headed():
-        return
-    fit = _kernel(problem, meter, first_pass)
+        if enough():
+            return
+    fit = _kernel(problem, meter, first_pass, put_by)
     if fit is not None:
         yield fit
+    if shared and headed():
+        return
     if fit is None or not heard("kernel"):
         yield _main(problem, meter, relative, first_pass)
 
 
-def _kernel(problem: Problem, meter: Meter, first_pass: float) -> Probe | None:
-    """An infinitely wide head, where the merge allows it and the budget pays for it."""
+def _left_to_kernel(problem: Problem, meter: Meter) -> float:
+    """Trainings that the order and the exchange leave to an infinitely wide head."""
+    if meter.passes(FEWEST_FOR_KERNEL) > meter.left or unfit(problem) is not None:
+        return 0.0
+    return meter.passes(min(PUT_BY, sum(shares(problem, None))))
+
+
+def _kernel(problem: Problem, meter: Meter, first_pass: float, put_by: float) -> Probe | None:
+    """An infinitely wide head, where the merge allows it and the budget pays for it, and for a pair of heads too."""
     if unfit(problem) is not None:
         return None
-    most = min(sum(shares(problem, None)), meter.examples_for(_allowance(meter), 1))
+    most = min(sum(shares(problem, None)), meter.examples_for(min(_allowance(meter), meter.left - put_by), 1))
     if most < FEWEST_FOR_KERNEL or not meter.affords(meter.passes(most), 2 * first_pass):
         return None
     return Probe("kernel", most, meter.passes(most), 2)
