@@ -1,5 +1,7 @@
 """An infinitely wide head: its errors are those of wide random layers, and it tells which merge the target needs."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from networks import Input, keras, layers
@@ -151,3 +153,14 @@ def test_merges_of_nested_models_and_families_are_none_for_it():
     outer = keras.Model([x, y], layers.Dense(1)(inside([x, y])))
     nested = site(outer, sum_of)
     assert unfit(nested) == f"{nested.merge.site!r} lies in a nested model; 'kernel' asks merges of the outermost."
+    one = site(linear_pair("add", 4), sum_of)
+    assert unfit(replace(one, family=(one.merge, one.merge))) == (
+        "'merge' and others switch together; 'kernel' asks one merge."
+    )
+
+
+def test_targets_of_too_many_numbers(monkeypatch):
+    monkeypatch.setattr("addcat.evidence.kernel.MOST_NUMBERS", 0)
+    with pytest.raises(DataError) as caught:
+        kernel(site(linear_pair("add", 4), sum_of))
+    assert str(caught.value) == "Targets of more than 0 numbers an example are too many for 'kernel'."
