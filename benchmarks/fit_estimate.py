@@ -10,7 +10,8 @@ import argparse
 import json
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -61,8 +62,13 @@ def weights_of(known: Sequence[Case]) -> dict[str, float]:
 
     Least squares in units of each network's width, with a little ridge.
     """
-    matrix = np.array([[_total(case, kind) for kind in KINDS] for case in known])
-    rooms = np.array([width(case.features, FLOOR, SLOPE) for case in known])
+    return _weights_of(tuple(known))
+
+
+@cache  # two families are left out twice, each after the other
+def _weights_of(known: tuple[Case, ...]) -> dict[str, float]:
+    rows = [_row(case) for case in known]
+    matrix, rooms = np.array([totals for totals, _ in rows]), np.array([room for _, room in rows])
     ridge = RIDGE * np.sqrt(len(known)) * np.eye(len(KINDS))
     gains = np.array([case.gain for case in known]) / rooms
     system = np.vstack([matrix / rooms[:, None], ridge]), np.concatenate([gains, np.zeros(len(KINDS))])
@@ -74,8 +80,11 @@ def weights_of(known: Sequence[Case]) -> dict[str, float]:
     return {name: float(found[KINDS.index(name.split()[-1])]) for name in names}
 
 
-def _total(case: Case, kind: str) -> float:
-    return sum(value for name, value in case.features.items() if name.split()[-1] == kind)
+@cache
+def _row(case: Case) -> tuple[list[float], float]:
+    """What a case has of each kind, and its width."""
+    totals = [sum(value for name, value in case.features.items() if name.split()[-1] == kind) for kind in KINDS]
+    return totals, width(case.features, FLOOR, SLOPE)
 
 
 def held_out(known: Sequence[Case]) -> list[float]:
@@ -109,8 +118,7 @@ def judged(known: Sequence[Case]) -> tuple[Fit, list[tuple[Case, Foretold]]]:
         foretold += [(case, foretell(case.features, fit)) for case in known if case.family == family]
     error = float(np.median([abs(said.gain - case.gain) for case, said in foretold]))
     covered = float(np.mean([said.low <= case.gain <= said.high for case, said in foretold]))
-    whole = {field.name: getattr(fit_of(known), field.name) for field in fields(Fit)}
-    return Fit(**{**whole, "error": error, "covered": covered}), foretold
+    return replace(fit_of(known), error=error, covered=covered), foretold
 
 
 def source(fit: Fit) -> str:

@@ -22,9 +22,9 @@ def recurrent():
 
 
 class Encoder(nn.Module):
-    def __init__(self):
+    def __init__(self, depth=2):
         super().__init__()
-        self.encoder = nn.TransformerEncoder(nn.TransformerEncoderLayer(8, 2, 16, batch_first=True), 2)
+        self.encoder = nn.TransformerEncoder(nn.TransformerEncoderLayer(8, 2, 16, batch_first=True), depth)
         self.head = nn.Linear(8, 2)
 
     def forward(self, x):

@@ -1,6 +1,7 @@
 """MODEL, as every verb takes it: what works, and every text of what does not."""
 
 import os
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -126,16 +127,23 @@ class Own(keras.layers.Layer):
 """
 
 
-@pytest.fixture
-def own_loss(folder: Path) -> Path:
-    """A file whose loss only the module own_losses defines."""
+@pytest.fixture(scope="module")
+def own_files(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A file whose loss only the module own_losses defines, and one with a layer of its own; by another process."""
+    folder = tmp_path_factory.mktemp("own")
     (folder / "own_losses.py").write_text(LOSS)
     code = (
         "import keras; from own_losses import Own, weighted; x = keras.Input((4,)); d = keras.layers.Dense(3)\n"
         "plain, layered = keras.Model(x, d(x), name='plain'), keras.Model(x, Own(name='own')(x), name='layered')\n"
         "plain.compile('sgd', weighted); plain.save('loss.keras'); layered.save('layer.keras')"
     )
-    subprocess.run([sys.executable, "-W", "ignore", "-c", code], check=True)  # noqa: S603
+    subprocess.run([sys.executable, "-W", "ignore", "-c", code], check=True, cwd=folder)  # noqa: S603
+    return folder
+
+
+@pytest.fixture
+def own_loss(own_files: Path, folder: Path) -> Path:
+    shutil.copytree(own_files, folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns("__pycache__"))
     return folder / "loss.keras"
 
 

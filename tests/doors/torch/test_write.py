@@ -8,6 +8,7 @@ import modules
 import pytest
 import torch
 from modules import NETWORKS, build
+from token_modules import Encoder
 from torch import nn
 from torch.utils import _pytree as pytree
 
@@ -20,9 +21,15 @@ from addcat.doors.torch.rewritten import base_of, rewrite
 from addcat.doors.torch.write import redraw, write
 
 
+def shallow():
+    """A Transformer of one layer: what two take is no other code, and the second takes as long as the first."""
+    torch.manual_seed(0)
+    return Encoder(depth=1).eval(), (torch.randn(2, 5, 8),), {}
+
+
 def written(name):
     """A network, and a copy in which the code of every module that is no leaf was written anew, unchanged."""
-    model, args, kwargs = build(name)
+    model, args, kwargs = shallow() if name == "shallow_transformer" else build(name)
     recording = record(model, Example(args, kwargs))
     made = copy.deepcopy(model)
     for path, owner in recording.owners.items():
@@ -49,9 +56,42 @@ def assert_equal(one, other):
         torch.testing.assert_close(other[name], value, rtol=0, atol=0, msg=name)
 
 
-@pytest.mark.parametrize("name", NETWORKS)
-def test_written_code_computes_and_trains_the_same(name):
-    model, made, call = written(name)
+DEEP = {"transformer_encoder"}
+"""Networks whose code takes long to write, of which a smaller one is written always."""
+
+
+@pytest.fixture(
+    scope="module",
+    params=[
+        *(pytest.param(name, marks=[pytest.mark.slow] * (name in DEEP)) for name in NETWORKS),
+        "shallow_transformer",
+    ],
+)
+def once(request):
+    return written(request.param)
+
+
+@pytest.fixture
+def rewritten(once):
+    """One for all that is asked of a network: its code is written when it first runs, which takes the most."""
+    model, made, call = once
+    return model.eval(), made.eval(), call
+
+
+def test_written_code_takes_other_batches(rewritten):
+    model, made, call = rewritten
+    larger = pytree.tree_map(lambda value: torch.cat([value, value.flip(0), value]), call)
+    outputs(made, call)
+    codes = [len(module.__dict__.get("_addcat_codes", ())) for module in made.modules()]
+    for before, after in zip(outputs(model, larger), outputs(made, larger), strict=True):
+        assert torch.equal(before, after)
+    assert [
+        len(module.__dict__.get("_addcat_codes", ())) for module in made.modules()
+    ] == codes  # no code but the first
+
+
+def test_written_code_computes_and_trains_the_same(rewritten):
+    model, made, call = rewritten
     assert any(base_of(module)[1] for module in made.modules())
     for before, after in zip(outputs(model, call), outputs(made, call), strict=True):
         assert torch.equal(before, after)
@@ -64,19 +104,6 @@ def test_written_code_computes_and_trains_the_same(name):
     assert_equal(model.grad, made.grad)
     assert_equal(dict(model.named_buffers()), dict(made.named_buffers()))
     assert list(model.state_dict()) == list(made.state_dict())
-
-
-@pytest.mark.parametrize("name", NETWORKS)
-def test_written_code_takes_other_batches(name):
-    model, made, call = written(name)
-    larger = pytree.tree_map(lambda value: torch.cat([value, value.flip(0), value]), call)
-    outputs(made, call)
-    codes = [len(module.__dict__.get("_addcat_codes", ())) for module in made.modules()]
-    for before, after in zip(outputs(model, larger), outputs(made, larger), strict=True):
-        assert torch.equal(before, after)
-    assert [
-        len(module.__dict__.get("_addcat_codes", ())) for module in made.modules()
-    ] == codes  # no code but the first
 
 
 @pytest.mark.parametrize("sizes", [(1, 3, 24, 24), (2, 3, 18, 22), (2, 3, 17, 30)])
