@@ -25,7 +25,7 @@ test: .venv/installed
 
 # in another order each time, which is printed: `-p randomly -p "randomly_seed=..."` repeats it
 test-all: .venv/installed
-	ADDCAT_DRAWS=6 $(BIN)/pytest -n 2 --dist worksteal -p randomly
+	ADDCAT_DRAWS=14 $(BIN)/pytest -n 2 --dist worksteal -p randomly
 
 mutate: .venv/installed
 	$(BIN)/python tests/mutate.py --count 100 --seed 0

@@ -17,6 +17,9 @@ os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(CACHE))
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
 # where there is a GPU, the processes of a test run share it
 os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
+# two test processes have a core each: threads of BLAS beyond that wait for one another, up to ten times as long
+for library in ("OPENBLAS", "MKL", "OMP"):
+    os.environ.setdefault(f"{library}_NUM_THREADS", "1")
 # a shell starts what runs in the background with Ctrl-C ignored, and some tests send it
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -16,7 +16,7 @@ from addcat.graph import Edge
 keras = reference.keras
 DRAWS = int(os.environ.get("ADDCAT_DRAWS", "1"))
 """More of them where time allows: `make test-all`."""
-slow = settings(max_examples=7 * DRAWS, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+slow = settings(max_examples=3 * DRAWS, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 
 
 def names(model: Any) -> list[tuple[str, tuple[int, ...]]]:

@@ -23,7 +23,7 @@ RUNGS = ("drop", "add", "scale", "channel_scale", "low_rank:1", "concat")
 EXACT = {"tie", "project", "twice", "equal parts", "absorb", "raise", "lower", "unchanged"}
 relaxed = settings(max_examples=150, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 DRAWS = int(os.environ.get("ADDCAT_DRAWS", "1"))
-few = settings(relaxed, max_examples=5 * DRAWS)  # more in `make test-all`
+few = settings(relaxed, max_examples=3 * DRAWS)  # more in `make test-all`
 
 
 @st.composite
@@ -171,7 +171,7 @@ def test_any_keras_site(site: Site, rung: str) -> None:
     _assert_switch(built_site(site), {"merge": rung})
 
 
-@settings(relaxed, max_examples=6 * DRAWS)
+@settings(relaxed, max_examples=3 * DRAWS)
 @given(sites(op="concat"), st.sampled_from(["project", "pad"]))
 def test_a_fitted_site_keeps_the_shapes_and_tells_what_is_lost(site: Site, widen: str) -> None:
     model = built_site(site)
