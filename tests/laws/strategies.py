@@ -78,7 +78,7 @@ def built(recipe: Recipe, seed: int = 0) -> Any:
 
     Every tensor has `WIDTH` channels: a Concatenate is followed by a linear layer that brings them back.
     """
-    keras.utils.clear_session()
+    keras.utils.clear_session(free_memory=False)  # names begin anew; what is collected, among millions, takes a second
     side = None if recipe.unknown else SIDE
     shape = (side, side, WIDTH) if recipe.images else (WIDTH,)
     inputs = [keras.Input(shape, name=f"x{i}") for i in range(recipe.inputs)]
@@ -204,7 +204,7 @@ def sites(draw: st.DrawFn, op: str | None = None, after: tuple[str, ...] | None 
 
 def built_site(site: Site, seed: int = 0) -> Any:
     """The model of a site: branches from one input, the merge named "merge", consumers named "head0", "head1"."""
-    keras.utils.clear_session()
+    keras.utils.clear_session(free_memory=False)
     x = keras.Input((8, 8, WIDTH) if site.images else (WIDTH,), name="x")
     branches = [linear(0, images=site.images, name=f"branch{i}")(x) for i in range(site.branches)]
     if site.twice:

@@ -26,28 +26,24 @@ def conv(inputs, outputs, stride=1):
     return nn.Conv2d(inputs, outputs, 3, stride, padding=1)
 
 
-@make("add tie, add#2 tie, add#3 tie", (2, 3, 16, 16))
+@make("add tie, add#2 tie", (2, 3, 8, 8))
 class DiscriminatorThatAdds(nn.Module):
     """cszn/KAIR#117: "should it be concatenate instead of just add?" Activations in place, skips added behind them."""
 
     def __init__(self):
         super().__init__()
         self.conv0, self.conv1, self.conv2 = conv(3, 4), conv(4, 8, 2), conv(8, 16, 2)
-        self.conv3, self.conv4, self.conv5, self.conv6 = conv(16, 32, 2), conv(32, 16), conv(16, 8), conv(8, 4)
-        self.conv7, self.conv8 = conv(4, 4), conv(4, 1)
+        self.conv3, self.conv4, self.conv5 = conv(16, 8), conv(8, 4), conv(4, 1)
 
     def forward(self, x):
         x0 = F.leaky_relu(self.conv0(x), 0.2, inplace=True)
         x1 = F.leaky_relu(self.conv1(x0), 0.2, inplace=True)
         x2 = F.leaky_relu(self.conv2(x1), 0.2, inplace=True)
-        x3 = F.leaky_relu(self.conv3(x2), 0.2, inplace=True)
+        x3 = F.leaky_relu(self.conv3(self.larger(x2)), 0.2, inplace=True)
+        x3 = x3 + x1
         x4 = F.leaky_relu(self.conv4(self.larger(x3)), 0.2, inplace=True)
-        x4 = x4 + x2
-        x5 = F.leaky_relu(self.conv5(self.larger(x4)), 0.2, inplace=True)
-        x5 = x5 + x1
-        x6 = F.leaky_relu(self.conv6(self.larger(x5)), 0.2, inplace=True)
-        x6 = x6 + x0
-        return self.conv8(F.leaky_relu(self.conv7(x6), 0.2, inplace=True))
+        x4 = x4 + x0
+        return F.leaky_relu(self.conv5(x4), 0.2, inplace=True)
 
     @staticmethod
     def larger(x):
