@@ -72,9 +72,11 @@ def test_what_comes_before_heads_leaves_what_a_pair_costs(instant, merge):
     ("trainings", "heads", "ran"),
     [
         (0.8, 2, []),
-        (1.4, 4, []),
-        (1.6, 4, [0.75]),
-        (2.3, 4, [1.0]),
+        (1.2, 1, [0.95]),
+        (1.4, 1, [1.0]),
+        (1.6, 2, [1.0]),
+        (2.0, 4, [1.0]),
+        (2.3, 1, [FEW[0]]),
         (3.0, 4, [FEW[0]]),
         (7.0, 4, [FEW[0], FEW[1]]),
         (9.0, 4, [FULL[0]]),
@@ -130,11 +132,11 @@ def test_where_full_pairs_are_quick_no_short_cut_is_taken_beside_one_probe(insta
 
 def test_at_equal_parameters_short_cuts_are_read_as_at_equal_widths(instant):
     module.Pairs.gain = module.Heads.gain = 0.3
-    made, _ = climb(encoded_pair("concat"), trainings=2.5, match="parameters")
+    made, _ = climb(encoded_pair("concat"), trainings=2.0, match="parameters")
     heads = made.get("heads")
     assert heads.words.endswith(" Both arms have the same widths here.")
     assert module.Heads.last.match == "widths"
-    same, _ = climb(encoded_pair("concat"), trainings=2.5)
+    same, _ = climb(encoded_pair("concat"), trainings=2.0)
     assert made.readings == same.readings
     assert made.belief.interval().estimate < same.belief.interval().estimate
     made, _ = climb(encoded_pair("concat"), trainings=20.0, match="parameters", wanted=Wanted(regret=1e-9))
@@ -249,8 +251,8 @@ def test_an_order_that_tells_says_that_there_is_something_to_learn(instant, monk
 
 def test_short_runs_that_fail_as_the_given_network_does_speak_for_add(instant, monkeypatch):
     monkeypatch.setattr(module, "learnt", lambda *_: False)
-    made, _ = climb(encoded_pair("add"), trainings=0.8, given=1e9)
-    assert methods(made)[-1] == "heads"
+    made, _ = climb(linear_pair("add", 4), trainings=1.2, given=1e9)
+    assert methods(made)[-1] == "warm"
     assert made.looks[-1].choice == "add"
     assert made.looks[-2].choice == "concat"
     assert made.belief.above(0.0) < 0.35
@@ -279,6 +281,16 @@ def test_short_pairs_that_learn_nothing_move_no_odds(instant, monkeypatch):
     made, _ = climb(linear_pair("add", 4), trainings=1.2)
     assert module.Pairs.ran == [WARM]
     assert made.looks[-1].probability == made.looks[-2].probability
+
+
+@pytest.mark.parametrize("merge", ["add", "concat"])
+def test_heads_on_branches_that_have_learnt_nothing_move_no_odds(instant, monkeypatch, merge):
+    monkeypatch.setattr(module, "learnt", lambda *_: False)
+    monkeypatch.setattr(module, "constant_losses", lambda _: np.full(60, 0.05))  # below what both reach
+    made, _ = climb(encoded_pair(merge), trainings=0.6, given=0.2)
+    assert [look.method for look in made.looks][-1] == "heads 40 %"
+    assert made.looks[-1].probability == made.looks[-2].probability
+    assert made.looks[-1].choice == {"add": "concat", "concat": "add"}[merge]  # an Add may be why nothing was learnt
 
 
 def test_full_pairs_that_learn_nothing_speak_for_what_overfits_less(instant, monkeypatch):

@@ -48,6 +48,40 @@ def test_nothing_is_put_by_for_what_cannot_be_paid():
     assert put_by_for(None, meter) == 0.0
 
 
+class Costing:
+    """Runs that cost so many trainings, by the share of the steps and the runs of a pair."""
+
+    def __init__(self, each):
+        self._each = each
+
+    def cost(self, stage):
+        runs = 1 if stage.kind == "beside" else 2
+        return self._each * stage.share * runs * stage.pairs
+
+    def seconds(self, _):
+        return 0.0
+
+
+@pytest.mark.parametrize(
+    ("left", "alone", "before_others"),
+    [
+        (0.7, 4, 4),  # nothing follows
+        (1.0, 4, 1),  # nine tenths of a run of the other arm
+        (1.15, 4, 1),
+        (1.22, 4, 2),  # a whole one
+        (1.5, 4, 4),
+        (2.32, 4, 2),  # a pair
+        (8.22, 4, 2),  # four of them
+        (8.5, 4, 4),
+    ],
+)
+def test_heads_are_fewer_where_only_so_other_runs_can_follow(left, alone, before_others):
+    heads, whole = Costing(0.125), Costing(1.0)  # a pair of heads, two fifths of the steps: 0.1
+    meter = Meter(asked().recipe, left, math.inf)
+    assert heads_within(heads, meter).pairs == alone
+    assert heads_within(heads, meter, whole).pairs == before_others
+
+
 def test_fewer_examples_have_their_own_losses_of_a_constant():
     given = Given(None, 1.0, 0.5, np.arange(9.0))
     assert asked(held=9).judged_by(4).given is None

@@ -222,8 +222,8 @@ class Climber:
         """Train heads as far as the budget goes; whether they, or full pairs, leave no need of more."""
         if self._small_enough():
             return True
-        stage = None if heads is None else heads_within(heads, self._meter)
-        if heads is not None and stage is not None:
+        whole = None if isinstance(self._pairs, Refusal) else self._pairs
+        if heads is not None and (stage := heads_within(heads, self._meter, whole)) is not None:
             self._stages(heads, (stage,), self._enough)
         return self.made.get("heads") is not None
 
@@ -305,7 +305,7 @@ class Climber:
         if taught or (full and min(found.add, found.concat) < float(constant.mean())):
             self._readings[FULLY if full else stage.kind] = reading
             self._readings.pop("fresh" if full else "", None)  # a share of the same runs
-        elif full or self._idle:  # short runs that fail as the given network does
+        elif full or (self._idle and stage.kind != "heads"):  # branches that learnt nothing teach heads nothing
             self._idle = NEVER_TAUGHT if full else UNTAUGHT["concat"]
         method = "retrain" if full else METHOD[stage.kind]
         interval = interval_of(reading, found)

@@ -209,7 +209,7 @@ class _Reckoning:
         self.training_seconds: float | None = None
         self._shared, self._headed, self._quick = shared, False, False
         self._examples = int(problem.held.distinct().max()) + 1
-        self.why = ""
+        self.why, self._whole = "", None
         (before,) = expected(belief, [])
         self.rungs = [Rung("structure", share.spent, self._seconds, before.probability, before.regret, within=True)]
 
@@ -257,7 +257,7 @@ class _Reckoning:
     def pairs(self, arms: dict[str, Graph]) -> None:
         """The probe, the stages of pairs that the climb would take, and the full pairs that a larger budget buys."""
         share, first = self._share, self._ready.first
-        full = Pairs(self._problem, arms, share, first.seconds)
+        full = self._whole = Pairs(self._problem, arms, share, first.seconds)
         self._quick = not self._ready.allowed.given and quickly(self._problem, full, share, first.seconds)
         pairs = runs_of(full, self._problem, share, first.seconds)
         self.probe(pairs.relative["concat"])
@@ -291,7 +291,7 @@ class _Reckoning:
         if self._quick:
             return True
         share, first = self._share, self._ready.first
-        stage = None if heads is None else heads_within(heads, share)
+        stage = None if heads is None else heads_within(heads, share, self._whole)
         if heads is None or stage is None:
             return False
         training = self.training_seconds or first.training(self._problem.recipe)

@@ -218,11 +218,25 @@ def put_by_for(heads: Heads | None, meter: Meter) -> float:
     return cost if cost <= meter.left else 0.0
 
 
-def heads_within(heads: Pairs, meter: Meter) -> Stage | None:
-    """The stage of heads to run with what is left, if any."""
-    share = 1.0 if meter.left < PAIRS_FROM else HEADS_SHARE
+def heads_within(heads: Pairs, meter: Meter, whole: Pairs | None = None) -> Stage | None:
+    """The stage of heads to run with what is left, if any.
+
+    More than one pair of heads narrows what seeds do, which is less than what heads are off by; what is trained behind
+    them errs by itself, so where only fewer of them leave it its cost, they are fewer.
+
+    Args:
+        heads: Reckon their cost.
+        meter: What may be spent.
+        whole: Reckons what pairs of the whole network cost, which may follow.
+    """
+    allowed = (1.0 if meter.left < PAIRS_FROM else HEADS_SHARE) * meter.left
+    if whole is not None:
+        one = heads.cost(HEADS[-1])
+        costs = (whole.cost(stage) for stage in (FULL[0], FEW[0], *BESIDE))
+        behind = next((cost for cost in costs if cost <= meter.left - one), 0.0)
+        allowed = min(allowed, max(one, meter.left - behind))
     for stage in HEADS:
-        if heads.cost(stage) <= share * meter.left and heads.seconds(stage) <= HEADS_SHARE * meter.seconds_left:
+        if heads.cost(stage) <= allowed and heads.seconds(stage) <= HEADS_SHARE * meter.seconds_left:
             return stage
     return None
 
