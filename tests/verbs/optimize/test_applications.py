@@ -29,7 +29,7 @@ model(image)
 model.export(sys.argv[4], format="onnx", verbose=False)
 """
 SMALL = [("MobileNetV2", 32, {"alpha": 0.35}, "block_5_add")]
-"""The last is where it is cut: two blocks with a merge hold what the rest repeats."""
+"""The last is where it is cut: three merges hold what the rest repeats."""
 LARGE = [
     ("MobileNetV2", 64, {"alpha": 0.35}),
     *(("ResNet50", 64, {}), ("ResNet50V2", 64, {}), ("DenseNet121", 64, {}), ("InceptionV3", 96, {})),
