@@ -198,6 +198,26 @@ def test_example_inputs_come_from_the_data():
     assert len(first_call(model, loader_of_pairs, None).tensors) == 2
 
 
+class Summing(torch.nn.Module):
+    """Takes as many inputs as there are."""
+
+    def forward(self, *inputs):
+        return sum(inputs)
+
+
+def test_a_loader_of_more_inputs_than_the_model_takes_is_told_of_unpack():
+    batches = [(torch.ones(4, 6), torch.ones(4), torch.ones(4))]
+    with pytest.raises(DataError) as error:
+        first_call(network(), batches, None)
+    assert str(error.value) == (
+        "A batch of the loader is a tuple of 3; all but the last are taken for inputs, and forward takes 1. Say what "
+        "is in it: unpack=lambda batch: (batch[0], batch[1]), or (batch[0], (batch[1], batch[2])) for a loss= that "
+        "takes both; on the command line, --unpack package.module:function."
+    )
+    assert len(first_call(network(), batches, lambda batch: batch[:2]).tensors) == 1
+    assert len(first_call(Summing(), batches, None).tensors) == 2
+
+
 def test_training_leaves_the_callers_generators_alone():
     own = torch.Generator().manual_seed(5)
     data, state = loader(generator=own), own.get_state()

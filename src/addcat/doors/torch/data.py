@@ -81,7 +81,7 @@ class Unpacking:
         """The inputs and the target of a batch.
 
         Raises:
-            DataError: if it is not (x, y).
+            DataError: if it is not (x, y), or has more inputs than forward takes.
         """
         if not (is_list(batch) and len(batch) > 1):
             raise DataError(
@@ -92,7 +92,20 @@ class Unpacking:
         inputs, target = default_unpack(batch)
         if len(inputs) == 1 and is_dict(inputs[0]) and goes_by_name(self.takes, inputs[0]):
             return inputs[0], target
+        self._require_taken(batch, len(inputs))
         return inputs, target
+
+    def _require_taken(self, batch: object, count: int) -> None:
+        """Check that forward takes so many inputs by their places; what is behind them may be weights, or a length."""
+        if not self.takes or any(p.kind == p.VAR_POSITIONAL for p in self.takes):
+            return
+        most = sum(p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD) for p in self.takes)
+        if count > most:
+            raise DataError(
+                f"A batch of the loader is {shown(batch)}; all but the last are taken for inputs, and forward takes "
+                f"{most}. Say what is in it: unpack=lambda batch: (batch[0], batch[1]), or (batch[0], (batch[1], "
+                "batch[2])) for a loss= that takes both; on the command line, --unpack package.module:function."
+            )
 
 
 def goes_by_name(takes: Sequence[inspect.Parameter], named: Mapping[str, Any]) -> bool:
