@@ -136,6 +136,6 @@ def test_a_plan_holds_a_budget_in_trainings_to_its_time(plan, monkeypatch):
     assert [rung.name for rung in found.courses[0].rungs if rung.within][-2:] == ["4 full pairs", "8 full pairs"]
     reckoning = sys.modules["addcat.verbs.advise.planning"]._Reckoning
     reckon = reckoning._reckon
-    monkeypatch.setattr(reckoning, "_reckon", lambda self, cost, _: reckon(self, cost, 500.0))
+    monkeypatch.setattr(reckoning, "_reckon", lambda self, cost, _: reckon(self, cost, 475.0))
     long = plan(budget="30x")
     assert [rung.name for rung in long.courses[0].rungs if rung.within][-1] == "2 full pairs"
