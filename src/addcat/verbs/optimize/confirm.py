@@ -9,9 +9,10 @@ from addcat.doors.bench import Timer
 from addcat.doors.timing import Ratio, UndecidedError
 from addcat.graph.cost import parameters
 from addcat.graph.peak import memory
+from addcat.report import rows
 from addcat.verbs.optimize.candidates import Kept, again
 from addcat.verbs.optimize.check import Checker
-from addcat.verbs.optimize.objectives import CERTAIN
+from addcat.verbs.optimize.objectives import CERTAIN, WORTH
 from addcat.verbs.optimize.result import Verification
 from addcat.verbs.optimize.task import Task
 from addcat.verbs.optimize.totals import memory_of
@@ -25,6 +26,7 @@ PROCESS_NOISE = 0.05
 """By how much the memory of a process differs from run to run."""
 DEAR = "The peak of live activations grows by more than the time falls"
 UNDECIDED = "Nothing is known to be faster"
+SMALL = f"The whole gains less than {rows.percent(1 - WORTH)}, which where a model lies in memory makes as well"
 LARGER_PROCESS = "Whatever lowers the peak makes the process grow"
 
 
@@ -113,6 +115,8 @@ def _against(task: Task, model: Any) -> tuple[str, Ratio | None, tuple[str, ...]
         return "", ratio, ()
     if not ratio.faster:
         return "The whole is not faster beyond the noise", ratio, ()
+    if ratio.estimate > WORTH:
+        return SMALL, ratio, ()
     return (DEAR if _peak_grows(task, model) > 1 - ratio.estimate else ""), ratio, ()
 
 
