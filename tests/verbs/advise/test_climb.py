@@ -144,6 +144,15 @@ def test_at_equal_parameters_short_cuts_are_read_as_at_equal_widths(instant):
     assert not made.get("retrain").words.endswith("here.")
 
 
+def test_what_heads_leave_to_short_runs_is_reckoned_at_equal_widths(instant, monkeypatch):
+    asked, real = [], module.heads_within
+    monkeypatch.setattr(module, "heads_within", lambda heads, meter, whole: asked.append(whole) or real(heads, meter))
+    climb(encoded_pair("concat"), trainings=2.0, match="parameters")
+    (whole,) = asked
+    beside, full = (whole.runner(stage).whole.match for stage in (Stage("beside", 1.0, 1), FEW[0]))
+    assert (beside, full) == ("widths", "parameters")
+
+
 def test_a_small_budget_asks_for_the_order_first_and_says_what_is_left_out(instant):
     made, meter = climb(encoded_pair("add"), trainings=0.012)
     assert methods(made) == ["structure", "order"]

@@ -3,10 +3,9 @@
 Structure costs nothing. Where branches share their weights, what the order of them tells, or an exchange of them, comes
 first. An infinitely wide head is fitted to the branches, and where they share weights heads are trained on them as they
 are; where neither can be had, an Add is asked for its untying score, a Concatenate for what tying it by regression
-loses. Then pairs are trained: in full, as many as 4, 8, 16 and 32, where four of them can be paid; else
-for a share of the steps, from the start that says most for what is left; behind heads, the other arm. Where full pairs
-take seconds, they come at once. Each method's figure is a reading of the true gain (`evidence.readings`); the belief
-after all of them recommends.
+loses. Then pairs are trained: in full, where four of them can be paid; else for a share of the steps, from the start
+that says most for what is left; behind heads, the other arm. Where full pairs take seconds, they come at once. Each
+method's figure is a reading of the true gain (`evidence.readings`); the belief after all of them recommends.
 """
 
 import math
@@ -189,16 +188,15 @@ class Climber:
         """
         problem = self._problem
         heads = self._heads_of() if shared and not self._quick else None
-        headed, put_by = partial(self._headed, heads), put_by_for(heads, self._meter)
         probes = probes_of(
             problem,
             self._meter,
             relative,
             self._first_pass,
             shared=shared,
-            put_by=put_by,
+            put_by=put_by_for(heads, self._meter),
             enough=lambda: self._quick or self._small_enough(),
-            headed=headed,
+            headed=partial(self._headed, heads),
             heard=self._readings.__contains__,
         )
         for probe in probes:
@@ -222,9 +220,11 @@ class Climber:
         """Train heads as far as the budget goes; whether they, or full pairs, leave no need of more."""
         if self._small_enough():
             return True
-        whole = None if isinstance(self._pairs, Refusal) else self._pairs
-        if heads is not None and (stage := heads_within(heads, self._meter, whole)) is not None:
-            self._stages(heads, (stage,), self._enough)
+        if heads is not None:
+            pairs = self._pairs
+            whole = runs_of(pairs, self._problem, self._meter, self._first_pass) if isinstance(pairs, Pairs) else None
+            if (stage := heads_within(heads, self._meter, whole)) is not None:
+                self._stages(heads, (stage,), self._enough)
         return self.made.get("heads") is not None
 
     def _climb(self, pairs: Runs) -> None:

@@ -257,9 +257,9 @@ class _Reckoning:
     def pairs(self, arms: dict[str, Graph]) -> None:
         """The probe, the stages of pairs that the climb would take, and the full pairs that a larger budget buys."""
         share, first = self._share, self._ready.first
-        full = self._whole = Pairs(self._problem, arms, share, first.seconds)
+        full = Pairs(self._problem, arms, share, first.seconds)
         self._quick = not self._ready.allowed.given and quickly(self._problem, full, share, first.seconds)
-        pairs = runs_of(full, self._problem, share, first.seconds)
+        pairs = self._whole = runs_of(full, self._problem, share, first.seconds)
         self.probe(pairs.relative["concat"])
         timed = share.affords(0.0, pairs.seconds(FULL[0]))
         if timed:
@@ -288,8 +288,6 @@ class _Reckoning:
 
     def _heads(self, heads: Heads | None) -> bool:
         """Heads on the branches as they are; whether the climb would train them, or full pairs make up for them."""
-        if self._quick:
-            return True
         share, first = self._share, self._ready.first
         stage = None if heads is None else heads_within(heads, share, self._whole)
         if heads is None or stage is None:

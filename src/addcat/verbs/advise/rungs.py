@@ -218,7 +218,7 @@ def put_by_for(heads: Heads | None, meter: Meter) -> float:
     return cost if cost <= meter.left else 0.0
 
 
-def heads_within(heads: Pairs, meter: Meter, whole: Pairs | None = None) -> Stage | None:
+def heads_within(heads: Pairs, meter: Meter, whole: Runs | None = None) -> Stage | None:
     """The stage of heads to run with what is left, if any.
 
     More than one pair of heads narrows what seeds do, which is less than what heads are off by; what is trained behind
